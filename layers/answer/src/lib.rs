@@ -1,0 +1,1 @@
+//! A tower layer for servers that turns rejections into gRPC or HTTP answers.

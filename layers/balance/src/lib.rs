@@ -1,0 +1,1 @@
+//! A tower layer that picks the best endpoint for every request.

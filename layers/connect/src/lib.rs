@@ -1,0 +1,1 @@
+//! A connector that keeps one warm HTTP/2 connection to every endpoint.

@@ -1,0 +1,1 @@
+//! A tower layer that admits requests at a rate, by GCRA.

@@ -1,0 +1,1 @@
+//! For the tests of ziggurat only: strict and counting services, scripted servers.

@@ -1,0 +1,1 @@
+//! Tower layers that carry W3C trace context through clients and servers.

@@ -1,0 +1,1 @@
+//! Composable tower layers that make microservice clients and servers resilient.
