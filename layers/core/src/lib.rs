@@ -1,1 +1,66 @@
-//! The words that every ziggurat layer speaks: outcomes, deadlines, rejections, endpoints, live settings.
+//! The words that every ziggurat layer speaks, and nothing else.
+//!
+//! Layers never import each other: what one has to tell another is said in a type of this crate,
+//! carried by a request extension, a response extension, an error's `source()` or a shared value.
+//!
+//! | word | says | spoken by |
+//! |---|---|---|
+//! | [`Outcome`], [`Record`], [`Recorder`] | how a call ended, told once | breaker, health, balance, retry |
+//! | [`Classify`], [`Carry`] | where an outcome is read from, where words are carried | every layer that looks into a call |
+//! | [`Rejection`], [`Code`], [`Sent`] | why a call was not answered, and how far it got | every layer that adds an error |
+//! | [`Deadline`] | when a call must be over | deadline, retry, balance, connect |
+//! | [`CallOptions`] | what the caller wants of this one call | client, deadline, retry, balance |
+//! | [`Attempt`], [`Tried`] | the how-manieth try this is, and where the others went | retry, balance, trace |
+//! | [`Picked`] | which endpoint answered | balance, metrics |
+//! | [`Instance`], [`Resolve`], [`Change`] | where a service is to be found | registry, discover |
+//! | [`Endpoint`], [`Availability`], [`Named`] | what a balancer may pick | connect, health, balance |
+//! | [`Live`] | a setting that may change while calls run | every layer with settings |
+//! | [`clock`], [`Dice`], [`Backoff`] | the one clock, the one source of chance, the one delay | everyone |
+//!
+//! # Example
+//!
+//! ```
+//! use ziggurat_core::{Code, Rejection, error};
+//!
+//! let rejection = Rejection::decided(Code::ResourceExhausted, "rate limit exceeded");
+//! let error: error::BoxError = rejection.into();
+//! assert_eq!(error::find::<Rejection>(&*error).map(Rejection::code), Some(Code::ResourceExhausted));
+//! ```
+
+mod attempt;
+mod availability;
+mod backoff;
+mod classify;
+pub mod clock;
+mod code;
+mod deadline;
+mod dice;
+mod endpoint;
+pub mod error;
+pub mod grpc;
+mod instance;
+mod live;
+mod options;
+mod outcome;
+mod record;
+mod rejection;
+mod resolve;
+
+pub use self::{
+    attempt::{Attempt, Tried},
+    availability::{Availability, Reporter, State},
+    backoff::{Backoff, InvalidBackoff},
+    classify::{ByResult, Carry, Classify, Grpc, Http, Recorded},
+    code::{Code, UnknownCode},
+    deadline::Deadline,
+    dice::Dice,
+    endpoint::{Endpoint, Named, Picked},
+    error::BoxError,
+    instance::{EndpointId, Instance, InvalidInstance},
+    live::{Live, LiveSetter},
+    options::CallOptions,
+    outcome::Outcome,
+    record::{Record, Recorder},
+    rejection::{Rejection, Sent},
+    resolve::{Change, Changes, Resolve},
+};

@@ -1,0 +1,108 @@
+//! Where the outcome of a call is read from, and where its words are carried.
+//!
+//! The stack is given one [`Classify`] value; each layer settles a [`Record`] of its own by it, so
+//! they cannot disagree.
+
+mod grpc;
+mod http_status;
+mod recorded;
+
+pub use self::{grpc::Grpc, http_status::Http, recorded::Recorded};
+
+use crate::{BoxError, CallOptions, Code, Deadline, Outcome, Record, Recorder, Rejection, error};
+use http::Extensions;
+
+/// Reads the outcome of a call from its answer, to the end of a body if it has one.
+///
+/// Errors come boxed: a failure's cause is found by walking, so its type says nothing here.
+pub trait Classify<Rsp>: Clone {
+    /// The answer once it is watched: `Rsp` itself, or one whose body settles the record.
+    type Response<R: Record>;
+
+    /// Settles `recorder` by `result`, now or when the body of the answer has ended.
+    ///
+    /// # Errors
+    ///
+    /// The error it was given.
+    fn observe<R: Record>(
+        &self,
+        result: Result<Rsp, BoxError>,
+        recorder: Recorder<R>,
+    ) -> Result<Self::Response<R>, BoxError>;
+
+    /// Attaches a word to an answer, where answers can carry one.
+    fn attach<T: Clone + Send + Sync + 'static>(&self, response: &mut Rsp, word: T) {
+        let _ = (response, word);
+    }
+}
+
+/// Finds the words of ours that a request carries, where requests can carry any.
+pub trait Carry<Req> {
+    /// The extensions of the request. `None`: such requests carry none.
+    fn extensions<'r>(&self, request: &'r Req) -> Option<&'r Extensions> {
+        let _ = request;
+        None
+    }
+
+    /// The extensions of the request, to write a word into.
+    fn extensions_mut<'r>(&self, request: &'r mut Req) -> Option<&'r mut Extensions> {
+        let _ = request;
+        None
+    }
+
+    /// When the call must be over, as far as the request tells.
+    fn deadline(&self, request: &Req) -> Option<Deadline> {
+        let extensions = self.extensions(request)?;
+        let wanted = extensions
+            .get::<CallOptions>()
+            .and_then(|options| options.deadline);
+        Deadline::earlier(extensions.get::<Deadline>().copied(), wanted)
+    }
+}
+
+/// For answers that are plain values: `Ok` is a success, an error is what its cause says.
+///
+/// An error caused by a [`Rejection`] is the outcome of its code; any other is a failure.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ByResult;
+
+// === impl ByResult ===
+
+impl<Rsp> Classify<Rsp> for ByResult {
+    type Response<R: Record> = Rsp;
+
+    fn observe<R: Record>(
+        &self,
+        result: Result<Rsp, BoxError>,
+        recorder: Recorder<R>,
+    ) -> Result<Rsp, BoxError> {
+        recorder.settle(match &result {
+            Ok(_) => Outcome::Success,
+            Err(error) => outcome_of(&**error),
+        });
+        result
+    }
+}
+
+impl<Req> Carry<Req> for ByResult {}
+
+/// The outcome that an error stands for, by the cause down its chain that says most.
+fn outcome_of(error: &(dyn std::error::Error + 'static)) -> Outcome {
+    code_of(error).map_or(Outcome::Failure, Outcome::from)
+}
+
+fn code_of(error: &(dyn std::error::Error + 'static)) -> Option<Code> {
+    if let Some(rejection) = error::find::<Rejection>(error) {
+        return Some(rejection.code());
+    }
+    #[cfg(feature = "tonic")]
+    {
+        if error::find::<tonic::TimeoutExpired>(error).is_some() {
+            return Some(Code::DeadlineExceeded);
+        }
+        if let Some(status) = error::find::<tonic::Status>(error) {
+            return Code::from_number(i32::from(status.code()).unsigned_abs());
+        }
+    }
+    None
+}

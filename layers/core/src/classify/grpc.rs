@@ -1,0 +1,94 @@
+//! The outcome of a gRPC call: its status is in the trailers, and HTTP 200 says nothing.
+
+use super::{Carry, Classify, outcome_of, recorded::Ending};
+use crate::{
+    BoxError, CallOptions, Code, Deadline, Outcome, Record, Recorded, Recorder, clock, grpc,
+};
+use http::{Extensions, Request, Response, StatusCode, header::CONTENT_TYPE};
+use http_body::Body;
+
+/// For gRPC over HTTP/2: the outcome is that of the status, wherever it stands.
+///
+/// Without a status, cut off, or from something that does not speak gRPC, an answer is a failure
+/// (HTTP statuses by gRPC's mapping).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Grpc;
+
+// === impl Grpc ===
+
+impl<B: Body> Classify<Response<B>> for Grpc {
+    type Response<R: Record> = Response<Recorded<B, R>>;
+
+    fn observe<R: Record>(
+        &self,
+        result: Result<Response<B>, BoxError>,
+        mut recorder: Recorder<R>,
+    ) -> Result<Self::Response<R>, BoxError> {
+        let response = match result {
+            Ok(response) => response,
+            Err(error) => {
+                recorder.settle(outcome_of(&*error));
+                return Err(error);
+            }
+        };
+        let open = match settled(&response) {
+            Some(outcome) => {
+                recorder.settle(outcome);
+                None
+            }
+            None => {
+                recorder.responded();
+                Some(recorder)
+            }
+        };
+        Ok(response.map(|body| Recorded::new(body, open, Ending::Grpc)))
+    }
+
+    fn attach<T: Clone + Send + Sync + 'static>(&self, response: &mut Response<B>, word: T) {
+        response.extensions_mut().insert(word);
+    }
+}
+
+impl<B> Carry<Request<B>> for Grpc {
+    fn extensions<'r>(&self, request: &'r Request<B>) -> Option<&'r Extensions> {
+        Some(request.extensions())
+    }
+
+    fn extensions_mut<'r>(&self, request: &'r mut Request<B>) -> Option<&'r mut Extensions> {
+        Some(request.extensions_mut())
+    }
+
+    fn deadline(&self, request: &Request<B>) -> Option<Deadline> {
+        let extensions = request.extensions();
+        let wanted = extensions
+            .get::<CallOptions>()
+            .and_then(|options| options.deadline);
+        let known = Deadline::earlier(extensions.get::<Deadline>().copied(), wanted);
+        // A caller's own timer may stand outside of ours, and only the header tells.
+        let header = request.headers().get(grpc::TIMEOUT);
+        let asked = header.and_then(|value| grpc::decode_timeout(value).ok());
+        Deadline::earlier(
+            known,
+            asked.map(|timeout| Deadline::after_from(timeout, clock::now())),
+        )
+    }
+}
+
+/// The outcome, if the head of the response already tells.
+fn settled<B: Body>(response: &Response<B>) -> Option<Outcome> {
+    if let Some(code) = grpc::status(response.headers()) {
+        return Some(Outcome::from(code));
+    }
+    if response.status() != StatusCode::OK {
+        return Some(match Code::from_http(response.status()).into() {
+            // A proxy's word for itself says nothing good about the service.
+            Outcome::Success => Outcome::Failure,
+            outcome => outcome,
+        });
+    }
+    let content_type = response.headers().get(CONTENT_TYPE);
+    let is_grpc =
+        content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"));
+    let cut_off = response.body().is_end_stream();
+    (!is_grpc || cut_off).then_some(Outcome::Failure)
+}

@@ -1,0 +1,65 @@
+//! The outcome of a plain HTTP call: its status, and a body that arrives whole.
+
+use super::{Carry, Classify, outcome_of, recorded::Ending};
+use crate::{BoxError, Outcome, Record, Recorded, Recorder};
+use http::{Extensions, Request, Response, StatusCode};
+use http_body::Body;
+
+/// For plain HTTP: 5xx is a failure (504 a timeout), 429 an overload, anything else a success once
+/// its body has arrived whole.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Http;
+
+// === impl Http ===
+
+impl<B: Body> Classify<Response<B>> for Http {
+    type Response<R: Record> = Response<Recorded<B, R>>;
+
+    fn observe<R: Record>(
+        &self,
+        result: Result<Response<B>, BoxError>,
+        mut recorder: Recorder<R>,
+    ) -> Result<Self::Response<R>, BoxError> {
+        let response = match result {
+            Ok(response) => response,
+            Err(error) => {
+                recorder.settle(outcome_of(&*error));
+                return Err(error);
+            }
+        };
+        let open = match by_status(response.status()) {
+            Outcome::Success if !response.body().is_end_stream() => {
+                recorder.responded();
+                Some(recorder)
+            }
+            outcome => {
+                recorder.settle(outcome);
+                None
+            }
+        };
+        Ok(response.map(|body| Recorded::new(body, open, Ending::Http)))
+    }
+
+    fn attach<T: Clone + Send + Sync + 'static>(&self, response: &mut Response<B>, word: T) {
+        response.extensions_mut().insert(word);
+    }
+}
+
+impl<B> Carry<Request<B>> for Http {
+    fn extensions<'r>(&self, request: &'r Request<B>) -> Option<&'r Extensions> {
+        Some(request.extensions())
+    }
+
+    fn extensions_mut<'r>(&self, request: &'r mut Request<B>) -> Option<&'r mut Extensions> {
+        Some(request.extensions_mut())
+    }
+}
+
+fn by_status(status: StatusCode) -> Outcome {
+    match status {
+        StatusCode::GATEWAY_TIMEOUT => Outcome::Timeout,
+        StatusCode::TOO_MANY_REQUESTS => Outcome::Overload,
+        status if status.is_server_error() => Outcome::Failure,
+        _ => Outcome::Success,
+    }
+}

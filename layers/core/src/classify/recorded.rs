@@ -1,0 +1,109 @@
+//! A response body that tells its recorder how it ended.
+
+use crate::{Code, Outcome, Record, Recorder, grpc};
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+pin_project! {
+    /// A response body that settles a record when it has ended, and hands every frame on.
+    ///
+    /// Dropped before its end, the call was cancelled.
+    pub struct Recorded<B, R: Record> {
+        #[pin]
+        inner: B,
+        recorder: Option<Recorder<R>>,
+        ending: Ending,
+    }
+}
+
+/// What a complete body looks like.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Ending {
+    /// Trailers with a status, without which it was cut off.
+    Grpc,
+    /// Its last byte.
+    Http,
+}
+
+// === impl Recorded ===
+
+impl<B, R: Record> Recorded<B, R> {
+    pub(super) const fn new(inner: B, recorder: Option<Recorder<R>>, ending: Ending) -> Self {
+        Self {
+            inner,
+            recorder,
+            ending,
+        }
+    }
+}
+
+/// An empty body that records nothing, as interceptors make for answers of their own.
+impl<B: Default, R: Record> Default for Recorded<B, R> {
+    fn default() -> Self {
+        Self::new(B::default(), None, Ending::Http)
+    }
+}
+
+impl<B: Body, R: Record> Body for Recorded<B, R> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        let mut this = self.project();
+        let frame = ready!(this.inner.as_mut().poll_frame(cx));
+        let outcome = match &frame {
+            Some(Ok(frame)) => match (frame.trailers_ref(), *this.ending) {
+                (Some(trailers), Ending::Grpc) => Some(this.ending.by(grpc::status(trailers))),
+                // A reader may stop here, because it knows that nothing more comes.
+                (Some(_), Ending::Http) => Some(Outcome::Success),
+                (None, _) if this.inner.is_end_stream() => Some(this.ending.by(None)),
+                (None, _) => None,
+            },
+            Some(Err(_)) => Some(Outcome::Failure),
+            None => Some(this.ending.by(None)),
+        };
+        if let Some(outcome) = outcome
+            && let Some(recorder) = this.recorder.take()
+        {
+            recorder.settle(outcome);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+impl<B: fmt::Debug, R: Record> fmt::Debug for Recorded<B, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recorded")
+            .field("inner", &self.inner)
+            .finish_non_exhaustive()
+    }
+}
+
+// === impl Ending ===
+
+impl Ending {
+    /// The outcome of a body that ended with this status, or with none.
+    pub(super) fn by(self, status: Option<Code>) -> Outcome {
+        match (self, status) {
+            (Self::Grpc, Some(code)) => Outcome::from(code),
+            (Self::Grpc, None) => Outcome::Failure,
+            (Self::Http, _) => Outcome::Success,
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! The headers that gRPC defines for what the layers have to say: `grpc-status`, `grpc-timeout`,
+//! `grpc-retry-pushback-ms`, `grpc-previous-rpc-attempts`.
+
+use crate::Code;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use std::{error::Error, fmt, time::Duration};
+
+/// The status code of an answer, in trailers or, for an answer without a body, in headers.
+pub const STATUS: HeaderName = HeaderName::from_static("grpc-status");
+/// The text that goes with the status, percent-encoded.
+pub const MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+/// How long the caller of a request will wait.
+pub const TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
+/// How long the server wants a client to wait before it tries again (gRFC A6).
+pub const PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
+/// How many attempts of this call came before this one (gRFC A6).
+pub const PREVIOUS_ATTEMPTS: HeaderName = HeaderName::from_static("grpc-previous-rpc-attempts");
+
+/// What a server said about trying again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums, reason = "gRFC A6 knows these two")]
+pub enum Pushback {
+    /// Try again after exactly this long.
+    After(Duration),
+    /// Do not try again; also what a value that makes no sense means.
+    Never,
+}
+
+/// A `grpc-timeout` that the specification does not allow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidTimeout(String);
+
+/// The units of `grpc-timeout`, finest first, in nanoseconds.
+const UNITS: [(u8, u128); 6] = [
+    (b'n', 1),
+    (b'u', 1_000),
+    (b'm', 1_000_000),
+    (b'S', 1_000_000_000),
+    (b'M', 60_000_000_000),
+    (b'H', 3_600_000_000_000),
+];
+const MAX_DIGITS: usize = 8;
+
+/// Reads the status of an answer from its headers or trailers.
+///
+/// `None`: there is none. A value that is no status code counts as [`Code::Unknown`].
+#[must_use]
+pub fn status(headers: &HeaderMap) -> Option<Code> {
+    let value = headers.get(STATUS)?;
+    Some(Code::from_header(value.as_bytes()).unwrap_or(Code::Unknown))
+}
+
+/// Reads how long the server wants a client to stay away.
+///
+/// As gRFC A6 has it: one decimal number of milliseconds in 32 bits; what is negative, repeated or
+/// no number says never.
+#[must_use]
+pub fn pushback(headers: &HeaderMap) -> Option<Pushback> {
+    let mut values = headers.get_all(PUSHBACK).iter();
+    let value = values.next()?;
+    let digits = value.as_bytes();
+    let plain = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+    let millis = value
+        .to_str()
+        .ok()
+        .filter(|_| plain)
+        .and_then(|text| text.parse::<i32>().ok());
+    Some(match (millis, values.next()) {
+        (Some(millis), None) => {
+            Pushback::After(Duration::from_millis(millis.unsigned_abs().into()))
+        }
+        _ => Pushback::Never,
+    })
+}
+
+/// Writes a pushback: whole milliseconds, rounded up, at most what 32 bits hold.
+#[must_use]
+pub fn encode_pushback(retry_after: Duration) -> HeaderValue {
+    HeaderValue::from(pushback_millis(retry_after))
+}
+
+pub(crate) fn pushback_millis(retry_after: Duration) -> i32 {
+    let millis = retry_after.as_nanos().div_ceil(1_000_000);
+    i32::try_from(millis).unwrap_or(i32::MAX)
+}
+
+/// Reads a `grpc-timeout`: one to eight digits and a unit.
+///
+/// # Errors
+///
+/// If the value is anything else.
+pub fn decode_timeout(value: &HeaderValue) -> Result<Duration, InvalidTimeout> {
+    let invalid = || InvalidTimeout(String::from_utf8_lossy(value.as_bytes()).into_owned());
+    let (unit, digits) = value.as_bytes().split_last().ok_or_else(invalid)?;
+    let sane = (1..=MAX_DIGITS).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit);
+    let (_, nanos) = UNITS
+        .iter()
+        .find(|(name, _)| sane && name == unit)
+        .ok_or_else(invalid)?;
+    let count = digits
+        .iter()
+        .fold(0_u128, |count, digit| count * 10 + u128::from(digit - b'0'));
+    let nanos = count * nanos;
+    let seconds = u64::try_from(nanos / 1_000_000_000).map_err(|_| invalid())?;
+    Ok(Duration::new(seconds, (nanos % 1_000_000_000) as u32))
+}
+
+/// Writes a `grpc-timeout` in the finest unit that has room, rounded up; `0n` only for zero.
+#[must_use]
+pub fn encode_timeout(timeout: Duration) -> HeaderValue {
+    let nanos = timeout.as_nanos();
+    let mut text = [0_u8; MAX_DIGITS + 1];
+    for (unit, size) in UNITS {
+        let count = nanos.div_ceil(size);
+        if count < 100_000_000 {
+            return write_timeout(&mut text, count as u32, unit);
+        }
+    }
+    HeaderValue::from_static("99999999H")
+}
+
+fn write_timeout(text: &mut [u8; MAX_DIGITS + 1], mut count: u32, unit: u8) -> HeaderValue {
+    let mut start = MAX_DIGITS;
+    text[start] = unit;
+    loop {
+        start -= 1;
+        text[start] = b'0' + (count % 10) as u8;
+        count /= 10;
+        if count == 0 {
+            break;
+        }
+    }
+    HeaderValue::from_bytes(&text[start..]).unwrap_or(HeaderValue::from_static("0n"))
+}
+
+// === impl InvalidTimeout ===
+
+impl fmt::Display for InvalidTimeout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "invalid grpc-timeout {:?}", self.0)
+    }
+}
+
+impl Error for InvalidTimeout {}
+
+#[cfg(test)]
+mod tests;

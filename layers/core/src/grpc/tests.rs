@@ -1,0 +1,103 @@
+//! The headers, against what the specification allows.
+
+use super::*;
+
+fn value(text: &str) -> HeaderValue {
+    HeaderValue::from_bytes(text.as_bytes()).unwrap()
+}
+
+fn pushed(values: &[&str]) -> Option<Pushback> {
+    let mut headers = HeaderMap::new();
+    for text in values {
+        headers.append(PUSHBACK, value(text));
+    }
+    pushback(&headers)
+}
+
+#[test]
+fn a_timeout_is_rounded_up_into_the_finest_unit_that_has_room() {
+    for (timeout, text) in [
+        (Duration::ZERO, "0n"),
+        (Duration::from_nanos(1), "1n"),
+        (Duration::from_nanos(99_999_999), "99999999n"),
+        (Duration::from_nanos(100_000_001), "100001u"),
+        (Duration::from_millis(120), "120000u"),
+        (Duration::from_secs(100), "100000m"),
+        (Duration::from_secs(86_400 * 365), "31536000S"),
+        (Duration::from_secs(u64::MAX), "99999999H"),
+    ] {
+        assert_eq!(encode_timeout(timeout), text, "{timeout:?}");
+    }
+}
+
+#[test]
+fn an_encoded_timeout_is_never_shorter_and_hardly_longer() {
+    for shift in 0..63 {
+        for timeout in [1_u64 << shift, (1 << shift) - 1, (1 << shift) + 1] {
+            let timeout = Duration::from_nanos(timeout);
+            let read = decode_timeout(&encode_timeout(timeout)).unwrap();
+            assert!(read >= timeout, "{timeout:?} {read:?}");
+            assert!(read <= timeout.mul_f64(1.000_01), "{timeout:?} {read:?}");
+        }
+    }
+}
+
+#[test]
+fn a_timeout_that_the_specification_does_not_allow_is_refused_by_value() {
+    for bad in [
+        "",
+        "1",
+        "n",
+        "123456789n",
+        "-1S",
+        "+1S",
+        "1.5S",
+        "1s",
+        "1 S",
+        " 1S",
+        "99999999999H",
+        "0x1S",
+        "\u{fc}S",
+    ] {
+        let error = decode_timeout(&value(bad)).unwrap_err();
+        assert!(
+            error.to_string().contains("invalid grpc-timeout"),
+            "{bad:?}"
+        );
+    }
+    assert_eq!(decode_timeout(&value("0n")), Ok(Duration::ZERO));
+    assert_eq!(
+        decode_timeout(&value("99999999H")),
+        Ok(Duration::from_secs(99_999_999 * 3_600))
+    );
+}
+
+#[test]
+fn a_pushback_is_one_number_or_says_never() {
+    assert_eq!(pushed(&[]), None);
+    assert_eq!(
+        pushed(&["500"]),
+        Some(Pushback::After(Duration::from_millis(500)))
+    );
+    assert_eq!(pushed(&["0"]), Some(Pushback::After(Duration::ZERO)));
+    for bad in ["-1", "+5", "", "soon", "2147483648", "1.5"] {
+        assert_eq!(pushed(&[bad]), Some(Pushback::Never), "{bad:?}");
+    }
+    assert_eq!(pushed(&["1", "1"]), Some(Pushback::Never));
+}
+
+#[test]
+fn a_pushback_is_written_rounded_up() {
+    assert_eq!(encode_pushback(Duration::from_micros(299_001)), "300");
+    assert_eq!(encode_pushback(Duration::MAX), "2147483647");
+}
+
+#[test]
+fn a_status_that_is_none_counts_as_unknown() {
+    let mut headers = HeaderMap::new();
+    assert_eq!(status(&headers), None);
+    headers.insert(STATUS, value("14"));
+    assert_eq!(status(&headers), Some(Code::Unavailable));
+    headers.insert(STATUS, value("fourteen"));
+    assert_eq!(status(&headers), Some(Code::Unknown));
+}

@@ -1,0 +1,348 @@
+//! One running instance of a service, as a registry knows it.
+
+use std::{
+    collections::BTreeMap,
+    error::Error,
+    fmt,
+    hash::{Hash, Hasher},
+    net::{IpAddr, SocketAddr},
+    num::NonZeroU32,
+    sync::Arc,
+};
+
+/// One running instance of a service: where it is, and what is known of it.
+///
+/// Every value is checked: what a registry says is untrusted input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Instance {
+    id: EndpointId,
+    service: Arc<str>,
+    address: String,
+    port: u16,
+    metadata: BTreeMap<String, String>,
+    weight: NonZeroU32,
+    zone: Option<String>,
+}
+
+/// The name of an endpoint, unique within its service. Cheap to clone and to compare.
+#[derive(Clone)]
+pub struct EndpointId {
+    name: Arc<str>,
+    token: u64,
+}
+
+/// An instance that cannot be: the field, the value, and the rule that it breaks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidInstance {
+    field: &'static str,
+    value: String,
+    rule: &'static str,
+}
+
+/// The longest name of a service, an id, a host or a zone, in bytes; DNS's limit for a name.
+const MAX_NAME: usize = 255;
+const NAME_RULE: &str = "must be 1 to 255 visible characters";
+const HOST_RULE: &str = "must be an IP address or a host name";
+
+// === impl Instance ===
+
+impl Instance {
+    /// The instance `id` of `service`, at `address` (an IP address or a host name) and `port`.
+    ///
+    /// # Defaults
+    ///
+    /// Weight 1, no zone, no metadata.
+    ///
+    /// # Errors
+    ///
+    /// If a name is empty, longer than 255 bytes or has spaces or control characters in it, if the
+    /// address is neither an IP address nor a host name, or if the port is 0.
+    pub fn new(service: &str, id: &str, address: &str, port: u16) -> Result<Self, InvalidInstance> {
+        check(is_name(service), "service", service, NAME_RULE)?;
+        check(is_name(id), "id", id, NAME_RULE)?;
+        let bare = address
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'));
+        let address = bare.unwrap_or(address);
+        check(is_host(address), "address", address, HOST_RULE)?;
+        check(port != 0, "port", "0", "must be from 1 to 65535")?;
+        Ok(Self {
+            id: EndpointId::new(id),
+            service: service.into(),
+            address: address.to_owned(),
+            port,
+            metadata: BTreeMap::new(),
+            weight: NonZeroU32::MIN,
+            zone: None,
+        })
+    }
+
+    /// The instance of `service` at `address`, with the address as its id.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn at(service: &str, address: SocketAddr) -> Result<Self, InvalidInstance> {
+        let host = address.ip().to_string();
+        Self::new(service, &address.to_string(), &host, address.port())
+    }
+
+    /// Adds a word about the instance, for filters and for people.
+    #[must_use]
+    pub fn with_metadata(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.metadata.insert(key.into(), value.into());
+        self
+    }
+
+    /// Sets its share of the calls, as a ratio to the weights of the others.
+    #[must_use]
+    pub const fn with_weight(mut self, weight: NonZeroU32) -> Self {
+        self.weight = weight;
+        self
+    }
+
+    /// Sets the zone it runs in.
+    ///
+    /// # Errors
+    ///
+    /// If the name is empty, longer than 255 bytes or has spaces or control characters in it.
+    pub fn with_zone(mut self, zone: &str) -> Result<Self, InvalidInstance> {
+        check(is_name(zone), "zone", zone, NAME_RULE)?;
+        self.zone = Some(zone.to_owned());
+        Ok(self)
+    }
+
+    /// Its name, unique within its service.
+    #[must_use]
+    pub const fn id(&self) -> &EndpointId {
+        &self.id
+    }
+
+    /// The service it is an instance of.
+    #[must_use]
+    pub fn service(&self) -> &str {
+        &self.service
+    }
+
+    /// Its IP address or host name, an IPv6 address without brackets.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Its port.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// What else is known of it.
+    #[must_use]
+    pub const fn metadata(&self) -> &BTreeMap<String, String> {
+        &self.metadata
+    }
+
+    /// Its share of the calls.
+    #[must_use]
+    pub const fn weight(&self) -> NonZeroU32 {
+        self.weight
+    }
+
+    /// The zone it runs in.
+    #[must_use]
+    pub fn zone(&self) -> Option<&str> {
+        self.zone.as_deref()
+    }
+
+    /// `host:port`, an IPv6 address in brackets.
+    #[must_use]
+    pub fn authority(&self) -> String {
+        let Self { address, port, .. } = self;
+        if address.contains(':') {
+            format!("[{address}]:{port}")
+        } else {
+            format!("{address}:{port}")
+        }
+    }
+}
+
+// === impl EndpointId ===
+
+impl EndpointId {
+    /// This name.
+    pub fn new(name: impl Into<Arc<str>>) -> Self {
+        let name = name.into();
+        let token = fnv(name.as_bytes());
+        Self { name, token }
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.name
+    }
+
+    /// A hash of the name, the same in every process, never 0.
+    #[must_use]
+    pub const fn token(&self) -> u64 {
+        self.token
+    }
+}
+
+impl PartialEq for EndpointId {
+    fn eq(&self, other: &Self) -> bool {
+        self.token == other.token && self.name == other.name
+    }
+}
+
+impl Eq for EndpointId {}
+
+impl PartialOrd for EndpointId {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for EndpointId {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.name.cmp(&other.name)
+    }
+}
+
+impl Hash for EndpointId {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.token.hash(state);
+    }
+}
+
+impl fmt::Display for EndpointId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+impl fmt::Debug for EndpointId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.name, f)
+    }
+}
+
+// === impl InvalidInstance ===
+
+impl InvalidInstance {
+    /// The field that is wrong.
+    #[must_use]
+    pub const fn field(&self) -> &'static str {
+        self.field
+    }
+
+    /// The value that is wrong, cut to 255 bytes.
+    #[must_use]
+    pub fn value(&self) -> &str {
+        &self.value
+    }
+}
+
+impl fmt::Display for InvalidInstance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { field, value, rule } = self;
+        write!(f, "invalid instance: {field} {value:?} {rule}")
+    }
+}
+
+impl Error for InvalidInstance {}
+
+fn check(
+    sane: bool,
+    field: &'static str,
+    value: &str,
+    rule: &'static str,
+) -> Result<(), InvalidInstance> {
+    if sane {
+        return Ok(());
+    }
+    let cut = value
+        .char_indices()
+        .map(|(at, c)| at + c.len_utf8())
+        .take_while(|end| *end <= MAX_NAME);
+    let end = cut.last().unwrap_or(0);
+    Err(InvalidInstance {
+        field,
+        value: value[..end].to_owned(),
+        rule,
+    })
+}
+
+fn is_name(text: &str) -> bool {
+    let visible = |c: char| !c.is_control() && !c.is_whitespace();
+    (1..=MAX_NAME).contains(&text.len()) && text.chars().all(visible)
+}
+
+fn is_host(text: &str) -> bool {
+    let in_label = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    let is_label = |label: &str| (1..=63).contains(&label.len()) && label.bytes().all(in_label);
+    text.parse::<IpAddr>().is_ok()
+        || text.len() <= MAX_NAME
+            && text
+                .strip_suffix('.')
+                .unwrap_or(text)
+                .split('.')
+                .all(is_label)
+}
+
+/// FNV-1a: small, and the same in every process, which the ring of hashes will need.
+fn fnv(bytes: &[u8]) -> u64 {
+    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    hash.max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ipv6_address_is_written_in_brackets() {
+        for address in ["::1", "[::1]"] {
+            let instance = Instance::new("echo", "a", address, 80).unwrap();
+            assert_eq!(instance.address(), "::1");
+            assert_eq!(instance.authority(), "[::1]:80");
+        }
+        let at = Instance::at("echo", "127.0.0.1:80".parse().unwrap()).unwrap();
+        assert_eq!(
+            (at.id().as_str(), at.authority().as_str()),
+            ("127.0.0.1:80", "127.0.0.1:80")
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_by_field_and_value() {
+        let long = "x".repeat(256);
+        for (service, id, address, port, field) in [
+            ("", "a", "h", 1, "service"),
+            ("e", "", "h", 1, "id"),
+            ("e", "a b", "h", 1, "id"),
+            ("e", "a\n", "h", 1, "id"),
+            (long.as_str(), "a", "h", 1, "service"),
+            ("e", "a", "", 1, "address"),
+            ("e", "a", "http://h", 1, "address"),
+            ("e", "a", "h:80", 1, "address"),
+            ("e", "a", "h..x", 1, "address"),
+            ("e", "a", ":::1", 1, "address"),
+            ("e", "a", "h", 0, "port"),
+        ] {
+            let error = Instance::new(service, id, address, port).unwrap_err();
+            assert_eq!(error.field(), field);
+            assert!(error.to_string().contains(field) && error.value().len() <= MAX_NAME);
+        }
+        assert_eq!(
+            Instance::new("e", "a", "h", 1)
+                .unwrap()
+                .with_zone("")
+                .unwrap_err()
+                .field(),
+            "zone"
+        );
+    }
+}

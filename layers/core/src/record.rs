@@ -1,0 +1,145 @@
+//! Telling once, and only once, how a call ended.
+
+use crate::{Deadline, Outcome, clock};
+
+/// What a layer does when a call that it admitted has ended.
+///
+/// A layer never settles a record by hand: it puts it into a [`Recorder`], which does so exactly
+/// once, whatever is dropped when.
+pub trait Record: Send + 'static {
+    /// The head of the response is here and the outcome is still open: a stream has begun.
+    fn responded(&mut self) {}
+
+    /// The call has ended like this.
+    fn settle(self, outcome: Outcome);
+}
+
+/// Settles a [`Record`] exactly once.
+///
+/// Dropped unsettled, the call was cancelled by its caller; unless its deadline has passed by then:
+/// whoever dropped it was a timer, and that is a [`Timeout`](Outcome::Timeout).
+#[derive(Debug)]
+#[must_use = "dropping a recorder records a cancelled call"]
+pub struct Recorder<R: Record> {
+    record: Option<R>,
+    deadline: Option<Deadline>,
+}
+
+// === impl Recorder ===
+
+impl<R: Record> Recorder<R> {
+    /// Takes charge of `record` for a call that must be over by `deadline`.
+    pub const fn new(record: R, deadline: Option<Deadline>) -> Self {
+        Self {
+            record: Some(record),
+            deadline,
+        }
+    }
+
+    /// The head of the response is here and the outcome is still open.
+    pub fn responded(&mut self) {
+        if let Some(record) = &mut self.record {
+            record.responded();
+        }
+    }
+
+    /// The call has ended like this.
+    pub fn settle(mut self, outcome: Outcome) {
+        self.finish(outcome);
+    }
+
+    fn finish(&mut self, outcome: Outcome) {
+        let Some(record) = self.record.take() else {
+            return;
+        };
+        // A peer's own timer, or one outside this stack, looks like a caller who lost interest.
+        let late = || {
+            self.deadline
+                .is_some_and(|deadline| deadline.is_over(clock::now()))
+        };
+        record.settle(match outcome {
+            Outcome::Cancelled if late() => Outcome::Timeout,
+            outcome => outcome,
+        });
+    }
+}
+
+impl<R: Record> Drop for Recorder<R> {
+    fn drop(&mut self) {
+        self.finish(Outcome::Cancelled);
+    }
+}
+
+// === impl Record for compounds ===
+
+impl Record for () {
+    fn settle(self, _: Outcome) {}
+}
+
+impl<R: Record> Record for Option<R> {
+    fn responded(&mut self) {
+        if let Some(record) = self {
+            record.responded();
+        }
+    }
+
+    fn settle(self, outcome: Outcome) {
+        if let Some(record) = self {
+            record.settle(outcome);
+        }
+    }
+}
+
+/// Two layers may share one recorder, and with it one wrapped body.
+impl<A: Record, B: Record> Record for (A, B) {
+    fn responded(&mut self) {
+        self.0.responded();
+        self.1.responded();
+    }
+
+    fn settle(self, outcome: Outcome) {
+        self.0.settle(outcome);
+        self.1.settle(outcome);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{sync::mpsc, time::Duration};
+
+    struct Tell(mpsc::Sender<Outcome>);
+
+    impl Record for Tell {
+        fn settle(self, outcome: Outcome) {
+            self.0.send(outcome).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_recorder_settles_once_whatever_is_dropped() {
+        let (tell, told) = mpsc::channel();
+        Recorder::new(Tell(tell.clone()), None).settle(Outcome::Success);
+        drop(Recorder::new((Tell(tell.clone()), Some(Tell(tell))), None));
+        let told: Vec<_> = told.iter().collect();
+        assert_eq!(
+            told,
+            [Outcome::Success, Outcome::Cancelled, Outcome::Cancelled]
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_dropped_after_its_deadline_timed_out() {
+        let (tell, told) = mpsc::channel();
+        let deadline = Deadline::after(Duration::from_secs(1));
+        drop(Recorder::new(Tell(tell.clone()), Some(deadline)));
+        tokio::time::advance(Duration::from_secs(1)).await;
+        drop(Recorder::new(Tell(tell.clone()), Some(deadline)));
+        Recorder::new(Tell(tell), Some(deadline)).settle(Outcome::Success);
+        let told: Vec<_> = told.iter().collect();
+        assert_eq!(
+            told,
+            [Outcome::Cancelled, Outcome::Timeout, Outcome::Success]
+        );
+    }
+}
