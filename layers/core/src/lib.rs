@@ -64,3 +64,7 @@ pub use self::{
     rejection::{Rejection, Sent},
     resolve::{Change, Changes, Resolve},
 };
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

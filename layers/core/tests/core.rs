@@ -1,0 +1,253 @@
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+//! Outcomes, read from answers of every kind, to the end of their bodies.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request, Response};
+use http_body::{Body, Frame};
+use http_body_util::{BodyExt, Empty, Full, combinators::UnsyncBoxBody};
+use std::{
+    pin::Pin,
+    sync::mpsc,
+    task::{Context, Poll},
+    time::Duration,
+};
+use ziggurat_core::{
+    BoxError, ByResult, CallOptions, Carry, Classify, Code, Deadline, Grpc, Http, Outcome, Record,
+    Recorder, Rejection, Sent, clock,
+};
+
+type TestBody = UnsyncBoxBody<Bytes, BoxError>;
+
+#[derive(Debug, PartialEq)]
+enum Told {
+    Responded,
+    Settled(Outcome),
+}
+
+struct Tell(mpsc::Sender<Told>);
+
+impl Record for Tell {
+    fn responded(&mut self) {
+        self.0.send(Told::Responded).unwrap();
+    }
+
+    fn settle(self, outcome: Outcome) {
+        self.0.send(Told::Settled(outcome)).unwrap();
+    }
+}
+
+fn recorder() -> (Recorder<Tell>, mpsc::Receiver<Told>) {
+    let (tell, told) = mpsc::channel();
+    (Recorder::new(Tell(tell), None), told)
+}
+
+fn status(code: &str) -> HeaderMap {
+    HeaderMap::from_iter([(
+        ziggurat_core::grpc::STATUS,
+        HeaderValue::from_str(code).unwrap(),
+    )])
+}
+
+fn data() -> Frame<Bytes> {
+    Frame::data(Bytes::from_static(b"data"))
+}
+
+/// A body of these frames, as they come.
+struct Frames(Vec<Result<Frame<Bytes>, BoxError>>);
+
+impl Body for Frames {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let empty = self.0.is_empty();
+        Poll::Ready((!empty).then(|| self.0.remove(0)))
+    }
+}
+
+fn answer(headers: HeaderMap, frames: Vec<Result<Frame<Bytes>, BoxError>>) -> Response<TestBody> {
+    let mut response = Response::new(Frames(frames).boxed_unsync());
+    let content_type = HeaderValue::from_static("application/grpc");
+    response.headers_mut().insert("content-type", content_type);
+    response.headers_mut().extend(headers);
+    response
+}
+
+async fn grpc_outcome(response: Response<TestBody>) -> Vec<Told> {
+    let (recorder, told) = recorder();
+    let response = Grpc.observe(Ok(response), recorder).unwrap();
+    let _ = response.into_body().collect().await;
+    told.iter().collect()
+}
+
+#[tokio::test]
+async fn a_grpc_status_is_read_wherever_it_stands() {
+    let trailers = |code| Ok(Frame::trailers(status(code)));
+    let streamed = |outcome| vec![Told::Responded, Told::Settled(outcome)];
+    let at_once = |outcome| vec![Told::Settled(outcome)];
+    let cut: BoxError = "connection reset".into();
+    for (response, told) in [
+        (
+            answer(HeaderMap::new(), vec![Ok(data()), trailers("0")]),
+            streamed(Outcome::Success),
+        ),
+        (
+            answer(HeaderMap::new(), vec![Ok(data()), trailers("14")]),
+            streamed(Outcome::Failure),
+        ),
+        (
+            answer(HeaderMap::new(), vec![trailers("5")]),
+            streamed(Outcome::Success),
+        ),
+        (
+            answer(HeaderMap::new(), vec![trailers("4")]),
+            streamed(Outcome::Timeout),
+        ),
+        (
+            answer(HeaderMap::new(), vec![trailers("8")]),
+            streamed(Outcome::Overload),
+        ),
+        (
+            answer(HeaderMap::new(), vec![trailers("1")]),
+            streamed(Outcome::Cancelled),
+        ),
+        (
+            answer(HeaderMap::new(), vec![trailers("banana")]),
+            streamed(Outcome::Failure),
+        ),
+        (
+            answer(HeaderMap::new(), vec![Ok(data())]),
+            streamed(Outcome::Failure),
+        ),
+        (answer(HeaderMap::new(), vec![]), streamed(Outcome::Failure)),
+        (
+            answer(HeaderMap::new(), vec![Ok(data()), Err(cut)]),
+            streamed(Outcome::Failure),
+        ),
+        (
+            answer(
+                HeaderMap::new(),
+                vec![Ok(Frame::trailers(HeaderMap::new()))],
+            ),
+            streamed(Outcome::Failure),
+        ),
+        (answer(status("14"), vec![]), at_once(Outcome::Failure)),
+        (answer(status("3"), vec![]), at_once(Outcome::Success)),
+        (answer(status("-1"), vec![]), at_once(Outcome::Failure)),
+    ] {
+        let shown = format!("{:?}", response.headers());
+        assert_eq!(grpc_outcome(response).await, told, "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn what_does_not_speak_grpc_has_failed() {
+    let html = |status: u16| {
+        let body = Full::new(Bytes::from_static(b"<html>")).map_err(|never| match never {});
+        let builder = Response::builder()
+            .status(status)
+            .header("content-type", "text/html");
+        builder.body(body.boxed_unsync()).unwrap()
+    };
+    for status in [200, 400, 403, 404, 429, 500, 503, 504] {
+        let told = grpc_outcome(html(status)).await;
+        assert_eq!(told, [Told::Settled(Outcome::Failure)], "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_dropped_half_way_was_cancelled() {
+    let (recorder, told) = recorder();
+    let response = answer(HeaderMap::new(), vec![Ok(data()), Ok(data())]);
+    let mut body = Grpc.observe(Ok(response), recorder).unwrap().into_body();
+    body.frame().await.unwrap().unwrap();
+    drop(body);
+    let told: Vec<_> = told.iter().collect();
+    assert_eq!(told, [Told::Responded, Told::Settled(Outcome::Cancelled)]);
+}
+
+#[tokio::test]
+async fn plain_http_is_judged_by_its_status_and_its_last_byte() {
+    let told = async |status: u16, frames: Vec<Result<Frame<Bytes>, BoxError>>| {
+        let (recorder, told) = recorder();
+        let response = Response::builder()
+            .status(status)
+            .body(Frames(frames))
+            .unwrap();
+        let response = Http.observe(Ok(response), recorder).unwrap();
+        let _ = response.into_body().collect().await;
+        told.iter().last()
+    };
+    let settled = |outcome| Some(Told::Settled(outcome));
+    assert_eq!(told(200, vec![Ok(data())]).await, settled(Outcome::Success));
+    assert_eq!(told(404, vec![]).await, settled(Outcome::Success));
+    assert_eq!(
+        told(200, vec![Ok(data()), Err("cut".into())]).await,
+        settled(Outcome::Failure)
+    );
+    assert_eq!(told(500, vec![]).await, settled(Outcome::Failure));
+    assert_eq!(told(504, vec![]).await, settled(Outcome::Timeout));
+    assert_eq!(told(429, vec![]).await, settled(Outcome::Overload));
+}
+
+#[test]
+fn an_empty_answer_is_settled_at_once() {
+    let (recorder, told) = recorder();
+    drop(Http.observe(Ok(Response::new(Empty::<Bytes>::new())), recorder));
+    assert_eq!(
+        told.iter().collect::<Vec<_>>(),
+        [Told::Settled(Outcome::Success)]
+    );
+}
+
+#[test]
+fn an_error_is_the_outcome_of_its_cause() {
+    let outcome = |error: BoxError| {
+        let (recorder, told) = recorder();
+        let _ = ByResult.observe(Err::<(), _>(error), recorder);
+        told.iter().last().unwrap()
+    };
+    let limited = Rejection::decided(Code::ResourceExhausted, "limited");
+    let late = Rejection::decided(Code::DeadlineExceeded, "late");
+    let lost = Rejection::undelivered("lost", Sent::Unknown);
+    assert_eq!(outcome(limited.into()), Told::Settled(Outcome::Overload));
+    assert_eq!(outcome(late.into()), Told::Settled(Outcome::Timeout));
+    assert_eq!(outcome(lost.into()), Told::Settled(Outcome::Failure));
+    assert_eq!(
+        outcome("anything else".into()),
+        Told::Settled(Outcome::Failure)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_carries_its_earliest_deadline() {
+    let second = Duration::from_secs(1);
+    let mut request = Request::new(());
+    assert_eq!(Grpc.deadline(&request), None);
+
+    request
+        .headers_mut()
+        .insert("grpc-timeout", HeaderValue::from_static("3S"));
+    let due = |seconds| Some(Deadline::at(clock::now() + second * seconds));
+    assert_eq!(Grpc.deadline(&request), due(3));
+    assert_eq!(Http.deadline(&request), None);
+
+    request
+        .extensions_mut()
+        .insert(CallOptions::new().timeout(2 * second));
+    assert_eq!(Grpc.deadline(&request), due(2));
+    request.extensions_mut().insert(Deadline::after(second));
+    assert_eq!(Grpc.deadline(&request), due(1));
+    assert_eq!(Http.deadline(&request), due(1));
+    assert_eq!(ByResult.deadline(&request), None);
+}
+
+#[test]
+fn bodies_made_for_interceptors_are_empty() {
+    type Recorded = ziggurat_core::Recorded<Empty<Bytes>, ()>;
+    assert!(Recorded::default().is_end_stream());
+}
