@@ -1,0 +1,33 @@
+//! Each layer beside its peers, around services that do nothing: `cargo bench --bench layers`.
+
+use std::path::Path;
+use ziggurat_benches::Board;
+
+mod layers {
+    pub(crate) mod answer;
+    pub(crate) mod balance;
+    pub(crate) mod breaker;
+    pub(crate) mod concurrency;
+    pub(crate) mod deadline;
+    pub(crate) mod health;
+    pub(crate) mod limit;
+    pub(crate) mod retry;
+    pub(crate) mod trace;
+}
+
+fn main() {
+    let mut board = Board::default();
+    layers::breaker::rows(&mut board);
+    layers::limit::rows(&mut board);
+    layers::concurrency::rows(&mut board);
+    layers::deadline::rows(&mut board);
+    layers::retry::rows(&mut board);
+    layers::balance::rows(&mut board);
+    layers::health::rows(&mut board);
+    layers::trace::rows(&mut board);
+    layers::answer::rows(&mut board);
+
+    // Cargo names a folder inside the target directory, wherever that is.
+    let tmp = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    ziggurat_benches::run(&board, &tmp.with_file_name("bench").join("layers.json"));
+}

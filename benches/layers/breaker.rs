@@ -1,0 +1,103 @@
+//! Circuit breakers: closed, the path of nearly every call, and open.
+
+use failsafe::{
+    Config, backoff,
+    failure_policy::{self, ConsecutiveFailures},
+    futures::CircuitBreaker,
+};
+use recloser::{AsyncRecloser, Recloser};
+use std::{fmt::Debug, time::Duration};
+use tower::{BoxError, Layer, Service, service_fn};
+use tower_resilience_circuitbreaker::CircuitBreakerLayer;
+use ziggurat_benches::{Board, Noop};
+
+const COOL_DOWN: Duration = Duration::from_secs(3600);
+
+pub(crate) fn rows(board: &mut Board) {
+    board
+        .section::<u64>("breaker", "")
+        .service("floor", || Noop)
+        .service("recloser", || through_recloser(recloser()))
+        .service("failsafe", || through_failsafe(Config::new().build()))
+        .service("failsafe consecutive", || {
+            through_failsafe(consecutive().build())
+        })
+        .service("tower-resilience", || {
+            tower_resilience().build().expect("valid").layer(Noop)
+        });
+
+    board
+        .section::<u64>("breaker", "open")
+        .service("floor", || Noop)
+        .rejecting("recloser", || {
+            let recloser = recloser();
+            while !matches!(
+                recloser.call(|| Err::<(), ()>(())),
+                Err(recloser::Error::Rejected)
+            ) {}
+            through_recloser(recloser)
+        })
+        .rejecting("failsafe consecutive", || {
+            let breaker = consecutive().build();
+            while CircuitBreaker::is_call_permitted(&breaker) {
+                _ = failsafe::CircuitBreaker::call(&breaker, || Err::<(), ()>(()));
+            }
+            through_failsafe(breaker)
+        })
+        .rejecting("tower-resilience", || {
+            let (layer, handle) = tower_resilience().build_with_handle().expect("valid");
+            tokio::runtime::Handle::current().block_on(handle.force_open());
+            assert!(handle.is_open());
+            layer.layer(Noop)
+        });
+}
+
+fn recloser() -> Recloser {
+    Recloser::custom()
+        .error_rate(0.5)
+        .closed_len(100)
+        .half_open_len(10)
+        .open_wait(COOL_DOWN)
+        .build()
+}
+
+fn through_recloser(
+    recloser: Recloser,
+) -> impl Service<u64, Response = u64, Error: Debug, Future: Send> + Clone + Send + 'static {
+    let recloser = AsyncRecloser::from(recloser);
+    service_fn(move |request| recloser.call(Noop.call(request)))
+}
+
+fn consecutive() -> Config<ConsecutiveFailures<backoff::Constant>, ()> {
+    Config::new().failure_policy(failure_policy::consecutive_failures(
+        5,
+        backoff::constant(COOL_DOWN),
+    ))
+}
+
+fn through_failsafe<B>(
+    breaker: B,
+) -> impl Service<u64, Response = u64, Error: Debug, Future: Send> + Clone + Send + 'static
+where
+    B: CircuitBreaker<FailurePolicy: 'static, Instrument: 'static> + Clone + Send + 'static,
+{
+    service_fn(move |request| {
+        let answer = CircuitBreaker::call(&breaker, Noop.call(request));
+        async move {
+            answer
+                .await
+                .map_err(|error: failsafe::Error<BoxError>| error)
+        }
+    })
+}
+
+/// By count of calls: its window of time keeps a record of every call, and scans them all.
+fn tower_resilience() -> tower_resilience_circuitbreaker::CircuitBreakerConfigBuilder<
+    tower_resilience_circuitbreaker::DefaultClassifier,
+> {
+    CircuitBreakerLayer::builder()
+        .failure_rate_threshold(0.5)
+        .sliding_window_size(100)
+        .minimum_number_of_calls(10)
+        .wait_duration_in_open(COOL_DOWN)
+}

@@ -1,0 +1,78 @@
+//! Rate limits: with tokens to spare, and with none.
+
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use std::{fmt::Debug, num::NonZeroU32, sync::Arc, time::Duration};
+use tower::{Layer, Service, ServiceExt, limit::RateLimitLayer, service_fn};
+use tower_resilience_ratelimiter::RateLimiterLayer;
+use ziggurat_benches::{Board, Noop};
+
+/// More a second than any row can ask for.
+const PLENTY: NonZeroU32 = NonZeroU32::new(1_000_000_000).expect("not zero");
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// Says no without allocating, so that the row is governor's alone.
+#[derive(Debug, thiserror::Error)]
+#[error("limited")]
+struct Limited;
+
+pub(crate) fn rows(board: &mut Board) {
+    board
+        .section::<u64>("limit", "")
+        .service("floor", || Noop)
+        .service("governor", || {
+            through_governor(RateLimiter::direct(Quota::per_second(PLENTY)))
+        })
+        .alone("tower", || {
+            RateLimitLayer::new(u64::from(PLENTY.get()), Duration::from_secs(1)).layer(Noop)
+        })
+        .service("tower-resilience", || {
+            tower_resilience(PLENTY.get() as usize, Duration::from_secs(1))
+        });
+
+    board
+        .section::<u64>("limit", "rejecting")
+        .service("floor", || Noop)
+        .rejecting("governor", || {
+            let limiter = RateLimiter::direct(Quota::with_period(HOUR).expect("not zero"));
+            assert!(
+                limiter.check().is_ok(),
+                "the first call takes the one token"
+            );
+            through_governor(limiter)
+        })
+        .rejecting("tower-resilience", || {
+            let limited = tower_resilience(1, HOUR);
+            let first = limited.clone().oneshot(0);
+            tokio::runtime::Handle::current()
+                .block_on(first)
+                .expect("the first call takes the one token");
+            limited
+        });
+}
+
+/// As a layer would: `governor` has none of its own.
+fn through_governor(
+    limiter: DefaultDirectRateLimiter,
+) -> impl Service<u64, Response = u64, Error: Debug, Future: Send> + Clone + Send + 'static {
+    let limiter = Arc::new(limiter);
+    service_fn(move |request| {
+        let admitted = limiter.check();
+        async move {
+            admitted.map_err(|_| Limited)?;
+            Noop.call(request).await
+        }
+    })
+}
+
+fn tower_resilience(
+    limit: usize,
+    period: Duration,
+) -> tower_resilience_ratelimiter::RateLimiter<Noop> {
+    RateLimiterLayer::builder()
+        .limit_for_period(limit)
+        .refresh_period(period)
+        .timeout_duration(Duration::ZERO)
+        .build()
+        .expect("valid")
+        .layer(Noop)
+}

@@ -1,0 +1,81 @@
+//! Retries that are not needed: the first attempt succeeds.
+
+use backon::{ExponentialBuilder, Retryable};
+use std::{
+    fmt::Debug,
+    future::{Ready, ready},
+    sync::Arc,
+};
+use tower::{
+    BoxError, Layer, Service,
+    retry::{
+        Policy, RetryLayer,
+        budget::{Budget, TpsBudget},
+    },
+    service_fn,
+};
+use tower_resilience_retry::RetryBudgetBuilder;
+use ziggurat_benches::{Board, HttpNoop, HttpRequest, HttpResponse, Noop};
+
+/// tower leaves the policy to its users; this is the one of its documentation, with a budget.
+#[derive(Clone, Default)]
+struct Budgeted(Arc<TpsBudget>);
+
+pub(crate) fn rows(board: &mut Board) {
+    board
+        .section::<u64>("retry", "")
+        .service("floor", || Noop)
+        .service("backon", backon)
+        .service("tower", || RetryLayer::new(Budgeted::default()).layer(Noop))
+        .service("tower-resilience", || {
+            let budget = RetryBudgetBuilder::new()
+                .token_bucket()
+                .build()
+                .expect("valid");
+            let layer = tower_resilience_retry::RetryLayer::<u64, u64, BoxError>::builder();
+            layer.max_attempts(3).budget(budget).build().layer(Noop)
+        });
+
+    board
+        .section::<HttpRequest>("retry", "http")
+        .service("floor", || HttpNoop)
+        .service("tower", || {
+            RetryLayer::new(Budgeted::default()).layer(HttpNoop)
+        })
+        .service("tower-resilience", || {
+            let budget = RetryBudgetBuilder::new()
+                .token_bucket()
+                .build()
+                .expect("valid");
+            let layer =
+                tower_resilience_retry::RetryLayer::<HttpRequest, HttpResponse, BoxError>::builder(
+                );
+            layer.max_attempts(3).budget(budget).build().layer(HttpNoop)
+        });
+}
+
+/// `backon` has no layer and no budget: this is how a service would use it.
+fn backon() -> impl Service<u64, Response = u64, Error: Debug, Future: Send> + Clone + Send + 'static
+{
+    service_fn(|request| (move || Noop.call(request)).retry(ExponentialBuilder::default()))
+}
+
+// === impl Budgeted ===
+
+impl<Req: Clone, Rsp, E> Policy<Req, Rsp, E> for Budgeted {
+    type Future = Ready<()>;
+
+    fn retry(&mut self, _: &mut Req, result: &mut Result<Rsp, E>) -> Option<Ready<()>> {
+        match result {
+            Ok(_) => {
+                self.0.deposit();
+                None
+            }
+            Err(_) => self.0.withdraw().then(|| ready(())),
+        }
+    }
+
+    fn clone_request(&mut self, request: &Req) -> Option<Req> {
+        Some(request.clone())
+    }
+}

@@ -1,0 +1,151 @@
+//! Services that do nothing, to put layers around, and what to ask them.
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Method, Request, Response, Uri, header};
+use http_body_util::Full;
+use std::{
+    future::{Future, Ready, ready},
+    pin::Pin,
+    sync::LazyLock,
+    task::{Context, Poll},
+};
+use tower_service::Service;
+
+/// What [`HttpNoop`] is asked.
+pub type HttpRequest = Request<Full<Bytes>>;
+
+/// What [`HttpNoop`] answers.
+pub type HttpResponse = Response<Full<Bytes>>;
+
+/// Answers at once with the request.
+#[derive(Clone, Debug)]
+pub struct Noop;
+
+/// Answers with the request, but only when it is polled again.
+#[derive(Clone, Debug)]
+pub struct PendsOnce;
+
+/// Answers at once, as a gRPC server that says OK without a message.
+#[derive(Clone, Debug)]
+pub struct HttpNoop;
+
+/// The answer of [`PendsOnce`].
+#[derive(Debug)]
+pub struct Twice {
+    request: u64,
+    polled: bool,
+}
+
+/// A request that can be made over and over.
+pub trait Sample: Send + 'static {
+    /// Makes the next request; they are all alike.
+    fn sample() -> Self;
+}
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+// === impl Noop ===
+
+impl Service<u64> for Noop {
+    type Response = u64;
+    type Error = BoxError;
+    type Future = Ready<Result<u64, BoxError>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: u64) -> Self::Future {
+        ready(Ok(request))
+    }
+}
+
+// === impl PendsOnce ===
+
+impl Service<u64> for PendsOnce {
+    type Response = u64;
+    type Error = BoxError;
+    type Future = Twice;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: u64) -> Twice {
+        Twice {
+            request,
+            polled: false,
+        }
+    }
+}
+
+// === impl Twice ===
+
+impl Future for Twice {
+    type Output = Result<u64, BoxError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if self.polled {
+            return Poll::Ready(Ok(self.request));
+        }
+        self.polled = true;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+// === impl HttpNoop ===
+
+impl Service<HttpRequest> for HttpNoop {
+    type Response = HttpResponse;
+    type Error = BoxError;
+    type Future = Ready<Result<HttpResponse, BoxError>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: HttpRequest) -> Self::Future {
+        static ANSWER: LazyLock<HttpResponse> = LazyLock::new(|| {
+            let mut answer = Response::new(Full::default());
+            let headers = answer.headers_mut();
+            headers.insert(
+                header::CONTENT_TYPE,
+                HeaderValue::from_static("application/grpc"),
+            );
+            headers.insert(
+                HeaderName::from_static("grpc-status"),
+                HeaderValue::from_static("0"),
+            );
+            answer
+        });
+        ready(Ok(ANSWER.clone()))
+    }
+}
+
+// === impl Sample ===
+
+impl Sample for u64 {
+    #[inline]
+    fn sample() -> Self {
+        7
+    }
+}
+
+impl Sample for HttpRequest {
+    fn sample() -> Self {
+        static REQUEST: LazyLock<HttpRequest> = LazyLock::new(|| {
+            let mut request = Request::new(Full::new(Bytes::from_static(&[0; 64])));
+            *request.method_mut() = Method::POST;
+            *request.uri_mut() = Uri::from_static("http://users/users.v1.Users/Get");
+            let headers = request.headers_mut();
+            headers.insert(header::TE, HeaderValue::from_static("trailers"));
+            headers.insert(
+                header::CONTENT_TYPE,
+                HeaderValue::from_static("application/grpc"),
+            );
+            request
+        });
+        REQUEST.clone()
+    }
+}
