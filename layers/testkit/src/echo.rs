@@ -5,9 +5,9 @@ use std::{pin::Pin, sync::Arc};
 use tokio_stream::{self as stream, Stream, StreamExt};
 use tonic::{Request, Response, Status, Streaming};
 
-/// Replies with what it was sent, and with its name.
+/// The echo service by itself, for a server of the test's own: replies with what it was sent, and with its name.
 #[derive(Clone, Debug)]
-pub(crate) struct EchoHandler {
+pub struct EchoHandler {
     name: Arc<str>,
 }
 
@@ -16,8 +16,9 @@ type Replies = Pin<Box<dyn Stream<Item = Result<EchoReply, Status>> + Send>>;
 // === impl EchoHandler ===
 
 impl EchoHandler {
-    pub(crate) const fn new(name: Arc<str>) -> Self {
-        Self { name }
+    /// A service that calls itself `name` in every reply.
+    pub fn new(name: impl Into<Arc<str>>) -> Self {
+        Self { name: name.into() }
     }
 
     fn reply(&self, request: EchoRequest) -> EchoReply {

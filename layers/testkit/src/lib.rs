@@ -63,6 +63,7 @@ pub use self::{
     client::PlainClient,
     contract::exercise,
     counting::Counting,
+    echo::EchoHandler,
     echo_server::{Behaviour, Counts, EchoRoutes, EchoServer, Setup},
     gauge::Gauge,
     http_script::{HttpScript, Seen},

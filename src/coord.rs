@@ -1,0 +1,60 @@
+//! Coordination: who is there, who may, and who is told, over one [`Store`].
+//!
+//! ```text
+//!        Registry          (lock, election, config, id: above the same store)
+//!  register  list  resolve
+//!      |      |      |
+//!   leases  range  watch
+//!      +------+------+
+//!          dyn Store       etcd's semantics: revisions, transactions, leases, watches
+//!              |
+//!         MemoryStore      embedded, this process, tokio's clock
+//! ```
+//!
+//! Everything above the store is written once, against the trait. The embedded [`MemoryStore`] is a
+//! whole store, not a stub: what passes its tests runs the same way over a cluster.
+//!
+//! | question | answer |
+//! |---|---|
+//! | Who keeps an entry alive? | its [`Registration`]: a lease, renewed every third of its time |
+//! | What if the lease is lost? | it registers again, for ever, with growing and jittered delays |
+//! | What if the store is gone? | followers keep what they know, and catch up without a gap |
+//! | What does a follower cost? | one watch a name and process, however many follow |
+//! | What if an entry is nonsense? | it is skipped, counted and logged; the others stand |
+//!
+//! # Example
+//!
+//! ```
+//! use futures_util::StreamExt;
+//! use ziggurat::coord::Registry;
+//! use ziggurat_core::{Change, Instance, Resolve};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+//! let registry = Registry::memory();
+//! let registration = registry.register(Instance::new("echo", "echo-1", "127.0.0.1", 8080)?).await?;
+//!
+//! let mut changes = registry.resolve("echo");
+//! let Some(Ok(Change::All(instances))) = changes.next().await else { panic!("no snapshot") };
+//! assert_eq!(instances[0].authority(), "127.0.0.1:8080");
+//!
+//! registration.deregister().await?;
+//! assert!(matches!(changes.next().await, Some(Ok(Change::Remove(_)))));
+//! # Ok(())
+//! # }
+//! ```
+
+mod memory;
+mod registry;
+mod store;
+
+pub use self::{
+    memory::MemoryStore,
+    registry::{KeyLayout, Register, Registration, RegistrationState, Registry},
+    store::{
+        Compare, Delete, DeleteResponse, Event, EventKind, KeyValue, Keys, Lease, LeaseId,
+        LeaseStatus, Op, OpResponse, Put, PutResponse, Range, RangeResponse, Relation, SortBy,
+        SortOrder, Store, StoreError, StoreFuture, Target, Txn, TxnResponse, Watch, WatchBatch,
+        WatchError, WatchStream,
+    },
+};

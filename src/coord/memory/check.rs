@@ -1,0 +1,80 @@
+//! What etcd refuses before it looks at a key, so that the embedded store refuses it too.
+
+use crate::coord::store::{Keys, Op, StoreError, Txn};
+use std::collections::BTreeSet;
+
+/// etcd's `--max-txn-ops`: of comparisons, and of operations in a branch.
+const MAX_OPS: usize = 128;
+/// etcd's `--max-request-bytes`.
+const MAX_BYTES: usize = 3 << 19;
+
+/// Whether a transaction can be carried out, whatever is stored.
+pub(super) fn txn(txn: &Txn) -> Result<(), StoreError> {
+    let Txn {
+        compares,
+        then,
+        otherwise,
+        ..
+    } = txn;
+    let ops = compares.len().max(then.len()).max(otherwise.len());
+    if ops > MAX_OPS {
+        return Err(StoreError::invalid(
+            "operations",
+            ops,
+            "must be at most 128",
+        ));
+    }
+    for compare in compares {
+        keys(&compare.keys)?;
+    }
+    let bytes = branch(then)? + branch(otherwise)?;
+    if bytes > MAX_BYTES {
+        return Err(StoreError::invalid(
+            "bytes",
+            bytes,
+            "must be at most 1572864",
+        ));
+    }
+    Ok(())
+}
+
+/// Whether there is a key to look for at all.
+pub(super) fn keys(keys: &Keys) -> Result<(), StoreError> {
+    if keys.start().is_empty() {
+        return Err(StoreError::invalid("key", "", "must not be empty"));
+    }
+    Ok(())
+}
+
+fn branch(ops: &[Op]) -> Result<usize, StoreError> {
+    let mut written = BTreeSet::new();
+    let mut bytes = 0;
+    for op in ops {
+        match op {
+            Op::Range(range) => keys(&range.keys)?,
+            Op::Delete(delete) => keys(&delete.keys)?,
+            Op::Put(put) if put.key.is_empty() => {
+                return Err(StoreError::invalid("key", "", "must not be empty"));
+            }
+            Op::Put(put) => {
+                bytes += put.key.len() + put.value.len();
+                if !written.insert(&*put.key) {
+                    return Err(twice(&put.key));
+                }
+            }
+        }
+    }
+    let deleted = |key: &&&[u8]| {
+        let hits = |op: &Op| matches!(op, Op::Delete(delete) if delete.keys.contains(key));
+        ops.iter().any(hits)
+    };
+    match written.iter().find(deleted) {
+        Some(key) => Err(twice(key)),
+        None => Ok(bytes),
+    }
+}
+
+fn twice(key: &[u8]) -> StoreError {
+    let rule = "must be changed at most once in a branch of a transaction";
+    StoreError::invalid("key", key.escape_ascii(), rule)
+}

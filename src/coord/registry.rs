@@ -1,0 +1,193 @@
+//! Who is there: services, and their instances.
+
+mod feed;
+mod follower;
+mod keeper;
+mod layout;
+mod registration;
+mod resolver;
+
+use self::{feed::Feed, layout::Entry};
+use super::{
+    memory::MemoryStore,
+    store::{KeyValue, Range, Store, StoreError},
+};
+use futures_util::StreamExt;
+use parking_lot::Mutex;
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use tokio::runtime::Handle;
+use ziggurat_core::{Backoff, Changes, Dice, Instance, Resolve};
+
+pub use self::{
+    layout::KeyLayout,
+    registration::{Register, Registration, RegistrationState},
+};
+
+/// The instances of services, by the name of the service; clones are the same registry.
+///
+/// It spawns nothing before somebody registers or follows a name, and leaves no task behind when
+/// the last of them is gone. All who follow one name in this process share one watch.
+///
+/// # Defaults
+///
+/// [`KeyLayout::Naming`], and leases of 30 s.
+#[derive(Clone, Debug)]
+pub struct Registry {
+    store: Arc<dyn Store>,
+    layout: KeyLayout,
+    dice: Dice,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    feeds: Mutex<HashMap<String, Weak<Feed>>>,
+    skipped: AtomicU64,
+}
+
+/// No single question to the store may take longer: what hangs is as good as down.
+const TRY: Duration = Duration::from_secs(5);
+
+// === impl Registry ===
+
+impl Default for Registry {
+    fn default() -> Self {
+        Self::memory()
+    }
+}
+
+impl Registry {
+    /// The registry that this store holds.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self {
+            store,
+            layout: KeyLayout::default(),
+            dice: Dice::new(),
+            shared: Arc::default(),
+        }
+    }
+
+    /// An empty registry in the memory of this process.
+    #[must_use]
+    pub fn memory() -> Self {
+        Self::new(Arc::new(MemoryStore::new()))
+    }
+
+    /// Speaks this layout of keys and values.
+    #[must_use]
+    pub fn layout(self, layout: KeyLayout) -> Self {
+        let shared = Arc::default();
+        Self {
+            layout,
+            shared,
+            ..self
+        }
+    }
+
+    /// Draws its jitter from here.
+    #[must_use]
+    pub fn dice(self, dice: Dice) -> Self {
+        Self { dice, ..self }
+    }
+
+    /// Registers an instance, and keeps it registered until the [`Registration`] is dropped.
+    ///
+    /// Awaited, it answers once the instance can be found; through an outage it keeps trying, so
+    /// bound it by a timeout if you must. Dropped before that, nothing stays behind. An instance
+    /// registered twice, here or elsewhere, is the last one's.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::InvalidArgument`] if the service or the id is no name of one part, and what
+    /// the store refuses for good.
+    pub fn register(&self, instance: Instance) -> Register {
+        Register::new(self.clone(), instance)
+    }
+
+    /// The instances of `service` at this moment, ordered by id.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::InvalidArgument`] if `service` is no name, and what the store answers.
+    pub async fn list(&self, service: &str) -> Result<Vec<Instance>, StoreError> {
+        let prefix = self.layout.prefix(service)?;
+        let found = limited(self.store.range(Range::prefix(prefix))).await?;
+        let instances = found
+            .kvs
+            .iter()
+            .filter_map(|kv| match self.read(service, kv) {
+                Entry::Instance(instance) => Some(instance),
+                Entry::Bad(_) | Entry::Foreign => None,
+            });
+        let mut instances: Vec<_> = instances.collect();
+        instances.sort_by(|a, b| a.id().cmp(b.id()));
+        Ok(instances)
+    }
+
+    /// How many entries were skipped so far because they made no sense, at each time of reading.
+    #[must_use]
+    pub fn skipped(&self) -> u64 {
+        self.shared.skipped.load(Ordering::Relaxed)
+    }
+
+    fn read(&self, service: &str, kv: &KeyValue) -> Entry {
+        let entry = self.layout.read(service, &kv.key, &kv.value);
+        if let Entry::Bad(reason) = &entry {
+            self.shared.skipped.fetch_add(1, Ordering::Relaxed);
+            let key = kv.key.escape_ascii();
+            tracing::warn!(service, %key, reason, "registry entry skipped");
+        }
+        entry
+    }
+
+    /// The one feed of this service, begun if nobody follows it yet.
+    fn feed(&self, service: &str) -> Result<Arc<Feed>, StoreError> {
+        let mut feeds = self.shared.feeds.lock();
+        let known = feeds.get(service).and_then(Weak::upgrade);
+        if let Some(feed) = known.as_ref().filter(|feed| feed.is_alive()) {
+            return Ok(Arc::clone(feed));
+        }
+        let feed = Feed::start(self, service).map(Arc::new);
+        if let Ok(feed) = &feed {
+            feeds.insert(service.to_owned(), Arc::downgrade(feed));
+        }
+        // A dead feed that goes with `known` will want this lock.
+        drop(feeds);
+        feed
+    }
+}
+
+impl Resolve for Registry {
+    fn resolve(&self, service: &str) -> Changes {
+        resolver::follow(self.clone(), service.to_owned()).boxed()
+    }
+}
+
+/// How long to wait before the store is asked again: from 30 ms to 900 ms, so that whoever was lost
+/// is back within a second of the store.
+fn retry() -> Backoff {
+    let (initial, max) = (Duration::from_millis(60), Duration::from_millis(600));
+    Backoff::new(initial, 2.0, max)
+        .and_then(|backoff| backoff.jitter(0.5))
+        .expect("these constants are in their bounds")
+}
+
+/// Bounds one question to the store.
+async fn limited<T>(
+    question: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    // No runtime, no timer; the embedded store needs neither.
+    if Handle::try_current().is_err() {
+        return question.await;
+    }
+    let late = |_| StoreError::unavailable("no answer in time");
+    tokio::time::timeout(TRY, question).await.map_err(late)?
+}

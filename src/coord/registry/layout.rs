@@ -1,0 +1,133 @@
+//! How instances are laid out in the store.
+
+mod gochat;
+mod naming;
+
+use crate::coord::store::StoreError;
+use bytes::Bytes;
+use ziggurat_core::Instance;
+
+/// Which keys and values stand for instances.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum KeyLayout {
+    /// That of etcd's naming, which Go reads by `go.etcd.io/etcd/client/v3/naming/endpoints`: key
+    /// `<service>/<id>`, value `{"Op":0,"Addr":"host:port","Metadata":<string or null>}`.
+    ///
+    /// What else an instance has goes into `Metadata` as one *string* that holds JSON, since an
+    /// object there crashes old versions of grpc-go:
+    /// `{"id":"a","weight":2,"zone":"eu-1","metadata":{"version":"7"}}`, each field but `id` only
+    /// if it is not the default; `null` if they all are. When read, an object is taken as well; the
+    /// id comes from the key; any other text becomes metadata under `metadata`.
+    #[default]
+    Naming,
+    /// That of gochat's Go services: key `/services/<name>/<id>`, value
+    /// `{"id":..,"name":..,"address":..,"port":..,"metadata":{..}}`, without metadata if there is
+    /// none.
+    ///
+    /// Weight and zone travel as metadata, under `ziggurat.weight` and `ziggurat.zone`.
+    Gochat,
+}
+
+/// What is found under a key.
+#[derive(Debug)]
+pub(super) enum Entry {
+    Instance(Instance),
+    /// It is nobody's entry, for this reason.
+    Bad(String),
+    /// It belongs to another service, whose name goes on.
+    Foreign,
+}
+
+/// The longest name of a service or an id, in bytes.
+const MAX_NAME: usize = 255;
+/// The longest value that is looked at, in bytes.
+const MAX_VALUE: usize = 64 * 1024;
+
+// === impl KeyLayout ===
+
+impl KeyLayout {
+    /// What the keys of all instances of `service` begin with.
+    pub(super) fn prefix(self, service: &str) -> Result<String, StoreError> {
+        check("service", service, service.split('/'))?;
+        Ok(match self {
+            Self::Naming => format!("{service}/"),
+            Self::Gochat => format!("/services/{service}/"),
+        })
+    }
+
+    pub(super) fn key(self, instance: &Instance) -> Result<String, StoreError> {
+        let mut key = self.prefix(instance.service())?;
+        let id = instance.id().as_str();
+        if id.contains('/') {
+            return Err(StoreError::invalid("id", id, "must not hold a slash"));
+        }
+        check("id", id, std::iter::once(id))?;
+        key.push_str(id);
+        Ok(key)
+    }
+
+    pub(super) fn write(self, instance: &Instance) -> Result<Bytes, StoreError> {
+        let json = match self {
+            Self::Naming => naming::write(instance),
+            Self::Gochat => gochat::write(instance),
+        };
+        let json = json.map_err(|error| {
+            StoreError::invalid("instance", error, "must be something that JSON can hold")
+        })?;
+        if json.len() > MAX_VALUE {
+            let rule = "must be at most 65536 bytes of JSON";
+            return Err(StoreError::invalid("instance", json.len(), rule));
+        }
+        Ok(json.into())
+    }
+
+    /// The id of the instance of `service` that `key` stands for.
+    pub(super) fn id(self, service: &str, key: &[u8]) -> Option<String> {
+        let prefix = self.prefix(service).ok()?;
+        let id = std::str::from_utf8(key).ok()?.strip_prefix(&prefix)?;
+        (!id.contains('/')).then(|| id.to_owned())
+    }
+
+    pub(super) fn read(self, service: &str, key: &[u8], value: &[u8]) -> Entry {
+        let Some(id) = self.id(service, key) else {
+            return Entry::Foreign;
+        };
+        if value.len() > MAX_VALUE {
+            return Entry::Bad(format!("{} bytes are too many", value.len()));
+        }
+        let instance = match self {
+            Self::Naming => naming::read(service, &id, value),
+            Self::Gochat => gochat::read(service, &id, value),
+        };
+        instance.map_or_else(|error| Entry::Bad(error.to_string()), Entry::Instance)
+    }
+}
+
+/// Whether each part of a name stays where it is put.
+fn check<'a>(
+    field: &'static str,
+    name: &str,
+    mut parts: impl Iterator<Item = &'a str>,
+) -> Result<(), StoreError> {
+    let cut = || name.chars().take(MAX_NAME).collect::<String>();
+    if name.len() > MAX_NAME {
+        return Err(StoreError::invalid(
+            field,
+            cut(),
+            "must be at most 255 bytes",
+        ));
+    }
+    if name.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        let rule = "must not hold spaces or control characters";
+        return Err(StoreError::invalid(field, name.escape_debug(), rule));
+    }
+    if parts.any(|part| matches!(part, "" | "." | "..")) {
+        let rule = "must not be empty, `.` or `..`, nor have such a part";
+        return Err(StoreError::invalid(field, name, rule));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

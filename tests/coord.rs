@@ -1,0 +1,13 @@
+//! Coordination from outside: the store's conformance, a model of it, and the registry above it.
+#![cfg(feature = "coord")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod coord {
+    mod cases;
+    mod conformance;
+    mod memory;
+    mod model;
+    mod registration;
+    mod resolve;
+    mod support;
+}

@@ -1,0 +1,199 @@
+//! What the tests of this folder share.
+
+use futures_util::StreamExt;
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+use ziggurat::coord::{
+    EventKind, Keys, Lease, LeaseId, LeaseStatus, MemoryStore, Put, Range, RangeResponse,
+    Registration, Store, StoreFuture, Txn, TxnResponse, Watch, WatchBatch, WatchStream,
+};
+
+/// Looks on: counts watches of prefixes and renewals, and can make every call hang.
+#[derive(Debug, Default)]
+pub(super) struct Spy {
+    pub(super) store: MemoryStore,
+    /// Where each of them began.
+    pub(super) opened: Mutex<Vec<i64>>,
+    pub(super) open: Arc<AtomicUsize>,
+    pub(super) renewals: AtomicUsize,
+    pub(super) hangs: AtomicBool,
+    /// Dropped when the next lease has been granted, before the answer is seen.
+    pub(super) dropped_by_grant: Mutex<Option<Registration>>,
+}
+
+/// One store, and then, after a restore, another one.
+#[derive(Debug, Default)]
+pub(super) struct Restored {
+    pub(super) before: MemoryStore,
+    pub(super) after: MemoryStore,
+    pub(super) restored: AtomicBool,
+}
+
+struct Open(Arc<AtomicUsize>);
+
+pub(super) async fn revision(store: &dyn Store) -> i64 {
+    store.range(Range::one("nothing")).await.unwrap().revision
+}
+
+pub(super) async fn put(store: &dyn Store, key: &str, value: &str) -> i64 {
+    let put = Put::new(key.to_owned(), value.to_owned());
+    store.put(put).await.unwrap().revision
+}
+
+pub(super) async fn next(watch: &mut WatchStream) -> WatchBatch {
+    let batch = tokio::time::timeout(Duration::from_secs(60), watch.next());
+    batch.await.expect("a batch comes").unwrap().unwrap()
+}
+
+/// What a watch delivers up to this revision, as text.
+pub(super) async fn collect(watch: &mut WatchStream, revision: i64) -> Vec<String> {
+    let mut seen = Vec::new();
+    let mut reached = 0;
+    while reached < revision {
+        let batch = next(watch).await;
+        for event in batch.events {
+            assert!((reached + 1..=batch.revision).contains(&event.kv.mod_revision));
+            let sign = if event.kind == EventKind::Put {
+                '+'
+            } else {
+                '-'
+            };
+            let (key, value) = (event.kv.key.escape_ascii(), event.kv.value.escape_ascii());
+            seen.push(format!("{sign}{key} {value}"));
+        }
+        reached = batch.revision;
+    }
+    seen
+}
+
+impl Spy {
+    pub(super) fn opened(&self) -> usize {
+        self.opened.lock().unwrap().len()
+    }
+
+    pub(super) fn open(&self) -> usize {
+        self.open.load(SeqCst)
+    }
+
+    pub(super) fn hang(&self, hangs: bool) {
+        self.hangs.store(hangs, SeqCst);
+    }
+
+    fn pass<'a, T: Send + 'a>(&'a self, answer: StoreFuture<'a, T>) -> StoreFuture<'a, T> {
+        Box::pin(async move {
+            if self.hangs.load(SeqCst) {
+                std::future::pending::<()>().await;
+            }
+            answer.await
+        })
+    }
+}
+
+impl Store for Spy {
+    fn range(&self, range: Range) -> StoreFuture<'_, RangeResponse> {
+        self.pass(self.store.range(range))
+    }
+
+    fn txn(&self, txn: Txn) -> StoreFuture<'_, TxnResponse> {
+        self.pass(self.store.txn(txn))
+    }
+
+    fn grant(&self, ttl: Duration) -> StoreFuture<'_, Lease> {
+        Box::pin(async move {
+            let lease = self.pass(self.store.grant(ttl)).await;
+            let dropped = self.dropped_by_grant.lock().unwrap().take();
+            drop(dropped);
+            lease
+        })
+    }
+
+    fn keep_alive(&self, lease: LeaseId) -> StoreFuture<'_, Duration> {
+        self.renewals.fetch_add(1, SeqCst);
+        self.pass(self.store.keep_alive(lease))
+    }
+
+    fn revoke(&self, lease: LeaseId) -> StoreFuture<'_, ()> {
+        self.pass(self.store.revoke(lease))
+    }
+
+    fn abandon(&self, lease: LeaseId) {
+        self.store.abandon(lease);
+    }
+
+    fn time_to_live(&self, lease: LeaseId) -> StoreFuture<'_, LeaseStatus> {
+        self.pass(self.store.time_to_live(lease))
+    }
+
+    fn watch(&self, watch: Watch) -> WatchStream {
+        let is_one = watch.keys == Keys::one(watch.keys.start().clone());
+        let from = watch.from;
+        let batches = self.store.watch(watch);
+        if is_one {
+            return batches;
+        }
+        self.opened.lock().unwrap().push(from);
+        self.open.fetch_add(1, SeqCst);
+        let open = Open(Arc::clone(&self.open));
+        batches
+            .map(move |batch| {
+                let _open = &open;
+                batch
+            })
+            .boxed()
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, SeqCst);
+    }
+}
+
+impl Restored {
+    fn now(&self) -> &MemoryStore {
+        if self.restored.load(SeqCst) {
+            &self.after
+        } else {
+            &self.before
+        }
+    }
+}
+
+impl Store for Restored {
+    fn range(&self, range: Range) -> StoreFuture<'_, RangeResponse> {
+        self.now().range(range)
+    }
+
+    fn txn(&self, txn: Txn) -> StoreFuture<'_, TxnResponse> {
+        self.now().txn(txn)
+    }
+
+    fn grant(&self, ttl: Duration) -> StoreFuture<'_, Lease> {
+        self.now().grant(ttl)
+    }
+
+    fn keep_alive(&self, lease: LeaseId) -> StoreFuture<'_, Duration> {
+        self.now().keep_alive(lease)
+    }
+
+    fn revoke(&self, lease: LeaseId) -> StoreFuture<'_, ()> {
+        self.now().revoke(lease)
+    }
+
+    fn abandon(&self, lease: LeaseId) {
+        self.now().abandon(lease);
+    }
+
+    fn time_to_live(&self, lease: LeaseId) -> StoreFuture<'_, LeaseStatus> {
+        self.now().time_to_live(lease)
+    }
+
+    fn watch(&self, watch: Watch) -> WatchStream {
+        self.now().watch(watch)
+    }
+}
