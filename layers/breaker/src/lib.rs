@@ -1,1 +1,80 @@
 //! A tower layer that stops calling a service that keeps failing, and probes it until it heals.
+//!
+//! ```text
+//!   too many failures in the window, or in a row
+//!   Closed ────────────────────────────────────▶ Open ◀─────────┐
+//!     ▲                                           │             │
+//!     │                                  its time is over,      │ a probe failed
+//!     │                                    a call comes         │
+//!     │                                           ▼             │
+//!     └──────── enough probes succeeded ────── HalfOpen ────────┘
+//! ```
+//!
+//! | | |
+//! |---|---|
+//! | **Readiness** | the inner service's, whatever the state; nothing is taken |
+//! | **Clones** | share one circuit, and so do all services that one layer value wraps; [`isolated`](BreakerLayer::isolated) makes another |
+//! | **Dropped futures** | count for nothing, unless their deadline had passed: that is a failure; a probe gives its place back |
+//! | **Errors it adds** | [`Open`]: UNAVAILABLE, with the time until the next probe |
+//! | **Place it** | outside retry, so that an open circuit costs none and a call counts once; outside the deadline, so that a timeout counts |
+//!
+//! A result that was admitted in an earlier state never moves the present one. Overload and calls
+//! that their caller dropped are neither successes nor failures. The share is looked at whenever a
+//! call fails. While the circuit is closed a call takes no lock and allocates nothing.
+//!
+//! # Example
+//!
+//! ```
+//! use std::time::Duration;
+//! use tower::{ServiceBuilder, ServiceExt, service_fn};
+//! use ziggurat_breaker::{BreakerLayer, Open, Settings};
+//! use ziggurat_core::{BoxError, ByResult, error};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), BoxError> {
+//! let settings = Settings::new()
+//!     .consecutive_failures(2)?
+//!     .open_for(Duration::from_secs(60))?;
+//! let service = ServiceBuilder::new()
+//!     .layer(BreakerLayer::new(settings).classify_with(ByResult))
+//!     .service(service_fn(|_: &str| async { Err::<(), BoxError>("down".into()) }));
+//!
+//! for _ in 0..2 {
+//!     assert_eq!(service.clone().oneshot("hello").await.unwrap_err().to_string(), "down");
+//! }
+//! let error = service.oneshot("hello").await.unwrap_err();
+//! let open = error::find::<Open>(&*error).ok_or("the circuit is closed")?;
+//! assert!(open.retry_after() <= Some(Duration::from_secs(60)));
+//! # Ok(())
+//! # }
+//! ```
+
+mod bucket;
+mod circuit;
+mod error;
+mod future;
+mod handle;
+mod layer;
+mod machine;
+mod news;
+mod observer;
+mod permit;
+mod service;
+mod settings;
+mod window;
+mod word;
+
+pub use self::{
+    error::{InvalidSettings, Open},
+    future::ResponseFuture,
+    handle::{Handle, State},
+    layer::BreakerLayer,
+    observer::Observer,
+    permit::Permit,
+    service::Breaker,
+    settings::Settings,
+};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

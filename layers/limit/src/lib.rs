@@ -1,1 +1,68 @@
 //! A tower layer that admits requests at a rate, by GCRA.
+//!
+//! ```text
+//!        the bucket fills at `rate`
+//!                  │
+//!           ┌──────▼──────┐  a call takes one   ┌───────────────┐
+//!  call ───▶│ 0 ... burst ├────────────────────▶│ inner service │
+//!           └──────┬──────┘                     └───────────────┘
+//!                  │ empty
+//!                  └──▶ Limited, with the exact time until there is one
+//! ```
+//!
+//! | | |
+//! |---|---|
+//! | **Readiness** | the inner service's; a permit is taken in `call`, so readiness costs none |
+//! | **Clones** | share one limit, and so do all services that one layer value wraps; [`isolated`](RateLimitLayer::isolated) makes another |
+//! | **Dropped futures** | give nothing back: the call may have been sent |
+//! | **Errors it adds** | [`Limited`]: RESOURCE_EXHAUSTED, with the time until there is a permit |
+//! | **Place it** | on a server outside what costs anything; on a client inside retry, so that attempts count |
+//!
+//! In any time `t` no more than `burst + rate * t` calls are admitted: not at the edge of a window,
+//! for there is none, and not after the clock jumped. A call that waits for nothing costs a look at
+//! the clock and one atomic write.
+//!
+//! # Example
+//!
+//! ```
+//! use tower::{ServiceBuilder, ServiceExt, service_fn};
+//! use ziggurat_core::{BoxError, error};
+//! use ziggurat_limit::{Limited, Rate, RateLimitLayer};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), BoxError> {
+//! let service = ServiceBuilder::new()
+//!     .layer(RateLimitLayer::new(Rate::per_second(1)?.burst(2)?))
+//!     .service(service_fn(|name: &'static str| async move { Ok::<_, BoxError>(name) }));
+//!
+//! for _ in 0..2 {
+//!     assert_eq!(service.clone().oneshot("hello").await?, "hello");
+//! }
+//! let error = service.oneshot("hello").await.unwrap_err();
+//! let limited = error::find::<Limited>(&*error).ok_or("not limited")?;
+//! assert!(limited.retry_after().as_secs_f64() <= 1.0);
+//! # Ok(())
+//! # }
+//! ```
+
+mod error;
+mod future;
+mod gcra;
+mod layer;
+mod observer;
+mod rate;
+mod service;
+mod shared;
+
+pub use self::{
+    error::Limited,
+    future::ResponseFuture,
+    layer::RateLimitLayer,
+    observer::Observer,
+    rate::{InvalidRate, Rate},
+    service::RateLimit,
+};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

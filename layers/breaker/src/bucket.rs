@@ -1,0 +1,332 @@
+//! One slice of the window in one atomic word, so that a result is recorded by one write.
+
+use self::sync::{AtomicU64, Ordering};
+
+pub(crate) use self::sync::fence;
+
+/// How many buckets the window has; the oldest is dropped when a new one begins.
+pub(crate) const BUCKETS: usize = if cfg!(ziggurat_loom) { 2 } else { 16 };
+
+/// Successes and failures of one epoch; the first record of a later one starts it over.
+#[derive(Debug)]
+pub(crate) struct Bucket(AtomicU64);
+
+/// How many failures there were since the last success, or since an idle window.
+#[derive(Debug)]
+pub(crate) struct Run(AtomicU64);
+
+/// The number of a slice of time; it wraps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Epoch(u64);
+
+/// What a bucket counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Totals {
+    pub(crate) successes: u64,
+    pub(crate) failures: u64,
+}
+
+// The epoch stands in the upper 26 bits. It wraps after 485 days of the default window, and even
+// then what is older is told from what is newer.
+const EPOCH_SHIFT: u32 = 38;
+const EPOCH_MASK: u64 = (1 << (64 - EPOCH_SHIFT)) - 1;
+const COUNTS_MASK: u64 = (1 << EPOCH_SHIFT) - 1;
+const SUCCESS_SHIFT: u32 = 17;
+const SUCCESS: u64 = 1 << SUCCESS_SHIFT;
+const MAX_SUCCESSES: u64 = (1 << (EPOCH_SHIFT - SUCCESS_SHIFT)) - 1;
+const FAILURE: u64 = 1;
+const MAX_FAILURES: u64 = SUCCESS - 1;
+/// How far ahead a clock of another thread may be, in epochs; what is further is old.
+const AHEAD: u64 = 1 << 10;
+
+// === impl Bucket ===
+
+impl Bucket {
+    pub(crate) fn new() -> Self {
+        Self(AtomicU64::new(0))
+    }
+
+    pub(crate) fn succeeded(&self, epoch: Epoch) {
+        self.add(epoch, SUCCESS);
+    }
+
+    pub(crate) fn failed(&self, epoch: Epoch) {
+        self.add(epoch, FAILURE);
+    }
+
+    /// What is in the window that ends with `now`.
+    pub(crate) fn totals(&self, now: Epoch) -> Totals {
+        // Relaxed: whoever decides by this stands behind a fence.
+        let word = self.0.load(Ordering::Relaxed);
+        if Epoch::of(word).is_in_window_of(now) {
+            Totals::of(word)
+        } else {
+            Totals::default()
+        }
+    }
+
+    fn add(&self, epoch: Epoch, one: u64) {
+        let mut word = self.0.load(Ordering::Relaxed);
+        loop {
+            let counts = match Epoch::of(word) {
+                same if same == epoch => word & COUNTS_MASK,
+                _ if word & COUNTS_MASK == 0 => 0,
+                // A whole window went by between the caller's look at the clock and here.
+                later if later.is_ahead_of(epoch) => return,
+                _ => 0,
+            };
+            let next = (epoch.0 << EPOCH_SHIFT) | (room(counts, one) + one);
+            // Relaxed: the word is all there is to see.
+            match self
+                .0
+                .compare_exchange_weak(word, next, Ordering::Relaxed, Ordering::Relaxed)
+            {
+                Ok(_) => return,
+                Err(present) => word = present,
+            }
+        }
+    }
+}
+
+// === impl Run ===
+
+impl Run {
+    pub(crate) fn new() -> Self {
+        Self(AtomicU64::new(0))
+    }
+
+    /// Counts a failure, and says the how-manieth it is.
+    pub(crate) fn failed(&self, epoch: Epoch) -> u64 {
+        let mut word = self.0.load(Ordering::Relaxed);
+        loop {
+            let before = if Epoch::of(word).is_in_window_of(epoch) {
+                word & COUNTS_MASK
+            } else {
+                0
+            };
+            let run = (before + 1).min(COUNTS_MASK);
+            match self.0.compare_exchange_weak(
+                word,
+                (epoch.0 << EPOCH_SHIFT) | run,
+                Ordering::Relaxed,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return run,
+                Err(present) => word = present,
+            }
+        }
+    }
+
+    /// A success ends the run. It only writes if there is one.
+    pub(crate) fn ended(&self) {
+        let word = self.0.load(Ordering::Relaxed);
+        if word & COUNTS_MASK != 0 {
+            // Lost to a failure of the same moment: either order is true.
+            let _ = self
+                .0
+                .compare_exchange(word, 0, Ordering::Relaxed, Ordering::Relaxed);
+        }
+    }
+}
+
+// === impl Epoch ===
+
+impl Epoch {
+    pub(crate) const fn new(number: u64) -> Self {
+        Self(number & EPOCH_MASK)
+    }
+
+    /// Which bucket of a ring is this epoch's.
+    pub(crate) const fn slot(self) -> usize {
+        self.0 as usize % BUCKETS
+    }
+
+    /// How many windows, at least, from here to a whole one past `other`.
+    pub(crate) const fn windows_past(self, other: Self) -> u32 {
+        let behind = other.0.wrapping_sub(self.0) & EPOCH_MASK;
+        // Two, because the clocks of two threads may stand on two sides of an edge.
+        behind.div_ceil(BUCKETS as u64) as u32 + 2
+    }
+
+    const fn of(word: u64) -> Self {
+        Self(word >> EPOCH_SHIFT)
+    }
+
+    const fn is_in_window_of(self, now: Self) -> bool {
+        now.0.wrapping_sub(self.0) & EPOCH_MASK < BUCKETS as u64 || self.is_ahead_of(now)
+    }
+
+    const fn is_ahead_of(self, now: Self) -> bool {
+        let ahead = self.0.wrapping_sub(now.0) & EPOCH_MASK;
+        ahead != 0 && ahead < AHEAD
+    }
+}
+
+// === impl Totals ===
+
+impl Totals {
+    const fn of(word: u64) -> Self {
+        Self {
+            successes: (word & COUNTS_MASK) >> SUCCESS_SHIFT,
+            failures: word & MAX_FAILURES,
+        }
+    }
+
+    /// How many calls there were.
+    pub(crate) const fn calls(self) -> u64 {
+        self.successes + self.failures
+    }
+}
+
+impl std::ops::AddAssign for Totals {
+    fn add_assign(&mut self, other: Self) {
+        self.successes += other.successes;
+        self.failures += other.failures;
+    }
+}
+
+/// Halves both counts where one more would not fit: the ratio is what counts, and it stays.
+const fn room(counts: u64, one: u64) -> u64 {
+    let Totals {
+        successes,
+        failures,
+    } = Totals::of(counts);
+    let full = if one == FAILURE {
+        failures == MAX_FAILURES
+    } else {
+        successes == MAX_SUCCESSES
+    };
+    if full {
+        successes / 2 * SUCCESS + failures / 2
+    } else {
+        counts
+    }
+}
+
+mod sync {
+    #[cfg(ziggurat_loom)]
+    pub(crate) use loom::sync::atomic::{AtomicU64, Ordering, fence};
+    #[cfg(not(ziggurat_loom))]
+    pub(crate) use std::sync::atomic::{AtomicU64, Ordering, fence};
+}
+
+#[cfg(not(ziggurat_loom))]
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Epoch = Epoch::new(1_000);
+
+    fn later(epochs: u64) -> Epoch {
+        Epoch::new(NOW.0 + epochs)
+    }
+
+    #[test]
+    fn a_bucket_starts_over_in_a_later_epoch_and_ignores_an_earlier_one() {
+        let bucket = Bucket::new();
+        bucket.succeeded(NOW);
+        bucket.failed(NOW);
+        assert_eq!(bucket.totals(NOW).calls(), 2);
+        assert_eq!(bucket.totals(later(15)).calls(), 2);
+        assert_eq!(bucket.totals(later(16)).calls(), 0);
+        bucket.failed(later(16));
+        bucket.failed(NOW);
+        assert_eq!(bucket.totals(later(16)).calls(), 1);
+    }
+
+    #[test]
+    fn the_epoch_may_wrap() {
+        let (bucket, run) = (Bucket::new(), Run::new());
+        let (last, first) = (Epoch::new(EPOCH_MASK), Epoch::new(EPOCH_MASK + 1));
+        bucket.failed(last);
+        assert_eq!(run.failed(last), 1);
+        assert_eq!(bucket.totals(first).failures, 1);
+        assert_eq!(run.failed(first), 2);
+        // Half the ring later is old, not far ahead.
+        let half = Epoch::new(EPOCH_MASK / 2 + 1);
+        assert_eq!(bucket.totals(half).failures, 0);
+        bucket.failed(half);
+        assert_eq!(bucket.totals(half).failures, 1);
+    }
+
+    #[test]
+    fn a_full_bucket_keeps_its_ratio() {
+        let bucket = Bucket::new();
+        for _ in 0..MAX_FAILURES {
+            bucket.failed(NOW);
+            bucket.succeeded(NOW);
+        }
+        for _ in 0..10 {
+            bucket.failed(NOW);
+            bucket.succeeded(NOW);
+        }
+        let Totals {
+            successes,
+            failures,
+        } = bucket.totals(NOW);
+        assert!(failures > MAX_FAILURES / 2, "{failures}");
+        assert!(successes.abs_diff(failures) <= 10, "{successes} {failures}");
+    }
+
+    #[test]
+    fn a_run_ends_with_a_success_or_an_idle_window() {
+        let run = Run::new();
+        assert_eq!([run.failed(NOW), run.failed(later(15))], [1, 2]);
+        assert_eq!(run.failed(later(31)), 1);
+        run.ended();
+        assert_eq!(run.failed(later(31)), 1);
+    }
+}
+
+#[cfg(ziggurat_loom)]
+#[cfg(test)]
+mod loom_tests {
+    use super::*;
+    use loom::{sync::Arc, thread};
+
+    #[test]
+    fn loom_no_record_is_lost_when_an_epoch_begins() {
+        loom::model(|| {
+            let bucket = Arc::new(Bucket::new());
+            bucket.succeeded(Epoch::new(1));
+            let other = Arc::clone(&bucket);
+            let (old, new) = (Epoch::new(1), Epoch::new(1 + BUCKETS as u64));
+            let writer = thread::spawn(move || {
+                other.failed(new);
+                other.succeeded(old);
+            });
+            bucket.failed(new);
+            writer.join().unwrap();
+            let totals = bucket.totals(new);
+            assert_eq!((totals.successes, totals.failures), (0, 2));
+        });
+    }
+
+    #[test]
+    fn loom_one_of_two_failures_on_two_seats_sees_both() {
+        loom::model(|| {
+            let seats = Arc::new([Bucket::new(), Bucket::new()]);
+            let now = Epoch::new(1);
+            let fail = move |seats: &[Bucket; 2], seat: usize| {
+                seats[seat].failed(now);
+                fence(Ordering::SeqCst);
+                seats[0].totals(now).failures + seats[1].totals(now).failures
+            };
+            let other = Arc::clone(&seats);
+            let theirs = thread::spawn(move || fail(&other, 1));
+            let mine = fail(&seats, 0);
+            assert_eq!(mine.max(theirs.join().unwrap()), 2);
+        });
+    }
+
+    #[test]
+    fn loom_a_run_is_counted_once_each() {
+        loom::model(|| {
+            let run = Arc::new(Run::new());
+            let other = Arc::clone(&run);
+            let theirs = thread::spawn(move || other.failed(Epoch::new(1)));
+            let mine = run.failed(Epoch::new(1));
+            assert_eq!(mine + theirs.join().unwrap(), 3);
+        });
+    }
+}

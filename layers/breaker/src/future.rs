@@ -1,0 +1,89 @@
+//! The answer of a service behind a circuit, to come.
+
+use crate::Permit;
+use pin_project_lite::pin_project;
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+use ziggurat_core::{BoxError, Classify, Recorder};
+
+pin_project! {
+    /// The response of a [`Breaker`](crate::Breaker), to come. Dropped, the call was cancelled.
+    #[must_use = "futures do nothing unless polled"]
+    pub struct ResponseFuture<F, C> {
+        #[pin]
+        state: State<F, C>,
+    }
+}
+
+pin_project! {
+    #[project = StateProj]
+    enum State<F, C> {
+        Rejected { error: Option<BoxError> },
+        Sent {
+            #[pin]
+            future: F,
+            classifier: C,
+            recorder: Option<Recorder<Permit>>,
+        },
+    }
+}
+
+// === impl ResponseFuture ===
+
+impl<F, C> ResponseFuture<F, C> {
+    pub(crate) const fn rejected(error: BoxError) -> Self {
+        Self {
+            state: State::Rejected { error: Some(error) },
+        }
+    }
+
+    pub(crate) const fn sent(future: F, classifier: C, recorder: Recorder<Permit>) -> Self {
+        Self {
+            state: State::Sent {
+                future,
+                classifier,
+                recorder: Some(recorder),
+            },
+        }
+    }
+}
+
+impl<F, C, Rsp, E> Future for ResponseFuture<F, C>
+where
+    F: Future<Output = Result<Rsp, E>>,
+    E: Into<BoxError>,
+    C: Classify<Rsp>,
+{
+    type Output = Result<C::Response<Permit>, BoxError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project().state.project() {
+            StateProj::Rejected { error } => {
+                let error = error
+                    .take()
+                    .expect("a future is not polled after it is done");
+                Poll::Ready(Err(error))
+            }
+            StateProj::Sent {
+                future,
+                classifier,
+                recorder,
+            } => {
+                let result = ready!(future.poll(cx)).map_err(Into::into);
+                let recorder = recorder
+                    .take()
+                    .expect("a future is not polled after it is done");
+                Poll::Ready(classifier.observe(result, recorder))
+            }
+        }
+    }
+}
+
+impl<F, C> fmt::Debug for ResponseFuture<F, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,100 @@
+//! Telling an observer what happened, in order, and never under the circuit's lock.
+
+use crate::{Observer, State};
+use std::{
+    collections::VecDeque,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+/// What is still to be told, and to whom.
+pub(crate) struct News {
+    observer: Option<Arc<dyn Observer>>,
+    queue: Mutex<Queue>,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    changes: VecDeque<(State, State)>,
+    /// Somebody is telling, and will tell the rest, too.
+    telling: bool,
+}
+
+/// Lets others tell even if the observer panics.
+struct Telling<'n>(&'n News);
+
+// === impl News ===
+
+impl News {
+    pub(crate) fn new(observer: Option<Arc<dyn Observer>>) -> Self {
+        Self {
+            observer,
+            queue: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn observer(&self) -> Option<Arc<dyn Observer>> {
+        self.observer.clone()
+    }
+
+    /// Notes a change; whoever does holds the circuit's lock, so that the order is the true one.
+    pub(crate) fn add(&self, from: State, to: State) {
+        if self.observer.is_some() {
+            self.queue().changes.push_back((from, to));
+        }
+    }
+
+    /// Tells what was noted, unless somebody is at it: an observer may well turn the circuit itself.
+    pub(crate) fn tell(&self) {
+        let Some(observer) = &self.observer else {
+            return;
+        };
+        if std::mem::replace(&mut self.queue().telling, true) {
+            return;
+        }
+        let _telling = Telling(self);
+        while let Some((from, to)) = self.next() {
+            observer.changed(from, to);
+        }
+    }
+
+    pub(crate) fn rejected(&self) {
+        if let Some(observer) = &self.observer {
+            observer.rejected();
+        }
+    }
+
+    pub(crate) fn cancelled(&self) {
+        if let Some(observer) = &self.observer {
+            observer.cancelled();
+        }
+    }
+
+    /// The end is found and announced in one go, or a change that is noted between would be lost.
+    fn next(&self) -> Option<(State, State)> {
+        let mut queue = self.queue();
+        let next = queue.changes.pop_front();
+        queue.telling = next.is_some();
+        next
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for News {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("News").finish_non_exhaustive()
+    }
+}
+
+// === impl Telling ===
+
+impl Drop for Telling<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.queue().telling = false;
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! What a circuit tells whoever counts.
+
+use crate::State;
+
+/// Hears what a circuit does; every method does nothing by default.
+///
+/// It is called on the path of a call, so it must not block, but after the decision, and never
+/// under a lock: it may turn the circuit by its [`Handle`](crate::Handle).
+pub trait Observer: Send + Sync + 'static {
+    /// The circuit went from one state to another. Changes are told one at a time, in their order.
+    fn changed(&self, from: State, to: State) {
+        let _ = (from, to);
+    }
+
+    /// A call was rejected.
+    fn rejected(&self) {}
+
+    /// A call that was admitted was dropped by its caller, and counts for nothing.
+    fn cancelled(&self) {}
+}

@@ -1,0 +1,217 @@
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+//! The limit, seen from outside: paused clock, strict inner services.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{sync::Semaphore, time};
+use tokio_test::{assert_pending, assert_ready_ok, task};
+use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt};
+use tower_test::mock;
+use ziggurat_core::{Code, Live, Rejection, Sent, error};
+use ziggurat_limit::{Limited, Observer, Rate, RateLimit, RateLimitLayer, ResponseFuture};
+use ziggurat_testkit::{
+    Counting, Echo, Gate, Strict, assert_clone, assert_send, assert_sync, tonic,
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn rate(count: u32, burst: u32) -> Rate {
+    Rate::per_second(count).unwrap().burst(burst).unwrap()
+}
+
+fn layer(count: u32, burst: u32) -> RateLimitLayer {
+    RateLimitLayer::new(rate(count, burst))
+}
+
+async fn admitted<S>(service: &S, calls: usize) -> usize
+where
+    S: Service<u32, Response = u32, Error = BoxError> + Clone,
+{
+    let mut admitted = 0;
+    for call in 0..calls {
+        match service.clone().oneshot(call as u32).await {
+            Ok(_) => admitted += 1,
+            Err(error) => assert!(error::find::<Limited>(&*error).is_some(), "{error}"),
+        }
+    }
+    admitted
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_burst_of_a_hundred_admits_twenty_and_ten_seconds_a_hundred_more() {
+    let (inner, gauge) = Counting::new(Strict::echo());
+    let service = layer(10, 20).layer(inner);
+    assert_eq!(admitted(&service, 100).await, 20);
+    let mut more = 0;
+    for _ in 0..1_000 {
+        time::advance(Duration::from_millis(10)).await;
+        more += admitted(&service, 3).await;
+    }
+    assert_eq!(more, 100);
+    assert_eq!(gauge.started(), 120);
+    gauge.assert_idle();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rejection_tells_exactly_when_to_come_back() {
+    let service = layer(10, 1).layer(Strict::echo());
+    service.clone().oneshot(1).await.unwrap();
+    time::advance(Duration::from_millis(30)).await;
+    let error = service.clone().oneshot(2).await.unwrap_err();
+    let wait = error::find::<Limited>(&*error).unwrap().retry_after();
+    assert_eq!(wait, Duration::from_millis(70));
+
+    let rejection = error::find::<Rejection>(&*error).unwrap();
+    assert_eq!(rejection.code(), Code::ResourceExhausted);
+    assert_eq!(rejection.sent(), Sent::Never);
+    assert!(rejection.is_decision());
+    assert_eq!(rejection.retry_after(), Some(wait));
+
+    time::advance(wait - Duration::from_millis(1)).await;
+    assert!(service.clone().oneshot(3).await.is_err());
+    time::advance(Duration::from_millis(1)).await;
+    assert!(service.oneshot(4).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_generated_client_sees_resource_exhausted_and_the_pushback() {
+    let rate = Rate::new(10, 3 * SECOND).unwrap();
+    let service = RateLimitLayer::new(rate.burst(1).unwrap()).layer(Strict::echo());
+    service.clone().oneshot(1).await.unwrap();
+    let error = service.oneshot(2).await.unwrap_err();
+    let status = tonic::Status::from_error(error);
+    assert_eq!(status.code(), tonic::Code::ResourceExhausted);
+    assert_eq!(status.message(), "rate limit exceeded");
+    assert_eq!(
+        status.metadata().get("grpc-retry-pushback-ms").unwrap(),
+        "300"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn readiness_takes_nothing() {
+    let permits = Arc::new(Semaphore::new(1));
+    let service = layer(10, 20).layer(Strict::echo().permits(Arc::clone(&permits)));
+    for _ in 0..10_000 {
+        let mut service = service.clone();
+        ServiceExt::<u32>::ready(&mut service).await.unwrap();
+    }
+    assert_eq!(permits.available_permits(), 1);
+    assert_eq!(admitted(&service, 100).await, 20);
+    assert_eq!(permits.available_permits(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn readiness_is_the_inner_services_whether_or_not_there_is_a_permit() {
+    let gate = Gate::default();
+    let mut service = task::spawn(layer(1, 1).layer(Strict::echo().gate(&gate)));
+    for expected in [true, false] {
+        assert_ready_ok!(
+            service.enter(|cx, mut service| Service::<u32>::poll_ready(&mut *service, cx))
+        );
+        let answer = service.enter(|_, mut service| service.call(1)).await;
+        assert_eq!(answer.is_ok(), expected);
+    }
+    gate.close();
+    let fresh = service.enter(|_, service| service.clone());
+    let mut fresh = task::spawn(fresh);
+    assert_pending!(fresh.enter(|cx, mut service| Service::<u32>::poll_ready(&mut *service, cx)));
+    // An hour without a permit is no reason to be polled.
+    let polls = gate.polls();
+    time::advance(3_600 * SECOND).await;
+    assert!(!fresh.is_woken());
+    assert_eq!(gate.polls(), polls);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_layer_is_one_limit_and_an_isolated_one_another() {
+    let layer = layer(10, 20);
+    let (one, two) = (
+        layer.layer(Strict::echo()),
+        layer.clone().layer(Strict::echo()),
+    );
+    let other = layer.isolated().layer(Strict::echo());
+    assert_eq!(admitted(&one, 15).await, 15);
+    assert_eq!(admitted(&two, 15).await, 5);
+    assert_eq!(admitted(&other, 30).await, 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_suspended_machine_mints_one_burst() {
+    let service = layer(10, 20).layer(Strict::echo());
+    assert_eq!(admitted(&service, 100).await, 20);
+    time::advance(3_600 * SECOND).await;
+    assert_eq!(admitted(&service, 100).await, 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_rate_is_in_force_at_the_next_call() {
+    let (setter, live) = Live::channel(rate(1, 1));
+    let service = RateLimitLayer::new(live).layer(Strict::echo());
+    assert_eq!(admitted(&service, 10).await, 1);
+    setter.set(rate(1_000, 5));
+    assert_eq!(admitted(&service, 10).await, 4);
+    time::advance(SECOND).await;
+    setter.set(rate(1, 2));
+    assert_eq!(admitted(&service, 10).await, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_observer_hears_of_every_rejection() {
+    #[derive(Clone, Default)]
+    struct Count(Arc<AtomicUsize>);
+    impl Observer for Count {
+        fn limited(&self) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    let count = Count::default();
+    let service = layer(10, 20)
+        .observe_with(count.clone())
+        .layer(Strict::echo());
+    assert_eq!(admitted(&service, 100).await, 20);
+    assert_eq!(count.0.load(Ordering::Relaxed), 80);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_inner_error_comes_out_as_it_is() {
+    let (mut service, mut inner) = mock::spawn_layer::<u32, u32, _>(layer(1, 1));
+    assert_ready_ok!(service.poll_ready());
+    let call = service.call(1);
+    inner.next_request().await.unwrap().1.send_error("boom");
+    assert_eq!(call.await.unwrap_err().to_string(), "boom");
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_keeps_the_contract_inside_and_outside_other_layers() {
+    let service = ServiceBuilder::new()
+        .buffer(4)
+        .concurrency_limit(1)
+        .layer(layer(10, 20))
+        .concurrency_limit(1)
+        .service(Strict::echo().pending_first(1));
+    for call in 0..30 {
+        let answer = service.clone().oneshot(call).await;
+        assert_eq!(answer.is_ok(), call < 20, "{answer:?}");
+    }
+}
+
+#[test]
+fn a_layer_needs_no_runtime_and_all_is_send_sync_and_clone() {
+    let service = layer(1, 1).layer(Echo);
+    drop(service);
+    assert_clone::<RateLimitLayer>();
+    assert_clone::<RateLimit<Echo>>();
+    assert_send::<RateLimit<Echo>>();
+    assert_sync::<RateLimit<Echo>>();
+    assert_send::<ResponseFuture<std::future::Ready<Result<u32, BoxError>>>>();
+    assert_send::<Limited>();
+    assert_sync::<Limited>();
+    assert_clone::<Limited>();
+}
