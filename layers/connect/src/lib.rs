@@ -1,1 +1,88 @@
-//! A connector that keeps one warm HTTP/2 connection to every endpoint.
+//! Keeps one warm HTTP/2 connection to every endpoint, and loses no call when it is replaced.
+//!
+//! A [`Connector`] makes a [`Connection`] of an [`Instance`](ziggurat_core::Instance). It answers at
+//! once: the connection is made in the background, and made again whenever it is lost.
+//!
+//! ```text
+//!                  SETTINGS came
+//!  ┌────────────┐ ────────────────▶ ┌───────┐ ──┐ GOAWAY, or cut: the next
+//!  │ Connecting │                   │ Ready │   │ connection is made at once,
+//!  └────────────┘ ◀──────────────── └───────┘ ◀─┘ the old one finishes its calls
+//!    │        ▲     not replaced       │
+//!    │ failed │     within 250 ms      │ ended at once, unanswered;
+//!    ▼        │ backoff is over        │ or the next try failed
+//!  ┌────────────┐                      │
+//!  │    Down    │ ◀────────────────────┘
+//!  └────────────┘
+//! ```
+//!
+//! A call waits while the endpoint connects, and for a free stream when the server allows no more,
+//! in order and within its [`Deadline`](ziggurat_core::Deadline). A call to an endpoint that is down
+//! fails at once, whatever its `wait_for_ready` says: to wait for another is a balancer's work.
+//!
+//! A call that a closing connection gives back goes to the next one. What fails for good says how
+//! far it got ([`Sent`](ziggurat_core::Sent)): *never*, when the message came back; *unprocessed*,
+//! when the server said so by GOAWAY or REFUSED_STREAM; *unknown* in every other case, and a body
+//! that is cut off is one.
+//!
+//! | | |
+//! |---|---|
+//! | Readiness | Always ready; waiting and failing happen in the call's future. |
+//! | Clones | Handles of one endpoint: one connection, one [`Availability`](ziggurat_core::Availability). |
+//! | Dropped futures | Give their place in line or their stream back; the server sees a reset. The socket closes when the last handle, call and body is gone. |
+//! | Errors it adds | [`Undelivered`] (UNAVAILABLE), [`TooLate`] (DEADLINE_EXCEEDED), [`Crowded`] (RESOURCE_EXHAUSTED). |
+//! | Place it | Innermost, under a balancer: nothing else may queue between its pick and the wire. |
+//!
+//! # Example
+//!
+//! ```
+//! use http_body_util::Empty;
+//! use tower::{Service, ServiceExt};
+//! use ziggurat_connect::{Connector, Settings};
+//! use ziggurat_core::{Endpoint, Instance};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), ziggurat_core::BoxError> {
+//! # let server = ziggurat_testkit::EchoServer::start().await;
+//! # let address = server.address();
+//! let mut connector = Connector::new(Settings::default());
+//! let mut connection = connector.call(Instance::at("echo", address)?).await?;
+//! assert_eq!(connection.id().as_str(), address.to_string());
+//!
+//! let request = http::Request::post("/echo.v1.Echo/Nothing").body(Empty::<bytes::Bytes>::new())?;
+//! let response = connection.ready().await?.call(request).await?;
+//! assert_eq!(response.status(), 200);
+//! # Ok(())
+//! # }
+//! ```
+
+mod attempts;
+mod body;
+mod connection;
+mod connector;
+mod dial;
+mod error;
+mod executor;
+mod future;
+mod keeper;
+mod life;
+mod link;
+mod observer;
+mod settings;
+mod shared;
+mod slots;
+mod target;
+
+pub use self::{
+    body::Body,
+    connection::Connection,
+    connector::Connector,
+    error::{Crowded, InvalidAuthority, TooLate, Undelivered},
+    future::{ConnectFuture, ResponseFuture},
+    observer::Observer,
+    settings::{InvalidSettings, Settings},
+};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,0 +1,156 @@
+//! Makes endpoints of instances.
+
+use crate::{
+    connection::Connection,
+    future::{ConnectFuture, Start},
+    keeper::Keeper,
+    observer::Observer,
+    settings::Settings,
+    shared::{Phase, Shared},
+    target::Target,
+};
+use http::{HeaderValue, uri::Authority};
+use std::{
+    fmt,
+    marker::PhantomData,
+    sync::Arc,
+    task::{Context, Poll},
+};
+use tokio::sync::watch;
+use tower_service::Service;
+use ziggurat_core::{Availability, BoxError, Dice, Instance, Reporter, State};
+
+/// Makes a [`Connection`] of an [`Instance`], over cleartext HTTP/2.
+///
+/// It answers at once; the connection is made in the background.
+///
+/// # Defaults
+///
+/// The default [`Settings`]; the name of the service as `:authority`; `ziggurat/<version>` as
+/// `user-agent`; jitter from the thread's generator; nobody who observes.
+pub struct Connector<B> {
+    settings: Settings,
+    authority: Option<Authority>,
+    user_agent: HeaderValue,
+    dice: Dice,
+    observer: Arc<dyn Observer>,
+    body: PhantomData<fn(B)>,
+}
+
+const USER_AGENT: &str = concat!("ziggurat/", env!("CARGO_PKG_VERSION"));
+
+// === impl Connector ===
+
+impl<B> Connector<B> {
+    /// Connects as `settings` say.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            authority: None,
+            user_agent: HeaderValue::from_static(USER_AGENT),
+            dice: Dice::new(),
+            observer: Arc::new(()),
+            body: PhantomData,
+        }
+    }
+
+    /// Asks for `authority` instead of the name of the service. A request that has one keeps it.
+    #[must_use]
+    pub fn authority(mut self, authority: Authority) -> Self {
+        self.authority = Some(authority);
+        self
+    }
+
+    /// Introduces itself so. A request that has a `user-agent` keeps it.
+    #[must_use]
+    pub fn user_agent(mut self, user_agent: HeaderValue) -> Self {
+        self.user_agent = user_agent;
+        self
+    }
+
+    /// Draws the jitter from `dice`.
+    #[must_use]
+    pub fn dice(mut self, dice: Dice) -> Self {
+        self.dice = dice;
+        self
+    }
+
+    /// Tells `observer` of every connection that comes, fails or goes.
+    #[must_use]
+    pub fn observer(mut self, observer: impl Observer) -> Self {
+        self.observer = Arc::new(observer);
+        self
+    }
+
+    fn start(&self, instance: Instance) -> Result<Start<B>, BoxError> {
+        let authority = self.authority.as_ref();
+        let target = Target::new(instance.service(), authority, &self.user_agent)?;
+        let availability = Availability::new();
+        availability.report(Reporter::Connection, State::Connecting);
+        let shared = Arc::new(Shared {
+            id: instance.id().clone(),
+            weight: instance.weight().get(),
+            availability: availability.clone(),
+            target,
+            phase: watch::Sender::new(Phase::Connecting),
+        });
+        let keeper = Keeper {
+            instance,
+            settings: self.settings,
+            dice: self.dice.clone(),
+            observer: Arc::clone(&self.observer),
+            availability,
+            shared: Arc::downgrade(&shared),
+        };
+        Ok(Start { shared, keeper })
+    }
+}
+
+impl<B> Default for Connector<B> {
+    fn default() -> Self {
+        Self::new(Settings::default())
+    }
+}
+
+impl<B> Clone for Connector<B> {
+    fn clone(&self) -> Self {
+        Self {
+            settings: self.settings,
+            authority: self.authority.clone(),
+            user_agent: self.user_agent.clone(),
+            dice: self.dice.clone(),
+            observer: Arc::clone(&self.observer),
+            body: PhantomData,
+        }
+    }
+}
+
+impl<B> Service<Instance> for Connector<B>
+where
+    B: http_body::Body + Send + Unpin + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    type Response = Connection<B>;
+    type Error = BoxError;
+    type Future = ConnectFuture<B>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, instance: Instance) -> ConnectFuture<B> {
+        ConnectFuture::new(self.start(instance))
+    }
+}
+
+impl<B> fmt::Debug for Connector<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connector")
+            .field("settings", &self.settings)
+            .field("authority", &self.authority)
+            .field("user_agent", &self.user_agent)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,191 @@
+//! Why a call was not answered, and how far it got.
+
+use std::{error::Error, fmt};
+use ziggurat_core::{Code, Rejection, Sent, error};
+
+/// The way to the endpoint failed: UNAVAILABLE, and its [`Rejection`] tells how far the call got.
+#[derive(Clone, Debug)]
+pub struct Undelivered {
+    rejection: Rejection,
+}
+
+/// The deadline of the call passed before it could be sent: DEADLINE_EXCEEDED.
+#[derive(Clone, Debug)]
+pub struct TooLate {
+    rejection: Rejection,
+}
+
+/// Too many calls wait for a free stream of this endpoint: RESOURCE_EXHAUSTED.
+#[derive(Clone, Debug)]
+pub struct Crowded {
+    rejection: Rejection,
+}
+
+/// The name of the service cannot stand in `:authority`, and no other was set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidAuthority {
+    service: String,
+}
+
+/// A try to connect ended without an error of anybody's.
+#[derive(Debug)]
+pub(crate) struct NotConnected(pub(crate) &'static str);
+
+/// What a peer says is cut to so many bytes: its GOAWAY may carry a text of any length.
+const MAX_REASON: usize = 256;
+
+// === impl Undelivered ===
+
+impl Undelivered {
+    pub(crate) fn never(reason: impl Into<String>) -> Self {
+        let rejection = Rejection::undelivered(reason.into(), Sent::Never);
+        Self { rejection }
+    }
+
+    /// The connection failed after it had taken the message.
+    pub(crate) fn in_flight(error: &hyper::Error) -> Self {
+        let reason = format!("connection failed: {}", describe(error));
+        let rejection = Rejection::undelivered(reason, sent(error));
+        Self { rejection }
+    }
+
+    /// The body of the answer was cut off.
+    pub(crate) fn cut_off(error: &hyper::Error) -> Self {
+        let reason = format!("answer cut off: {}", describe(error));
+        let rejection = Rejection::undelivered(reason, Sent::Unknown);
+        Self { rejection }
+    }
+
+    /// How far the call got.
+    #[must_use]
+    pub const fn sent(&self) -> Sent {
+        self.rejection.sent()
+    }
+}
+
+impl fmt::Display for Undelivered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("call not delivered")
+    }
+}
+
+impl Error for Undelivered {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.rejection)
+    }
+}
+
+// === impl TooLate ===
+
+impl TooLate {
+    pub(crate) fn new(waited_for: &'static str) -> Self {
+        let rejection = Rejection::decided(Code::DeadlineExceeded, waited_for);
+        Self { rejection }
+    }
+}
+
+impl fmt::Display for TooLate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("deadline passed before the call was sent")
+    }
+}
+
+impl Error for TooLate {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.rejection)
+    }
+}
+
+// === impl Crowded ===
+
+impl Crowded {
+    pub(crate) fn new() -> Self {
+        let reason = "too many calls wait for a stream of the connection";
+        let rejection = Rejection::decided(Code::ResourceExhausted, reason);
+        Self { rejection }
+    }
+}
+
+impl fmt::Display for Crowded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("connection crowded")
+    }
+}
+
+impl Error for Crowded {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.rejection)
+    }
+}
+
+// === impl InvalidAuthority ===
+
+impl InvalidAuthority {
+    pub(crate) fn new(service: &str) -> Self {
+        let service = service.to_owned();
+        Self { service }
+    }
+
+    /// The name of the service.
+    #[must_use]
+    pub fn service(&self) -> &str {
+        &self.service
+    }
+}
+
+impl fmt::Display for InvalidAuthority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { service } = self;
+        write!(f, "service name {service:?} is no authority: set one")
+    }
+}
+
+impl Error for InvalidAuthority {}
+
+// === impl NotConnected ===
+
+impl fmt::Display for NotConnected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl Error for NotConnected {}
+
+/// An error and all its causes in one line.
+pub(crate) fn describe(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    let end = (0..=MAX_REASON.min(text.len())).rfind(|at| text.is_char_boundary(*at));
+    text.truncate(end.unwrap_or(0));
+    text
+}
+
+/// How far a message got that did not come back.
+fn sent(failed: &hyper::Error) -> Sent {
+    let Some(error) = error::find::<h2::Error>(failed) else {
+        return Sent::Unknown;
+    };
+    // A GOAWAY is the error of those streams alone that stand above its last one.
+    let gone_away = error.is_go_away();
+    let refused = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
+    if error.is_remote() && (gone_away || refused) {
+        Sent::Unprocessed
+    } else {
+        Sent::Unknown
+    }
+}
+
+/// Did the peer end the connection because it was asked too often?
+pub(crate) fn is_calm_wanted(failed: &hyper::Error) -> bool {
+    error::find::<h2::Error>(failed).is_some_and(|error| {
+        error.is_remote()
+            && error.is_go_away()
+            && error.reason() == Some(h2::Reason::ENHANCE_YOUR_CALM)
+    })
+}

@@ -1,0 +1,235 @@
+//! What a connection is allowed, and how patient it is.
+
+use std::{error::Error, fmt, time::Duration};
+use ziggurat_core::Backoff;
+
+/// How connections are made and kept.
+///
+/// # Defaults
+///
+/// | setting | default |
+/// |---|---|
+/// | [`connect_timeout`](Self::connect_timeout) | 10 s |
+/// | [`backoff`](Self::backoff) | gRPC's: 1 s, times 1.6, up to 120 s, 20 % either way |
+/// | [`keepalive`](Self::keepalive) | a PING every 20 s, idle or not, answered within 10 s |
+/// | [`windows`](Self::windows) | 2 MiB a stream, 8 MiB a connection |
+/// | [`max_waiting`](Self::max_waiting) | 1024 calls |
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Settings {
+    pub(crate) connect_timeout: Duration,
+    pub(crate) backoff: Backoff,
+    pub(crate) keepalive: Option<Keepalive>,
+    pub(crate) stream_window: u32,
+    pub(crate) connection_window: u32,
+    pub(crate) max_waiting: usize,
+}
+
+/// Settings that could never work: the field, the value, and the rule that it breaks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidSettings {
+    field: &'static str,
+    value: String,
+    rule: &'static str,
+}
+
+/// How often the peer is asked whether it lives, and how long it has to answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Keepalive {
+    pub(crate) interval: Duration,
+    pub(crate) timeout: Duration,
+}
+
+/// RFC 9113, 6.5.2: what SETTINGS_INITIAL_WINDOW_SIZE is unless somebody says otherwise.
+const SMALLEST_WINDOW: u32 = 65_535;
+/// RFC 9113, 6.9.1: the largest window there is.
+const LARGEST_WINDOW: u32 = 0x7fff_ffff;
+/// A server that asks to be left alone is asked at least this often.
+const LONGEST_KEEPALIVE: Duration = Duration::from_secs(3_600);
+
+// === impl Settings ===
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Settings {
+    /// The defaults.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(10),
+            backoff: Backoff::GRPC_CONNECT,
+            keepalive: Some(Keepalive {
+                interval: Duration::from_secs(20),
+                timeout: Duration::from_secs(10),
+            }),
+            stream_window: 2 << 20,
+            connection_window: 8 << 20,
+            max_waiting: 1024,
+        }
+    }
+
+    /// One try to connect takes at most this long: looking the name up, TCP over all its addresses,
+    /// and the server's SETTINGS.
+    ///
+    /// # Errors
+    ///
+    /// If it is zero.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Result<Self, InvalidSettings> {
+        above_zero("connect_timeout", timeout)?;
+        self.connect_timeout = timeout;
+        Ok(self)
+    }
+
+    /// Waits so between two tries that failed.
+    #[must_use]
+    pub const fn backoff(mut self, backoff: Backoff) -> Self {
+        self.backoff = backoff;
+        self
+    }
+
+    /// Asks the server every `interval`, also while no call is open, and takes the connection for
+    /// lost when it has not answered within `timeout`.
+    ///
+    /// A server that answers with GOAWAY and ENHANCE_YOUR_CALM is asked half as often from then on.
+    ///
+    /// # Errors
+    ///
+    /// If either is zero.
+    pub fn keepalive(
+        mut self,
+        interval: Duration,
+        timeout: Duration,
+    ) -> Result<Self, InvalidSettings> {
+        above_zero("keepalive interval", interval)?;
+        above_zero("keepalive timeout", timeout)?;
+        self.keepalive = Some(Keepalive { interval, timeout });
+        Ok(self)
+    }
+
+    /// Never asks: a peer that vanished without a word is noticed when TCP gives up.
+    #[must_use]
+    pub const fn no_keepalive(mut self) -> Self {
+        self.keepalive = None;
+        self
+    }
+
+    /// So many bytes may be on their way to us: on one stream, and on the whole connection.
+    ///
+    /// # Errors
+    ///
+    /// If one is below 65 535 or above 2 147 483 647 bytes.
+    pub fn windows(mut self, stream: u32, connection: u32) -> Result<Self, InvalidSettings> {
+        is_window("stream window", stream)?;
+        is_window("connection window", connection)?;
+        self.stream_window = stream;
+        self.connection_window = connection;
+        Ok(self)
+    }
+
+    /// So many calls may wait for a free stream of one connection; more are refused at once.
+    #[must_use]
+    pub const fn max_waiting(mut self, calls: usize) -> Self {
+        self.max_waiting = calls;
+        self
+    }
+}
+
+// === impl Keepalive ===
+
+impl Keepalive {
+    /// Half as often, as a server wished.
+    pub(crate) fn calmer(self) -> Self {
+        let interval = self.interval.saturating_mul(2);
+        Self {
+            interval: interval.min(LONGEST_KEEPALIVE.max(self.interval)),
+            ..self
+        }
+    }
+}
+
+// === impl InvalidSettings ===
+
+impl InvalidSettings {
+    /// The field that is wrong.
+    #[must_use]
+    pub const fn field(&self) -> &'static str {
+        self.field
+    }
+}
+
+impl fmt::Display for InvalidSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { field, value, rule } = self;
+        write!(f, "invalid connection settings: {field} {value} {rule}")
+    }
+}
+
+impl Error for InvalidSettings {}
+
+fn above_zero(field: &'static str, value: Duration) -> Result<(), InvalidSettings> {
+    let rule = "must be above zero";
+    check(!value.is_zero(), field, value, rule)
+}
+
+fn is_window(field: &'static str, value: u32) -> Result<(), InvalidSettings> {
+    let rule = "must be from 65535 to 2147483647 bytes";
+    let sane = (SMALLEST_WINDOW..=LARGEST_WINDOW).contains(&value);
+    check(sane, field, value, rule)
+}
+
+fn check(
+    sane: bool,
+    field: &'static str,
+    value: impl fmt::Debug,
+    rule: &'static str,
+) -> Result<(), InvalidSettings> {
+    let value = || format!("{value:?}");
+    sane.then_some(()).ok_or_else(|| InvalidSettings {
+        field,
+        value: value(),
+        rule,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn what_cannot_work_is_refused_by_name() {
+        let new = Settings::new;
+        for (settings, field) in [
+            (new().connect_timeout(Duration::ZERO), "connect_timeout"),
+            (
+                new().keepalive(Duration::ZERO, SECOND),
+                "keepalive interval",
+            ),
+            (new().keepalive(SECOND, Duration::ZERO), "keepalive timeout"),
+            (new().windows(65_534, 65_535), "stream window"),
+            (new().windows(65_535, 1 << 31), "connection window"),
+        ] {
+            let error = settings.unwrap_err();
+            assert_eq!(error.field(), field);
+            assert!(error.to_string().contains(field));
+        }
+    }
+
+    #[test]
+    fn a_calmer_keepalive_asks_half_as_often_and_never_stops() {
+        let mut keepalive = Keepalive {
+            interval: 20 * SECOND,
+            timeout: SECOND,
+        };
+        keepalive = keepalive.calmer();
+        assert_eq!(keepalive.interval, 40 * SECOND);
+        for _ in 0..40 {
+            keepalive = keepalive.calmer();
+        }
+        assert_eq!(keepalive.interval, LONGEST_KEEPALIVE);
+    }
+}

@@ -1,0 +1,145 @@
+//! What every request to an endpoint is given on its way out.
+
+use crate::error::{InvalidAuthority, TooLate};
+use http::{
+    HeaderValue, Request, Uri,
+    header::{CONTENT_TYPE, USER_AGENT},
+    uri::{Authority, PathAndQuery, Scheme},
+};
+use ziggurat_core::{CallOptions, Deadline, clock, grpc};
+
+/// How requests to one endpoint are addressed.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    authority: Authority,
+    user_agent: HeaderValue,
+}
+
+// === impl Target ===
+
+impl Target {
+    /// Requests are for `service`, unless `authority` says otherwise.
+    pub(crate) fn new(
+        service: &str,
+        authority: Option<&Authority>,
+        user_agent: &HeaderValue,
+    ) -> Result<Self, InvalidAuthority> {
+        let authority = match authority {
+            Some(authority) => authority.clone(),
+            None => service
+                .parse()
+                .map_err(|_| InvalidAuthority::new(service))?,
+        };
+        Ok(Self {
+            authority,
+            user_agent: user_agent.clone(),
+        })
+    }
+
+    /// Completes what HTTP/2 wants of a request. What the caller chose stays.
+    pub(crate) fn address<B>(&self, request: &mut Request<B>) {
+        let uri = std::mem::take(request.uri_mut());
+        *request.uri_mut() = self.complete(uri);
+        let headers = request.headers_mut();
+        if !headers.contains_key(USER_AGENT) {
+            headers.insert(USER_AGENT, self.user_agent.clone());
+        }
+    }
+
+    fn complete(&self, uri: Uri) -> Uri {
+        let mut parts = uri.into_parts();
+        parts.scheme = Some(Scheme::HTTP);
+        parts
+            .authority
+            .get_or_insert_with(|| self.authority.clone());
+        parts
+            .path_and_query
+            .get_or_insert_with(|| PathAndQuery::from_static("/"));
+        // Nothing but a missing part is refused, and none is missing.
+        Uri::from_parts(parts).unwrap_or_default()
+    }
+}
+
+/// When the call must be over, as far as its request tells.
+pub(crate) fn deadline<B>(request: &Request<B>) -> Option<Deadline> {
+    let extensions = request.extensions();
+    let wanted = extensions
+        .get::<CallOptions>()
+        .and_then(|options| options.deadline);
+    Deadline::earlier(extensions.get().copied(), wanted)
+}
+
+/// Tells a gRPC server how long the caller will still wait.
+pub(crate) fn stamp<B>(request: &mut Request<B>, deadline: Deadline) -> Result<(), TooLate> {
+    let left = deadline.remaining(clock::now());
+    if left.is_zero() {
+        return Err(TooLate::new("deadline exceeded before the call was sent"));
+    }
+    if is_grpc(request) {
+        let left = grpc::encode_timeout(left);
+        request.headers_mut().insert(grpc::TIMEOUT, left);
+    }
+    Ok(())
+}
+
+fn is_grpc<B>(request: &Request<B>) -> bool {
+    let kind = request.headers().get(CONTENT_TYPE);
+    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    const AGENT: HeaderValue = HeaderValue::from_static("test");
+
+    fn addressed(uri: &'static str, authority: Option<&Authority>) -> Request<()> {
+        let target = Target::new("echo", authority, &AGENT).unwrap();
+        let mut request = Request::new(());
+        *request.uri_mut() = Uri::from_static(uri);
+        target.address(&mut request);
+        request
+    }
+
+    #[test]
+    fn a_request_is_for_its_service_unless_somebody_says_otherwise() {
+        let other = Authority::from_static("other:80");
+        for (uri, authority, whole) in [
+            ("/a/b?c", None, "http://echo/a/b?c"),
+            ("/a", Some(&other), "http://other:80/a"),
+            ("http://chosen/a", Some(&other), "http://chosen/a"),
+            ("https://chosen", None, "http://chosen/"),
+        ] {
+            assert_eq!(addressed(uri, authority).uri(), whole);
+        }
+        let error = Target::new("a/b", None, &AGENT).unwrap_err();
+        assert!(error.to_string().contains("a/b"));
+    }
+
+    #[test]
+    fn the_callers_own_user_agent_stays() {
+        assert_eq!(addressed("/", None).headers()[USER_AGENT], "test");
+        let target = Target::new("echo", None, &AGENT).unwrap();
+        let mut request = Request::new(());
+        let own = HeaderValue::from_static("own");
+        request.headers_mut().insert(USER_AGENT, own);
+        target.address(&mut request);
+        assert_eq!(request.headers()[USER_AGENT], "own");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_grpc_server_is_told_what_is_left() {
+        let deadline = Deadline::after(Duration::from_millis(200));
+        let mut request = Request::new(());
+        tokio::time::advance(Duration::from_millis(80)).await;
+        stamp(&mut request, deadline).unwrap();
+        assert!(request.headers().is_empty());
+        let grpc = HeaderValue::from_static("application/grpc+proto");
+        request.headers_mut().insert(CONTENT_TYPE, grpc);
+        stamp(&mut request, deadline).unwrap();
+        assert_eq!(request.headers()[grpc::TIMEOUT], "120000u");
+        tokio::time::advance(Duration::from_millis(120)).await;
+        stamp(&mut request, deadline).unwrap_err();
+    }
+}

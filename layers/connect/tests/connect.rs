@@ -1,0 +1,16 @@
+//! Connections, over real loopback sockets.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+#[path = "connect/bounds.rs"]
+mod bounds;
+#[path = "connect/calls.rs"]
+mod calls;
+#[path = "connect/faults.rs"]
+mod faults;
+#[path = "connect/lifecycle.rs"]
+mod lifecycle;
+#[path = "connect/replace.rs"]
+mod replace;
+#[path = "connect/support.rs"]
+mod support;
