@@ -42,7 +42,7 @@ async fn main() -> Result<ExitCode, BoxError> {
     let mut scene = Scene::open(&registry).await?;
 
     // This is all that a client needs: the name of the service.
-    let ziggurat = Ziggurat::new(registry);
+    let ziggurat = Ziggurat::new(registry.clone());
     let channel = ziggurat.channel(scene::SERVICE);
     channel.connect().await?;
 

@@ -6,7 +6,7 @@ use std::{
     io::{IsTerminal, Write as _, stdout},
     time::Duration,
 };
-use ziggurat::balance::EndpointView;
+use ziggurat::{balance::EndpointView, core::State};
 
 pub(crate) struct Screen {
     terminal: bool,
@@ -53,7 +53,7 @@ impl Screen {
             self.due += Duration::from_secs(1);
             let ready = endpoints
                 .iter()
-                .filter(|endpoint| endpoint.is_ready())
+                .filter(|endpoint| endpoint.state() == State::Ready)
                 .count();
             let seconds = elapsed.as_secs_f64();
             let of = endpoints.len();
@@ -99,7 +99,7 @@ fn table(endpoints: &[EndpointView], tally: &Tally) -> String {
             share * 100.0,
             p50 as f64 / 1e3,
             p99 as f64 / 1e3,
-            endpoint.in_flight(),
+            endpoint.pending(),
             endpoint.failures(),
         );
     }

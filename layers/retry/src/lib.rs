@@ -1,1 +1,115 @@
 //! A tower layer that tries again what may be tried again, within one budget.
+//!
+//! ```text
+//!                              final, committed, exhausted,
+//!                         no budget, no time, not repeatable
+//!   call --> Calling ------------------------------------------> the last answer, as it is
+//!              ^   \
+//!              |    \ failed, and another attempt may follow
+//!              |     v
+//!          Readying <-- Waiting (backoff, or what the server asked for)
+//!        a clone of the service
+//! ```
+//!
+//! | Question | Answer |
+//! |---|---|
+//! | Readiness | always ready once the inner service is; if that fails, the next call tells. The first attempt goes to the instance that was polled, later ones ready a clone inside the call |
+//! | Clones | share one budget and one measure of latency with all services of the layer |
+//! | Dropped futures | drop the attempt under way; a retry that was paid for and not made is paid back |
+//! | Errors it adds | [`AttemptTimedOut`]. All others are the last attempt's own |
+//! | Place it | inside the breaker of the service and the deadline: an open circuit costs no retries. Outside the balancer: every attempt picks anew |
+//!
+//! # What is tried again
+//!
+//! | What happened | When | Why |
+//! |---|---|---|
+//! | [`Rejection`](ziggurat_core::Rejection), no decision, sent `Never` | always, until the deadline (10 times without one); at once, then after a backoff; no attempt, no budget | no server has seen anything |
+//! | the same, sent `Unprocessed` | once, at once; no attempt, no budget. Then like an answer | the server says that it did not look |
+//! | status in the headers (Trailers-Only), code in [`retry_on`](Settings::retry_on) | any call | the server answered before it did anything; nothing has reached the caller |
+//! | the same with RESOURCE_EXHAUSTED | only with `grpc-retry-pushback-ms` | an overloaded server has to invite the load |
+//! | sent `Unknown`, or an error without a `Rejection` | idempotent calls | the server may have acted |
+//! | the attempt timed out | idempotent calls | the server may have acted |
+//! | HTTP 429, 502, 503, 504 not from gRPC | idempotent calls | a proxy does not know how far it got |
+//! | a `Rejection` that a layer decided | never | here it would be decided the same |
+//! | `grpc-retry-pushback-ms` negative or nonsense | never | the server says so |
+//! | CANCELLED, other codes | never, unless `retry_on` names them | trying again changes nothing |
+//! | response headers without a status | never | the answer is under way: committed (gRFC A6) |
+//! | a body beyond [`replay_limit`](Settings::replay_limit) | never | it is gone |
+//!
+//! A call is idempotent if its [`CallOptions`](ziggurat_core::CallOptions) say so, and if they say
+//! nothing, by its HTTP method or the [`Settings`].
+//!
+//! # What an attempt carries
+//!
+//! The extensions [`Attempt`](ziggurat_core::Attempt) and, if it must be over by some time,
+//! [`Deadline`](ziggurat_core::Deadline); with [`Grpc`](ziggurat_core::Grpc) also `grpc-timeout`
+//! (what the attempt has left) and, from the second on, `grpc-previous-rpc-attempts`.
+//!
+//! # What it costs
+//!
+//! A call of plain values that succeeds at once costs a clone of the request and of the inner
+//! service, one reference count and one atomic addition, and allocates nothing. An HTTP request
+//! also has its head cloned (an attempt consumes headers and extensions), two words put into the
+//! extensions, and its body shared: seven allocations for a plain gRPC request, of which the clone
+//! of the head makes four. The one frame of a unary call is kept without another. Time is read once
+//! in 64 calls, unless the call has a deadline or its attempts a timeout. The timer is made when an
+//! answer pends.
+//!
+//! # Example
+//!
+//! ```
+//! use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+//! use tower::{ServiceBuilder, ServiceExt, service_fn};
+//! use ziggurat_core::{Rejection, Sent};
+//! use ziggurat_retry::{RetryLayer, Settings};
+//!
+//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
+//! # async fn main() -> Result<(), tower::BoxError> {
+//! static CALLS: AtomicU32 = AtomicU32::new(0);
+//!
+//! let service = ServiceBuilder::new()
+//!     .layer(RetryLayer::values(Settings::new().assume_idempotent(true)))
+//!     .service(service_fn(|name: &'static str| async move {
+//!         match CALLS.fetch_add(1, Relaxed) {
+//!             0 | 1 => Err(Rejection::undelivered("connection lost", Sent::Unknown)),
+//!             _ => Ok(format!("hello, {name}")),
+//!         }
+//!     }));
+//!
+//! assert_eq!(service.oneshot("world").await?, "hello, world");
+//! assert_eq!(CALLS.load(Relaxed), 3);
+//! # Ok(())
+//! # }
+//! ```
+
+mod budget;
+mod call;
+mod course;
+mod error;
+mod failure;
+mod future;
+mod latency;
+mod layer;
+mod observer;
+mod repeat;
+mod replay;
+mod request;
+mod service;
+mod settings;
+
+pub use self::{
+    error::{AttemptTimedOut, InvalidSettings, Superseded},
+    failure::Failure,
+    future::ResponseFuture,
+    layer::RetryLayer,
+    observer::{Observer, Why},
+    repeat::{ByPredicate, Judge, Repeat, Wanted},
+    replay::ReplayBody,
+    request::Kept,
+    service::Retry,
+    settings::{AttemptTimeout, Settings},
+};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

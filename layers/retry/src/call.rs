@@ -1,0 +1,206 @@
+//! What belongs to one call, from its first attempt to its last.
+
+use crate::{
+    AttemptTimedOut, Failure, Judge, Repeat,
+    budget::Income,
+    course::{Course, Next, Stop},
+    service::{Shared, State},
+};
+use std::{sync::Arc, time::Duration};
+use ziggurat_core::{Attempt, BoxError, Deadline, Tried, clock, clock::Instant};
+
+/// What belongs to one call, whatever service answers it.
+pub(crate) struct Call<M: Repeat<Req>, Req> {
+    shared: Arc<Shared<M>>,
+    course: Course,
+    kept: M::Kept,
+    /// Made when somebody is told.
+    tried: Option<Tried>,
+    began: Option<Instant>,
+    deadline: Option<Deadline>,
+    /// Paid for, and not yet made.
+    paid: Option<Paid>,
+}
+
+/// A retry that the budget has paid for; it is paid back if it is dropped unspent.
+struct Paid {
+    state: Arc<State>,
+    income: Income,
+    spent: bool,
+}
+
+// === impl Call ===
+
+impl<M: Repeat<Req>, Req> Call<M, Req> {
+    #[inline]
+    pub(crate) fn new(shared: Arc<Shared<M>>, kept: M::Kept, course: Course) -> Self {
+        Self {
+            shared,
+            course,
+            kept,
+            tried: None,
+            began: None,
+            deadline: None,
+            paid: None,
+        }
+    }
+
+    /// Makes the request of the attempt that begins `now`, if it matters when.
+    ///
+    /// The first attempt, or the one that [`follows`](Self::follows) has allowed.
+    pub(crate) fn attempt(&mut self, now: Option<Instant>) -> M::Request {
+        let mode = &self.shared.mode;
+        self.began = now;
+        self.deadline = now.and_then(|now| {
+            let method = self.course.wanted().method;
+            let p99 = self
+                .course
+                .measures()
+                .then(|| self.shared.state.latencies.of(method).p99());
+            let repeatable = mode.is_repeatable(&self.kept);
+            self.course.attempt_deadline(now, p99.flatten(), repeatable)
+        });
+        let (course, tried) = (&self.course, &mut self.tried);
+        let attempt = || {
+            let tried = tried.get_or_insert_with(Tried::new).clone();
+            Attempt::new(course.number(), tried).pushback(course.previous_pushback())
+        };
+        if let Some(paid) = self.paid.take() {
+            paid.spend();
+        }
+        mode.make(&mut self.kept, attempt, self.deadline.zip(now))
+    }
+
+    /// [`attempt`](Self::attempt), now.
+    pub(crate) fn attempt_now(&mut self) -> M::Request {
+        let needs_time = Course::needs_time(self.course.settings(), self.course.wanted());
+        self.attempt(needs_time.then(clock::now))
+    }
+
+    /// When the timer of the present attempt goes off.
+    pub(crate) fn timer(&self) -> Option<Deadline> {
+        let enforced = self.is_cut() || self.course.settings().enforce_deadline;
+        self.deadline.filter(|_| enforced)
+    }
+
+    /// When the whole call must be over, if this layer sees to it.
+    pub(crate) fn last_timer(&self) -> Option<Deadline> {
+        let enforced = self.course.settings().enforce_deadline;
+        self.course.wanted().deadline.filter(|_| enforced)
+    }
+
+    /// The attempt's time is up. `None`: there is no use in ending it, for no other can follow.
+    pub(crate) fn time_out(&mut self) -> Option<AttemptTimedOut> {
+        let useful = self.course.is_strict() || self.shared.mode.is_repeatable(&self.kept);
+        if self.is_cut() && !useful && !self.is_over() {
+            self.deadline = self.course.wanted().deadline;
+            return None;
+        }
+        let after = match (self.deadline, self.began) {
+            (Some(deadline), Some(began)) => deadline.remaining(began),
+            _ => Duration::ZERO,
+        };
+        self.measure(after);
+        self.shared.observer.timed_out(self.course.number(), after);
+        Some(AttemptTimedOut::new(self.course.number(), after))
+    }
+
+    /// Decides whether another attempt follows this result, and after how long.
+    pub(crate) fn follows<Rsp>(&mut self, result: &Result<Rsp, BoxError>) -> Option<Duration>
+    where
+        M: Judge<Rsp>,
+    {
+        match self.shared.mode.judge(result) {
+            Some(failure) => self.follows_failure(&failure),
+            None => {
+                if let Some(began) = self.began.filter(|_| self.course.measures()) {
+                    self.measure(clock::now().saturating_duration_since(began));
+                }
+                None
+            }
+        }
+    }
+
+    /// Decides whether another attempt follows this failure, and after how long.
+    pub(crate) fn follows_failure(&mut self, failure: &Failure) -> Option<Duration> {
+        let now = clock::now();
+        let cut = self.is_cut();
+        let shared = &*self.shared;
+        let before = self.course.number();
+        let (after, why, paid) = match self.course.next(failure, cut, now, &shared.dice) {
+            Next::Again { after, why, paid } => (after, why, paid),
+            Next::Stop(Stop::Final) => return None,
+            Next::Stop(Stop::Exhausted) => {
+                shared.observer.exhausted(before);
+                return None;
+            }
+            Next::Stop(Stop::OutOfTime) => {
+                shared.observer.out_of_time();
+                return None;
+            }
+        };
+        if !shared.mode.rewind(&mut self.kept) {
+            shared.observer.unrepeatable();
+            return None;
+        }
+        if paid {
+            let income = self.course.settings().income;
+            self.paid = Paid::from(&shared.state, income, now);
+            if self.paid.is_none() {
+                shared.observer.out_of_budget();
+                return None;
+            }
+        }
+        shared.observer.retried(self.course.number(), why, after);
+        Some(after)
+    }
+
+    /// No attempt follows.
+    pub(crate) fn finish(&mut self) {
+        self.paid = None;
+    }
+
+    /// Must the attempt be over before the call?
+    fn is_cut(&self) -> bool {
+        match (self.deadline, self.course.wanted().deadline) {
+            (Some(own), Some(whole)) => own < whole,
+            (own, _) => own.is_some(),
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        let whole = self.course.wanted().deadline;
+        whole.is_some_and(|whole| whole.is_over(clock::now()))
+    }
+
+    fn measure(&self, took: Duration) {
+        if self.course.measures() {
+            let method = self.course.wanted().method;
+            self.shared.state.latencies.of(method).record(took);
+        }
+    }
+}
+
+// === impl Paid ===
+
+impl Paid {
+    fn from(state: &Arc<State>, income: Income, now: Instant) -> Option<Self> {
+        state.budget.withdraw(income, now).then(|| Self {
+            state: Arc::clone(state),
+            income,
+            spent: false,
+        })
+    }
+
+    fn spend(mut self) {
+        self.spent = true;
+    }
+}
+
+impl Drop for Paid {
+    fn drop(&mut self) {
+        if !self.spent {
+            self.state.budget.refund(self.income, clock::now());
+        }
+    }
+}

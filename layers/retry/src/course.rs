@@ -1,0 +1,213 @@
+//! The course of one call: what may follow an attempt, and when. No clock, no task, no lock.
+
+use crate::{AttemptTimeout, Failure, Settings, Wanted, Why, failure::Kind};
+use std::time::Duration;
+use ziggurat_core::{Code, Deadline, Dice, clock::Instant, grpc::Pushback};
+
+/// Where a call stands.
+#[derive(Debug)]
+pub(crate) struct Course {
+    settings: Settings,
+    wanted: Wanted,
+    /// A third of what the call had when it began.
+    third: Option<Duration>,
+    /// The present attempt; the first is 1.
+    number: u32,
+    /// Computed delays since the server last named one.
+    step: u32,
+    unsent: u32,
+    unprocessed: bool,
+    pushback: Option<Duration>,
+}
+
+/// What follows a failed attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    Again {
+        after: Duration,
+        why: Why,
+        /// It is paid for from the budget.
+        paid: bool,
+    },
+    Stop(Stop),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// Such a failure is not tried again.
+    Final,
+    Exhausted,
+    OutOfTime,
+}
+
+/// A connection that fails and a call that has for ever must not meet for ever.
+const UNSENT_WITHOUT_DEADLINE: u32 = 10;
+
+// === impl Course ===
+
+impl Course {
+    /// A call begins; `now` is needed only where [`needs_time`](Self::needs_time) says so.
+    #[inline]
+    pub(crate) fn new(settings: Settings, wanted: Wanted, now: Option<Instant>) -> Self {
+        let whole = wanted
+            .deadline
+            .zip(now)
+            .map(|(deadline, now)| deadline.remaining(now));
+        Self {
+            settings,
+            wanted,
+            third: whole.map(|whole| whole / 3),
+            number: 1,
+            step: 0,
+            unsent: 0,
+            unprocessed: false,
+            pushback: None,
+        }
+    }
+
+    /// Does anything about this call depend on the time before an attempt has failed?
+    pub(crate) const fn needs_time(settings: &Settings, wanted: &Wanted) -> bool {
+        wanted.deadline.is_some()
+            || match settings.attempt_timeout {
+                AttemptTimeout::Off => false,
+                AttemptTimeout::Fixed(_) => true,
+                AttemptTimeout::Measured { .. } => wanted.idempotent,
+            }
+    }
+
+    /// Is the latency of this call's method of any use?
+    pub(crate) const fn measures(&self) -> bool {
+        let measured = matches!(
+            self.settings.attempt_timeout,
+            AttemptTimeout::Measured { .. }
+        );
+        measured && self.wanted.idempotent
+    }
+
+    /// Does an attempt end in its time even if no other can follow?
+    pub(crate) const fn is_strict(&self) -> bool {
+        matches!(self.settings.attempt_timeout, AttemptTimeout::Fixed(_))
+    }
+
+    /// When the attempt that begins `now` must be over. `repeatable`: the request could be made
+    /// once more.
+    pub(crate) fn attempt_deadline(
+        &self,
+        now: Instant,
+        p99: Option<Duration>,
+        repeatable: bool,
+    ) -> Option<Deadline> {
+        let may_follow =
+            repeatable && self.wanted.idempotent && self.number < self.settings.attempts;
+        let timeout = match self.settings.attempt_timeout {
+            AttemptTimeout::Fixed(timeout) => Some(timeout),
+            AttemptTimeout::Measured { multiple, floor } if may_follow => {
+                let measured = p99.map(|p99| p99.saturating_mul(multiple).max(floor));
+                let limits = [measured, self.third];
+                limits.into_iter().flatten().min()
+            }
+            _ => None,
+        };
+        let own = timeout.map(|timeout| Deadline::after_from(timeout, now));
+        Deadline::earlier(own, self.wanted.deadline)
+    }
+
+    /// Decides what follows the present attempt, which failed at `now`; `cut`: its own deadline was
+    /// earlier than the call's.
+    pub(crate) fn next(&mut self, failure: &Failure, cut: bool, now: Instant, dice: &Dice) -> Next {
+        // Whoever ends an attempt that was cut short knows of no other deadline than the attempt's.
+        let late = cut && failure.code == Code::DeadlineExceeded;
+        let failure = if late { &Failure::timed_out() } else { failure };
+        self.pushback = None;
+        let hint = match failure.pushback {
+            Some(Pushback::Never) => return Next::Stop(Stop::Final),
+            Some(Pushback::After(hint)) => Some(hint),
+            None => None,
+        };
+        let (after, paid) = match self.transparent(failure, dice) {
+            Some(after) => (after.max(hint.unwrap_or_default()), false),
+            None if failure.kind == Kind::Unsent => return Next::Stop(Stop::Exhausted),
+            None if !self.is_eligible(failure) => return Next::Stop(Stop::Final),
+            None if self.number >= self.settings.attempts => return Next::Stop(Stop::Exhausted),
+            None => (self.delay(hint, dice), true),
+        };
+        let due = Deadline::after_from(after, now);
+        if self.wanted.deadline.is_some_and(|deadline| deadline <= due) {
+            return Next::Stop(Stop::OutOfTime);
+        }
+        self.number += u32::from(paid);
+        Next::Again {
+            after,
+            why: failure.why(),
+            paid,
+        }
+    }
+
+    pub(crate) const fn number(&self) -> u32 {
+        self.number
+    }
+
+    pub(crate) const fn wanted(&self) -> &Wanted {
+        &self.wanted
+    }
+
+    pub(crate) const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub(crate) const fn previous_pushback(&self) -> Option<Duration> {
+        self.pushback
+    }
+
+    /// How long to wait before an attempt that is none, because the last one reached nobody.
+    fn transparent(&mut self, failure: &Failure, dice: &Dice) -> Option<Duration> {
+        match failure.kind {
+            Kind::Unsent => {
+                self.unsent += 1;
+                let endless = self.wanted.deadline.is_none();
+                if endless && self.unsent > UNSENT_WITHOUT_DEADLINE {
+                    return None;
+                }
+                // The first time there may well be another way; after that it is spinning.
+                let before = self.unsent - 1;
+                Some(match before {
+                    0 => Duration::ZERO,
+                    _ => self.settings.backoff.delay(before, dice),
+                })
+            }
+            Kind::Unprocessed if !self.unprocessed => {
+                self.unprocessed = true;
+                Some(Duration::ZERO)
+            }
+            _ => None,
+        }
+    }
+
+    fn is_eligible(&self, failure: &Failure) -> bool {
+        let listed = self.settings.codes.contains(failure.code);
+        match failure.kind {
+            Kind::Decided | Kind::Unsent => false,
+            Kind::Unprocessed => listed,
+            Kind::Answered => {
+                let named = failure.pushback.is_some();
+                listed || failure.code == Code::ResourceExhausted && named
+            }
+            Kind::Lost => listed && self.wanted.idempotent,
+            Kind::TimedOut => self.wanted.idempotent,
+            Kind::Wanted => true,
+        }
+    }
+
+    fn delay(&mut self, hint: Option<Duration>, dice: &Dice) -> Duration {
+        if let Some(hint) = hint {
+            self.step = 0;
+            self.pushback = Some(hint);
+            return hint;
+        }
+        self.step += 1;
+        self.settings.backoff.delay(self.step, dice)
+    }
+}
+
+#[cfg(test)]
+mod tests;

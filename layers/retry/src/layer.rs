@@ -1,0 +1,129 @@
+//! The configuration. Nothing happens here.
+
+use crate::{
+    ByPredicate, Observer, Retry, Settings,
+    service::{Shared, State},
+};
+use std::{error::Error, fmt, sync::Arc};
+use tower_layer::Layer;
+use ziggurat_core::{ByResult, Dice, Grpc, Http, Live};
+
+/// Makes [`Retry`] services, which all share one budget and one measure of how long answers take.
+///
+/// `M` knows how a request is made once more and what its answer says: [`Grpc`] for gRPC over
+/// `http::Request`, [`Http`] for plain HTTP, [`ByResult`] and [`ByPredicate`] for plain values.
+#[derive(Clone)]
+pub struct RetryLayer<M = Grpc> {
+    mode: M,
+    settings: Live<Settings>,
+    dice: Dice,
+    observer: Arc<dyn Observer>,
+    state: Arc<State>,
+}
+
+// === impl RetryLayer ===
+
+impl RetryLayer {
+    /// Tries gRPC calls again.
+    pub fn new(settings: impl Into<Live<Settings>>) -> Self {
+        Self::by(Grpc, settings)
+    }
+}
+
+impl Default for RetryLayer {
+    fn default() -> Self {
+        Self::new(Settings::default())
+    }
+}
+
+impl RetryLayer<Http> {
+    /// Tries plain HTTP calls again.
+    pub fn http(settings: impl Into<Live<Settings>>) -> Self {
+        Self::by(Http, settings)
+    }
+}
+
+impl RetryLayer<ByResult> {
+    /// Tries calls with plain values again, by what a [`Rejection`](ziggurat_core::Rejection) says.
+    ///
+    /// Errors of other kinds are tried again if
+    /// [`assume_idempotent`](Settings::assume_idempotent) is set, or by
+    /// [`retry_if`](Self::retry_if).
+    pub fn values(settings: impl Into<Live<Settings>>) -> Self {
+        Self::by(ByResult, settings)
+    }
+
+    /// Tries again after those errors that `predicate` picks.
+    #[must_use]
+    pub fn retry_if<F>(self, predicate: F) -> RetryLayer<ByPredicate<F>>
+    where
+        F: Fn(&(dyn Error + 'static)) -> bool + Clone,
+    {
+        RetryLayer {
+            mode: ByPredicate::new(predicate),
+            settings: self.settings,
+            dice: self.dice,
+            observer: self.observer,
+            state: self.state,
+        }
+    }
+}
+
+impl<M> RetryLayer<M> {
+    /// Tries calls again in a way of your own: a [`Repeat`](crate::Repeat) that is a
+    /// [`Judge`](crate::Judge), too.
+    pub fn by(mode: M, settings: impl Into<Live<Settings>>) -> Self {
+        Self {
+            mode,
+            settings: settings.into(),
+            dice: Dice::new(),
+            observer: Arc::new(()),
+            state: Arc::new(State::new()),
+        }
+    }
+
+    /// Tells `observer` what is decided.
+    #[must_use]
+    pub fn observer(mut self, observer: impl Observer) -> Self {
+        self.observer = Arc::new(observer);
+        self
+    }
+
+    /// Draws the jitter from `dice`.
+    #[must_use]
+    pub fn dice(mut self, dice: Dice) -> Self {
+        self.dice = dice;
+        self
+    }
+
+    /// The same, with a budget and a measure of its own.
+    #[must_use]
+    pub fn isolated(mut self) -> Self {
+        self.state = Arc::new(State::new());
+        self
+    }
+}
+
+impl<S, M: Clone> Layer<S> for RetryLayer<M> {
+    type Service = Retry<S, M>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        let shared = Shared {
+            mode: self.mode.clone(),
+            settings: self.settings.clone(),
+            dice: self.dice.clone(),
+            observer: Arc::clone(&self.observer),
+            state: Arc::clone(&self.state),
+        };
+        Retry::new(inner, Arc::new(shared))
+    }
+}
+
+impl<M: fmt::Debug> fmt::Debug for RetryLayer<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RetryLayer")
+            .field("mode", &self.mode)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,165 @@
+//! How a request is made once more, and what its answer says about that.
+
+use crate::{Failure, Settings};
+use std::error::Error;
+use ziggurat_core::{Attempt, BoxError, ByResult, CallOptions, Carry, Deadline, clock::Instant};
+
+/// Knows how a request of type `Req` is made once more.
+pub trait Repeat<Req>: Clone {
+    /// What the inner service is given.
+    type Request;
+    /// What is kept of a request while its call lasts; dropped, no attempt follows.
+    type Kept;
+
+    /// What the call wants.
+    fn wanted(&self, request: &Req, settings: &Settings) -> Wanted;
+
+    /// Takes a request apart.
+    fn keep(&self, request: Req, settings: &Settings) -> Self::Kept;
+
+    /// Makes the request of an attempt, which must be over by the `deadline`, seen from the moment
+    /// beside it. `attempt` says which one it is, to whom it can be told.
+    fn make(
+        &self,
+        kept: &mut Self::Kept,
+        attempt: impl FnOnce() -> Attempt,
+        deadline: Option<(Deadline, Instant)>,
+    ) -> Self::Request;
+
+    /// Could the request be made once more, as far as one can tell?
+    fn is_repeatable(&self, kept: &Self::Kept) -> bool {
+        let _ = kept;
+        true
+    }
+
+    /// Stops what is left of the attempts so far; false if the request cannot be made once more.
+    fn rewind(&self, kept: &mut Self::Kept) -> bool {
+        self.is_repeatable(kept)
+    }
+}
+
+/// Knows what an answer of type `Rsp` says about trying again.
+pub trait Judge<Rsp> {
+    /// What went wrong; `None`: nothing, or nothing that can be taken back any more.
+    fn judge(&self, result: &Result<Rsp, BoxError>) -> Option<Failure>;
+}
+
+/// What a call wants.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Wanted {
+    /// It must be over by then.
+    pub deadline: Option<Deadline>,
+    /// It may be made twice even if a server may have acted on it.
+    pub idempotent: bool,
+    /// A hash of what is called: answers are measured for each.
+    pub method: u64,
+}
+
+/// For plain values whose errors a predicate knows.
+///
+/// An error that was caused by a [`Rejection`](ziggurat_core::Rejection) is still what that says.
+#[derive(Clone, Debug)]
+pub struct ByPredicate<F> {
+    predicate: F,
+}
+
+// === impl Wanted ===
+
+impl Wanted {
+    /// What the words say that the request carries; `idempotent` where they say nothing.
+    pub fn of<C: Carry<Req>, Req>(carry: &C, request: &Req, idempotent: bool) -> Self {
+        let options = carry
+            .extensions(request)
+            .and_then(|extensions| extensions.get::<CallOptions>());
+        Self {
+            deadline: carry.deadline(request),
+            idempotent: options
+                .and_then(|options| options.idempotent)
+                .unwrap_or(idempotent),
+            method: 0,
+        }
+    }
+
+    /// Sets [`method`](Self::method).
+    #[must_use]
+    pub const fn method(mut self, method: u64) -> Self {
+        self.method = method;
+        self
+    }
+}
+
+// === impl Repeat for plain values ===
+
+impl<Req: Clone> Repeat<Req> for ByResult {
+    type Request = Req;
+    type Kept = Req;
+
+    fn wanted(&self, request: &Req, settings: &Settings) -> Wanted {
+        Wanted::of(self, request, settings.assume_idempotent)
+    }
+
+    fn keep(&self, request: Req, _: &Settings) -> Req {
+        request
+    }
+
+    fn make(
+        &self,
+        kept: &mut Req,
+        _: impl FnOnce() -> Attempt,
+        _: Option<(Deadline, Instant)>,
+    ) -> Req {
+        kept.clone()
+    }
+}
+
+impl<Rsp> Judge<Rsp> for ByResult {
+    fn judge(&self, result: &Result<Rsp, BoxError>) -> Option<Failure> {
+        let error = result.as_ref().err()?;
+        Some(Failure::from_error(&**error))
+    }
+}
+
+// === impl ByPredicate ===
+
+impl<F> ByPredicate<F> {
+    pub(crate) const fn new(predicate: F) -> Self {
+        Self { predicate }
+    }
+}
+
+impl<F: Clone, Req: Clone> Repeat<Req> for ByPredicate<F> {
+    type Request = Req;
+    type Kept = Req;
+
+    fn wanted(&self, request: &Req, settings: &Settings) -> Wanted {
+        ByResult.wanted(request, settings)
+    }
+
+    fn keep(&self, request: Req, settings: &Settings) -> Req {
+        ByResult.keep(request, settings)
+    }
+
+    fn make(
+        &self,
+        kept: &mut Req,
+        _: impl FnOnce() -> Attempt,
+        _: Option<(Deadline, Instant)>,
+    ) -> Req {
+        kept.clone()
+    }
+}
+
+impl<F, Rsp> Judge<Rsp> for ByPredicate<F>
+where
+    F: Fn(&(dyn Error + 'static)) -> bool,
+{
+    fn judge(&self, result: &Result<Rsp, BoxError>) -> Option<Failure> {
+        let error = result.as_ref().err()?;
+        Some(match Failure::from_error(&**error) {
+            failure if !failure.is_lost() => failure,
+            _ if (self.predicate)(&**error) => Failure::wanted(),
+            _ => Failure::unwanted(),
+        })
+    }
+}

@@ -1,0 +1,158 @@
+//! A request body that several attempts read, one after another.
+//!
+//! ```text
+//!                     sent, up to the limit        not yet sent
+//!   attempt 1   ====================|~~~~~~~~~~~~~~~~~~~~~~~~~~~~  one inner body
+//!               (stops with an error once attempt 2 begins)
+//!   attempt 2   ====================|~~~~~~~~~~~~~~~~~~~~~~~~~~~~
+//!               replayed             goes on where attempt 1 stopped
+//! ```
+
+mod tape;
+
+use self::tape::Tape;
+use crate::Superseded;
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use std::{
+    fmt,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll},
+};
+use ziggurat_core::BoxError;
+
+/// The body of one attempt: it replays what earlier attempts have sent, and goes on from there.
+///
+/// When a later attempt begins, an earlier one that still reads gets the error [`Superseded`].
+pub struct ReplayBody<B> {
+    /// `None`: it is empty.
+    tape: Option<Arc<Mutex<Tape<B>>>>,
+    turn: u32,
+}
+
+/// What a call keeps of its body. Dropped, nothing more is kept.
+pub(crate) struct Replay<B> {
+    tape: Option<Arc<Mutex<Tape<B>>>>,
+    turn: u32,
+}
+
+// === impl ReplayBody ===
+
+/// An empty body.
+impl<B> Default for ReplayBody<B> {
+    fn default() -> Self {
+        Self {
+            tape: None,
+            turn: 0,
+        }
+    }
+}
+
+impl<B> Body for ReplayBody<B>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Into<BoxError>,
+{
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let Some(tape) = &self.tape else {
+            return Poll::Ready(None);
+        };
+        let mut tape = lock(tape);
+        if tape.turn() != self.turn {
+            return Poll::Ready(Some(Err(Superseded.into())));
+        }
+        tape.poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.tape.as_ref().is_none_or(|tape| {
+            let tape = lock(tape);
+            tape.turn() == self.turn && tape.is_end_stream()
+        })
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let Some(tape) = &self.tape else {
+            return SizeHint::with_exact(0);
+        };
+        let tape = lock(tape);
+        if tape.turn() == self.turn {
+            tape.size_hint()
+        } else {
+            SizeHint::default()
+        }
+    }
+}
+
+impl<B> fmt::Debug for ReplayBody<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReplayBody")
+            .field("turn", &self.turn)
+            .finish_non_exhaustive()
+    }
+}
+
+// === impl Replay ===
+
+impl<B: Body<Data = Bytes>> Replay<B> {
+    /// Keeps up to `limit` bytes of `inner`.
+    pub(crate) fn new(inner: B, limit: usize) -> Self {
+        let tape = (!inner.is_end_stream()).then(|| Arc::new(Mutex::new(Tape::new(inner, limit))));
+        Self { tape, turn: 0 }
+    }
+}
+
+impl<B> Replay<B> {
+    /// The body of the present attempt; one for each.
+    pub(crate) fn body(&self) -> ReplayBody<B> {
+        ReplayBody {
+            tape: self.tape.clone(),
+            turn: self.turn,
+        }
+    }
+
+    /// Could a later attempt send all that earlier ones have sent?
+    pub(crate) fn is_repeatable(&self) -> bool {
+        self.tape
+            .as_ref()
+            .is_none_or(|tape| !lock(tape).is_committed())
+    }
+
+    /// Takes the body from the present attempt for the next one, if that could send all of it.
+    pub(crate) fn rewind(&mut self) -> bool {
+        let Some(tape) = &self.tape else {
+            return true;
+        };
+        let Some((turn, reader)) = lock(tape).rewind() else {
+            return false;
+        };
+        self.turn = turn;
+        // Outside the lock: a waker may poll at once.
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+        true
+    }
+}
+
+impl<B> Drop for Replay<B> {
+    fn drop(&mut self) {
+        if let Some(tape) = &self.tape {
+            lock(tape).commit();
+        }
+    }
+}
+
+fn lock<B>(tape: &Mutex<Tape<B>>) -> MutexGuard<'_, Tape<B>> {
+    tape.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,327 @@
+//! The laws of a body that is read several times.
+
+use super::*;
+use http::HeaderMap;
+use std::{collections::VecDeque, task::Waker};
+use ziggurat_core::Dice;
+
+/// Frames as they come; `None` is one that is not there yet.
+#[derive(Default)]
+struct Frames(VecDeque<Option<Part>>);
+
+enum Part {
+    Data(Bytes),
+    Trailers(HeaderMap),
+    Cut,
+}
+
+impl Frames {
+    fn of(frames: &[&'static [u8]]) -> Self {
+        let data = |frame: &&'static [u8]| Some(Part::Data(Bytes::from_static(frame)));
+        Self(frames.iter().map(data).collect())
+    }
+
+    fn then(mut self, part: Option<Part>) -> Self {
+        self.0.push_back(part);
+        self
+    }
+}
+
+impl Body for Frames {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match self.0.pop_front() {
+            None => Poll::Ready(None),
+            Some(Some(Part::Data(data))) => Poll::Ready(Some(Ok(Frame::data(data)))),
+            Some(Some(Part::Trailers(map))) => Poll::Ready(Some(Ok(Frame::trailers(map)))),
+            Some(Some(Part::Cut)) => Poll::Ready(Some(Err("cut".into()))),
+            Some(None) => {
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let bytes = |part: &Option<Part>| match part {
+            Some(Part::Data(data)) => data.len() as u64,
+            _ => 0,
+        };
+        SizeHint::with_exact(self.0.iter().map(bytes).sum())
+    }
+}
+
+/// What one attempt got.
+#[derive(Debug, Default, PartialEq)]
+struct Got {
+    bytes: Vec<u8>,
+    trailers: Option<HeaderMap>,
+    error: Option<String>,
+    whole: bool,
+}
+
+/// Reads `frames` frames, or all there are.
+fn read<B>(body: &mut ReplayBody<B>, frames: usize) -> Got
+where
+    B: Body<Data = Bytes, Error = BoxError> + Unpin,
+{
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut got = Got::default();
+    for _ in 0..frames {
+        got.whole = body.is_end_stream();
+        match Pin::new(&mut *body).poll_frame(&mut cx) {
+            Poll::Pending => {}
+            Poll::Ready(None) => {
+                got.whole = true;
+                break;
+            }
+            Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+                Ok(data) => got.bytes.extend_from_slice(&data),
+                Err(frame) => got.trailers = frame.into_trailers().ok(),
+            },
+            Poll::Ready(Some(Err(error))) => {
+                got.error = Some(error.to_string());
+                break;
+            }
+        }
+    }
+    got
+}
+
+const ALL: usize = 1_000;
+
+#[test]
+fn a_second_attempt_replays_and_goes_on() {
+    let mut replay = Replay::new(Frames::of(&[b"one", b"two", b"three"]), 1_024);
+    let mut first = replay.body();
+    assert_eq!(first.size_hint().exact(), Some(11));
+    assert_eq!(read(&mut first, 2).bytes, b"onetwo");
+    assert!(replay.rewind());
+    let mut second = replay.body();
+    assert_eq!(second.size_hint().exact(), Some(11));
+    assert_eq!(read(&mut second, 1).bytes, b"one");
+    assert_eq!(second.size_hint().exact(), Some(8));
+    // The first one still lives, and must not take a frame from the second.
+    let error = read(&mut first, 1).error;
+    assert_eq!(error, Some(Superseded.to_string()));
+    let rest = read(&mut second, ALL);
+    assert_eq!(rest.bytes, b"twothree");
+    assert!(rest.whole && second.is_end_stream());
+    assert!(replay.rewind());
+    assert_eq!(read(&mut replay.body(), ALL).bytes, b"onetwothree");
+}
+
+#[test]
+fn trailers_are_replayed_too() {
+    let trailers = HeaderMap::from_iter([(http::header::ETAG, "x".parse().unwrap())]);
+    let body = Frames::of(&[b"one"]).then(Some(Part::Trailers(trailers.clone())));
+    let mut replay = Replay::new(body, 1_024);
+    for _ in 0..3 {
+        let got = read(&mut replay.body(), ALL);
+        assert_eq!(got.bytes, b"one");
+        assert_eq!(got.trailers.as_ref(), Some(&trailers));
+        assert!(got.whole);
+        assert!(replay.rewind());
+        assert!(!replay.body().is_end_stream());
+    }
+}
+
+#[test]
+fn an_empty_body_is_repeated_for_nothing() {
+    let mut replay = Replay::new(Frames::default(), 0);
+    assert!(replay.tape.is_none());
+    assert!(replay.rewind() && replay.is_repeatable());
+    let body = replay.body();
+    assert!(body.is_end_stream());
+    assert_eq!(body.size_hint().exact(), Some(0));
+    assert!(ReplayBody::<Frames>::default().is_end_stream());
+}
+
+#[test]
+fn a_body_that_says_it_is_too_long_is_never_kept() {
+    let long = Bytes::from(vec![7; 101]);
+    let body = Frames::default().then(Some(Part::Data(long.clone())));
+    let mut replay = Replay::new(body, 100);
+    assert!(!replay.is_repeatable());
+    let mut body = replay.body();
+    assert_eq!(body.size_hint().exact(), Some(101));
+    assert_eq!(read(&mut body, ALL).bytes, long);
+    assert!(!replay.rewind());
+}
+
+#[test]
+fn a_body_that_outgrows_the_limit_goes_on_and_lets_go_of_what_was_kept() {
+    let chunk = || Some(Part::Data(Bytes::from(vec![7; 100])));
+    let body = (0..10).fold(Frames::default(), |body, _| body.then(chunk()));
+    let hinted = body.size_hint().exact();
+    let mut replay = Replay::new(Unsized(body), 350);
+    assert_eq!(hinted, Some(1_000));
+    let mut body = replay.body();
+    assert_eq!(read(&mut body, 3).bytes.len(), 300);
+    assert!(replay.is_repeatable());
+    assert_eq!(kept(&replay), 300);
+    assert_eq!(read(&mut body, 1).bytes.len(), 100);
+    assert!(!replay.is_repeatable());
+    assert_eq!(kept(&replay), 0);
+    assert_eq!(read(&mut body, ALL).bytes.len(), 600);
+    assert!(!replay.rewind());
+}
+
+#[test]
+fn many_little_frames_cost_more_than_their_bytes() {
+    let one = || Some(Part::Data(Bytes::from_static(b"x")));
+    let body = (0..100).fold(Frames::default(), |body, _| body.then(one()));
+    let replay = Replay::new(Unsized(body), 64 * 99);
+    assert_eq!(read(&mut replay.body(), ALL).bytes.len(), 100);
+    assert!(!replay.is_repeatable());
+}
+
+#[test]
+fn a_body_of_exactly_the_limit_is_repeated() {
+    let body = Frames::default().then(Some(Part::Data(Bytes::from(vec![7; 65_536]))));
+    let mut replay = Replay::new(body, 65_536);
+    assert_eq!(read(&mut replay.body(), ALL).bytes.len(), 65_536);
+    assert!(replay.rewind());
+}
+
+#[test]
+fn a_body_that_fails_is_not_repeated() {
+    let body = Frames::of(&[b"one"]).then(Some(Part::Cut));
+    let mut replay = Replay::new(body, 1_024);
+    let got = read(&mut replay.body(), ALL);
+    assert_eq!(got.error.as_deref(), Some("cut"));
+    assert!(!replay.rewind());
+}
+
+#[test]
+fn a_call_that_is_over_keeps_nothing_and_its_body_goes_on() {
+    let mut replay = Replay::new(Frames::of(&[b"one", b"two", b"three", b"four"]), 1_024);
+    read(&mut replay.body(), 3);
+    assert!(replay.rewind());
+    let mut body = replay.body();
+    read(&mut body, 1);
+    let tape = replay.tape.clone().unwrap();
+    drop(replay);
+    assert_eq!(lock(&tape).kept(), 8);
+    assert_eq!(read(&mut body, ALL).bytes, b"twothreefour");
+    assert_eq!(lock(&tape).kept(), 0);
+}
+
+#[tokio::test]
+async fn whoever_waits_for_a_frame_of_an_old_attempt_is_told() {
+    let body = Frames::of(&[b"one"]).then(None);
+    let mut replay = Replay::new(Silent(body), 1_024);
+    let mut old = tokio_test::task::spawn(replay.body());
+    let frame = old.enter(|cx, body| body.poll_frame(cx));
+    assert!(frame.is_ready());
+    assert!(old.enter(|cx, body| body.poll_frame(cx)).is_pending());
+    assert!(!old.is_woken());
+    assert!(replay.rewind());
+    assert!(old.is_woken());
+    let frame = old.enter(|cx, body| body.poll_frame(cx));
+    assert!(matches!(frame, Poll::Ready(Some(Err(error))) if error.is::<Superseded>()));
+}
+
+/// Any body, any limit, any number of attempts that stop anywhere: each gets a prefix of the body
+/// and nothing else, and the last one all of it.
+#[test]
+fn every_attempt_gets_a_prefix_of_the_body_and_the_last_one_all_of_it() {
+    for seed in 0..3_000 {
+        let dice = Dice::seeded(seed);
+        let mut whole = Vec::new();
+        let mut body = Frames::default();
+        for n in 0..dice.below(12) {
+            let frame = vec![n as u8; dice.below(40)];
+            whole.extend_from_slice(&frame);
+            if dice.below(3) == 0 {
+                body = body.then(None);
+            }
+            body = body.then(Some(Part::Data(frame.into())));
+        }
+        let trailers = (dice.below(2) == 0).then(|| {
+            let value = http::HeaderValue::from(seed);
+            HeaderMap::from_iter([(http::header::ETAG, value)])
+        });
+        if let Some(trailers) = &trailers {
+            body = body.then(Some(Part::Trailers(trailers.clone())));
+        }
+        let limit = dice.below(1_200);
+        let mut replay = Replay::new(Unsized(body), limit);
+        let mut older: Option<ReplayBody<_>> = None;
+        loop {
+            let mut attempt = replay.body();
+            let last = dice.below(4) == 0;
+            let stop = if last { ALL } else { dice.below(16) };
+            let mut got = read(&mut attempt, stop / 2);
+            // Somebody may still read what was given up.
+            if let Some(older) = &mut older {
+                let left = read(older, dice.below(3));
+                assert!(
+                    left.bytes.is_empty() && left.trailers.is_none(),
+                    "seed {seed}"
+                );
+            }
+            let more = read(&mut attempt, stop - stop / 2);
+            got.bytes.extend(more.bytes);
+            got.trailers = got.trailers.or(more.trailers);
+            assert!(whole.starts_with(&got.bytes), "seed {seed}");
+            assert!(kept(&replay) <= limit as u64, "seed {seed}");
+            if last || !replay.rewind() {
+                if !last {
+                    let rest = read(&mut attempt, ALL);
+                    got.bytes.extend(rest.bytes);
+                    got.trailers = got.trailers.or(rest.trailers);
+                }
+                assert_eq!(got.bytes, whole, "seed {seed}");
+                assert_eq!(got.trailers, trailers, "seed {seed}");
+                assert!(attempt.is_end_stream(), "seed {seed}");
+                break;
+            }
+            older = Some(attempt);
+        }
+    }
+}
+
+fn kept<B>(replay: &Replay<B>) -> u64 {
+    replay.tape.as_ref().map_or(0, |tape| lock(tape).kept())
+}
+
+/// A body that does not say how long it is.
+struct Unsized(Frames);
+
+impl Body for Unsized {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        Pin::new(&mut self.0).poll_frame(cx)
+    }
+}
+
+/// A body that waits for ever, and wakes nobody, where a frame is not there yet.
+struct Silent(Frames);
+
+impl Body for Silent {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let mut cx = Context::from_waker(Waker::noop());
+        Pin::new(&mut self.0).poll_frame(&mut cx)
+    }
+}

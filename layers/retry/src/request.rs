@@ -1,0 +1,217 @@
+//! How an HTTP request is made once more.
+
+use crate::{Failure, Judge, Repeat, ReplayBody, Settings, Wanted, replay::Replay};
+use bytes::Bytes;
+use http::{
+    HeaderValue, Request, Response, StatusCode,
+    header::{CONTENT_TYPE, RETRY_AFTER},
+    request::Parts,
+};
+use http_body::Body;
+use std::{fmt, mem, time::Duration};
+use ziggurat_core::{
+    Attempt, BoxError, Carry, Code, Deadline, Grpc, Http, clock::Instant, grpc, grpc::Pushback,
+};
+
+/// What is kept of an HTTP request: its head, and as much of its body as the limit allows.
+pub struct Kept<B> {
+    head: Parts,
+    body: Replay<B>,
+}
+
+/// A clock that is read twice tells two times; so much is no reason to write a header anew.
+const SLACK: Duration = Duration::from_millis(1);
+
+// === impl Kept ===
+
+impl<B: Body<Data = Bytes>> Kept<B> {
+    fn new(request: Request<B>, settings: &Settings) -> Self {
+        let (head, body) = request.into_parts();
+        let body = Replay::new(body, settings.replay_limit);
+        Self { head, body }
+    }
+
+    fn make(&mut self, attempt: Attempt, deadline: Option<Deadline>) -> Request<ReplayBody<B>> {
+        let mut head = if self.body.is_repeatable() {
+            self.head.clone()
+        } else {
+            mem::replace(&mut self.head, Request::new(()).into_parts().0)
+        };
+        head.extensions.insert(attempt);
+        if let Some(deadline) = deadline
+            && head.extensions.get() != Some(&deadline)
+        {
+            head.extensions.insert(deadline);
+        }
+        Request::from_parts(head, self.body.body())
+    }
+}
+
+impl<B> fmt::Debug for Kept<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kept")
+            .field("head", &self.head)
+            .finish_non_exhaustive()
+    }
+}
+
+// === impl Repeat for Grpc ===
+
+impl<B> Repeat<Request<B>> for Grpc
+where
+    B: Body<Data = Bytes>,
+{
+    type Request = Request<ReplayBody<B>>;
+    type Kept = Kept<B>;
+
+    fn wanted(&self, request: &Request<B>, settings: &Settings) -> Wanted {
+        wanted(self, request, settings)
+    }
+
+    fn keep(&self, mut request: Request<B>, settings: &Settings) -> Kept<B> {
+        request.headers_mut().remove(grpc::PREVIOUS_ATTEMPTS);
+        Kept::new(request, settings)
+    }
+
+    fn make(
+        &self,
+        kept: &mut Kept<B>,
+        attempt: impl FnOnce() -> Attempt,
+        deadline: Option<(Deadline, Instant)>,
+    ) -> Self::Request {
+        let attempt = attempt();
+        let previous = attempt.number().saturating_sub(1);
+        let mut request = kept.make(attempt, deadline.map(|(deadline, _)| deadline));
+        let headers = request.headers_mut();
+        if previous > 0 {
+            headers.insert(grpc::PREVIOUS_ATTEMPTS, HeaderValue::from(previous));
+        }
+        if let Some((deadline, now)) = deadline {
+            let left = deadline.remaining(now);
+            let told = headers
+                .get(grpc::TIMEOUT)
+                .and_then(|value| grpc::decode_timeout(value).ok());
+            if told.is_none_or(|told| told > left + SLACK) {
+                headers.insert(grpc::TIMEOUT, grpc::encode_timeout(left));
+            }
+        }
+        request
+    }
+
+    fn is_repeatable(&self, kept: &Kept<B>) -> bool {
+        kept.body.is_repeatable()
+    }
+
+    fn rewind(&self, kept: &mut Kept<B>) -> bool {
+        kept.body.rewind()
+    }
+}
+
+impl<B> Judge<Response<B>> for Grpc {
+    fn judge(&self, result: &Result<Response<B>, BoxError>) -> Option<Failure> {
+        let response = match result {
+            Ok(response) => response,
+            Err(error) => return Some(Failure::from_error(&**error)),
+        };
+        let headers = response.headers();
+        match grpc::status(headers) {
+            Some(Code::Ok) => None,
+            // The whole answer is in the headers: nothing has been handed to the caller yet.
+            Some(code) => Some(Failure::answered(code).pushback(grpc::pushback(headers))),
+            None if speaks_grpc(response) => None,
+            None => of_status(response),
+        }
+    }
+}
+
+// === impl Repeat for Http ===
+
+impl<B> Repeat<Request<B>> for Http
+where
+    B: Body<Data = Bytes>,
+{
+    type Request = Request<ReplayBody<B>>;
+    type Kept = Kept<B>;
+
+    fn wanted(&self, request: &Request<B>, settings: &Settings) -> Wanted {
+        wanted(self, request, settings)
+    }
+
+    fn keep(&self, request: Request<B>, settings: &Settings) -> Kept<B> {
+        Kept::new(request, settings)
+    }
+
+    fn make(
+        &self,
+        kept: &mut Kept<B>,
+        attempt: impl FnOnce() -> Attempt,
+        deadline: Option<(Deadline, Instant)>,
+    ) -> Self::Request {
+        kept.make(attempt(), deadline.map(|(deadline, _)| deadline))
+    }
+
+    fn is_repeatable(&self, kept: &Kept<B>) -> bool {
+        kept.body.is_repeatable()
+    }
+
+    fn rewind(&self, kept: &mut Kept<B>) -> bool {
+        kept.body.rewind()
+    }
+}
+
+impl<B> Judge<Response<B>> for Http {
+    fn judge(&self, result: &Result<Response<B>, BoxError>) -> Option<Failure> {
+        match result {
+            Ok(response) => of_status(response),
+            Err(error) => Some(Failure::from_error(&**error)),
+        }
+    }
+}
+
+fn wanted<C, B>(carry: &C, request: &Request<B>, settings: &Settings) -> Wanted
+where
+    C: Carry<Request<B>>,
+{
+    let path = request.uri().path();
+    let idempotent = settings.assume_idempotent
+        || request.method().is_idempotent()
+        || settings.idempotent_paths.is_some_and(|known| known(path));
+    let wanted = Wanted::of(carry, request, idempotent);
+    if wanted.idempotent {
+        wanted.method(hash(path))
+    } else {
+        // Nobody measures it.
+        wanted
+    }
+}
+
+/// FNV-1a: short, and good enough for a handful of methods.
+fn hash(path: &str) -> u64 {
+    path.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+fn speaks_grpc<B>(response: &Response<B>) -> bool {
+    let content_type = response.headers().get(CONTENT_TYPE);
+    content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
+}
+
+/// What the answer of a proxy, or of a server that speaks plain HTTP, says.
+fn of_status<B>(response: &Response<B>) -> Option<Failure> {
+    let transient = matches!(
+        response.status(),
+        StatusCode::TOO_MANY_REQUESTS
+            | StatusCode::BAD_GATEWAY
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::GATEWAY_TIMEOUT
+    );
+    let failure = transient.then(|| Failure::lost(Code::from_http(response.status())))?;
+    // A date instead of a number is not read: it would need a clock on the wall.
+    let seconds = response
+        .headers()
+        .get(RETRY_AFTER)
+        .and_then(|value| value.to_str().ok()?.parse::<u32>().ok());
+    let wait = seconds.map(|seconds| Duration::from_secs(seconds.into()));
+    Some(failure.pushback(wait.map(Pushback::After)))
+}

@@ -1,0 +1,135 @@
+//! The service: its first attempt goes to the instance that was ready.
+
+use crate::{
+    Judge, Observer, Repeat, ResponseFuture, Settings, budget::Budget, call::Call, course::Course,
+    latency::Latencies,
+};
+use std::{
+    fmt,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+use tower_service::Service;
+use ziggurat_core::{BoxError, Dice, Grpc, Live, clock};
+
+/// Tries calls again; clones share the budget.
+pub struct Retry<S, M = Grpc> {
+    inner: S,
+    shared: Arc<Shared<M>>,
+    /// The inner service was asked whether it is ready, and failed: the next call tells.
+    failed: Option<BoxError>,
+}
+
+/// What all calls of a service share.
+pub(crate) struct Shared<M> {
+    pub(crate) mode: M,
+    pub(crate) settings: Live<Settings>,
+    pub(crate) dice: Dice,
+    pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) state: Arc<State>,
+}
+
+/// What all services of a layer share.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) budget: Budget,
+    pub(crate) latencies: Latencies,
+}
+
+// === impl Retry ===
+
+impl<S, M> Retry<S, M> {
+    pub(crate) const fn new(inner: S, shared: Arc<Shared<M>>) -> Self {
+        Self {
+            inner,
+            shared,
+            failed: None,
+        }
+    }
+
+    /// The service that is called.
+    pub const fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// The service that is called.
+    pub const fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// The service that is called.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+}
+
+/// A clone has to be asked anew whether it is ready.
+impl<S: Clone, M> Clone for Retry<S, M> {
+    fn clone(&self) -> Self {
+        Self::new(self.inner.clone(), Arc::clone(&self.shared))
+    }
+}
+
+impl<S, M, Req> Service<Req> for Retry<S, M>
+where
+    M: Repeat<Req> + Judge<S::Response>,
+    S: Service<M::Request> + Clone,
+    S::Error: Into<BoxError>,
+{
+    type Response = S::Response;
+    type Error = BoxError;
+    type Future = ResponseFuture<S, M, Req>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        if self.failed.is_none()
+            && let Err(error) = ready!(self.inner.poll_ready(cx))
+        {
+            self.failed = Some(error.into());
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Req) -> Self::Future {
+        let mode = &self.shared.mode;
+        let settings = self.shared.settings.get();
+        self.shared
+            .state
+            .budget
+            .deposit(settings.income, clock::now);
+        let wanted = mode.wanted(&request, &settings);
+        let now = Course::needs_time(&settings, &wanted).then(clock::now);
+        let kept = mode.keep(request, &settings);
+        let course = Course::new(settings, wanted, now);
+        let call = Call::new(Arc::clone(&self.shared), kept, course);
+        let mut future = ResponseFuture::new(self.inner.clone(), call);
+        match self.failed.take() {
+            None => future.begin(&mut self.inner, now),
+            Some(error) => {
+                // A service that failed must not be asked again.
+                self.inner = self.inner.clone();
+                future.fail(error);
+            }
+        }
+        future
+    }
+}
+
+impl<S: fmt::Debug, M: fmt::Debug> fmt::Debug for Retry<S, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Retry")
+            .field("inner", &self.inner)
+            .field("mode", &self.shared.mode)
+            .finish_non_exhaustive()
+    }
+}
+
+// === impl State ===
+
+impl State {
+    pub(crate) const fn new() -> Self {
+        Self {
+            budget: Budget::new(),
+            latencies: Latencies::new(),
+        }
+    }
+}

@@ -1,0 +1,18 @@
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+//! The layer, seen from outside: scripted services, paused clock.
+
+#[path = "retry/attempts.rs"]
+mod attempts;
+#[path = "retry/bodies.rs"]
+mod bodies;
+#[path = "retry/contract.rs"]
+mod contract;
+#[path = "retry/kit.rs"]
+mod kit;
+#[path = "retry/sharing.rs"]
+mod sharing;
+#[path = "retry/time.rs"]
+mod time;
+#[path = "retry/verdicts.rs"]
+mod verdicts;

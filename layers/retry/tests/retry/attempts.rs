@@ -1,0 +1,89 @@
+//! What the attempts of a call know of each other.
+
+use crate::kit::*;
+use http::Response;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
+use tower::{Layer, Service, ServiceExt};
+use ziggurat_core::{Attempt, EndpointId};
+use ziggurat_retry::RetryLayer;
+use ziggurat_testkit::{ScriptBody, Step, tonic::Code};
+
+#[tokio::test(start_paused = true)]
+async fn each_attempt_says_how_many_came_before_it() {
+    let down = || Step::trailers_only(Code::Unavailable);
+    let inner = script([down(), down(), Step::grpc("fine")]);
+    let mut request = post();
+    let lie = "7".parse().unwrap();
+    request
+        .headers_mut()
+        .insert("grpc-previous-rpc-attempts", lie);
+    request
+        .headers_mut()
+        .insert("x-mine", "kept".parse().unwrap());
+    retry(&inner).oneshot(request).await.unwrap();
+    let seen = inner.seen();
+    let previous = |n: usize| seen[n].headers.get("grpc-previous-rpc-attempts");
+    assert_eq!(previous(0), None);
+    assert_eq!(previous(1).unwrap(), "1");
+    assert_eq!(previous(2).unwrap(), "2");
+    for (seen, number) in seen.iter().zip(1..) {
+        assert_eq!(seen.extensions.get::<Attempt>().unwrap().number(), number);
+        assert_eq!(seen.headers["x-mine"], "kept");
+        assert_eq!(seen.uri.path(), "/shop.Cart/Get");
+        assert_eq!(seen.body.as_deref(), Some(&b"0123456789"[..]));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_knows_what_the_server_asked_for_before() {
+    let down = || Step::trailers_only(Code::Unavailable);
+    let pushed = down().header("grpc-retry-pushback-ms", "70");
+    let inner = script([pushed, down(), Step::grpc("fine")]);
+    retry(&inner).oneshot(post()).await.unwrap();
+    let asked: Vec<_> = inner
+        .seen()
+        .iter()
+        .map(|seen| {
+            seen.extensions
+                .get::<Attempt>()
+                .unwrap()
+                .previous_pushback()
+        })
+        .collect();
+    assert_eq!(asked, [None, Some(70 * MS), None]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_next_attempt_goes_to_another_endpoint() {
+    type Load = Arc<Mutex<HashMap<&'static str, u32>>>;
+    let load = Load::default();
+    let counted = Arc::clone(&load);
+    // As a balancer does: the next in turn that was not tried yet.
+    let turn = Arc::new(Mutex::new(0_usize));
+    let ids = ["bad", "good"].map(|name| (name, EndpointId::new(name)));
+    let balancer = server(move |request| {
+        let attempt = request.extensions().get::<Attempt>().unwrap();
+        let mut turn = turn.lock().unwrap();
+        *turn += usize::from(attempt.number() == 1);
+        let order = [*turn % 2, (*turn + 1) % 2].map(|index| &ids[index]);
+        let untried = |(_, id): &&&(&'static str, EndpointId)| !attempt.tried().contains(id);
+        let (name, id) = order.iter().find(untried).unwrap_or(&order[0]);
+        attempt.tried().note(id);
+        *counted.lock().unwrap().entry(name).or_default() += 1;
+        let status = if *name == "good" { "0" } else { "14" };
+        let response: Response<ScriptBody> = answer(status);
+        std::future::ready(Ok(response))
+    });
+    let rich = settings().budget(1.0, 10).unwrap();
+    let mut service = RetryLayer::new(rich).layer(balancer);
+    for _ in 0..1_000 {
+        let response = ready(&mut service).await.call(post()).await.unwrap();
+        assert_eq!(status(&response), "0");
+    }
+    let load = load.lock().unwrap();
+    assert_eq!(load["good"], 1_000);
+    assert!((400..=600).contains(&load["bad"]), "{load:?}");
+}

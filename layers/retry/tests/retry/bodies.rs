@@ -1,0 +1,112 @@
+//! Request bodies: what is replayed, and what is too much.
+
+use crate::kit::*;
+use bytes::Bytes;
+use http::Request;
+use http_body_util::{BodyExt, Full};
+use std::sync::{Arc, Mutex};
+use tower::{Layer, ServiceExt};
+use ziggurat_retry::{ReplayBody, RetryLayer, Superseded};
+use ziggurat_testkit::{ScriptBody, Step, tonic::Code};
+
+#[tokio::test(start_paused = true)]
+async fn a_body_above_the_limit_is_sent_once() {
+    let down = || script([Step::trailers_only(Code::Unavailable)]);
+    for (bytes, calls) in [(64 * 1024, 5), (64 * 1024 + 1, 1)] {
+        let inner = down();
+        let notes = Notes::default();
+        let layer = RetryLayer::new(settings()).observer(notes.clone());
+        let request = post().map(|_| Full::from(vec![7; bytes]));
+        let response = layer.layer(inner.clone()).oneshot(request).await.unwrap();
+        assert_eq!((status(&response), inner.calls()), ("14", calls));
+        assert_eq!(inner.seen()[0].body.as_ref().unwrap().len(), bytes);
+        let last = notes.take().pop().unwrap();
+        assert_eq!(
+            last,
+            if calls == 1 {
+                "unrepeatable"
+            } else {
+                "exhausted 5"
+            }
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_is_repeated_until_it_outgrows_the_limit() {
+    for (frames, calls) in [(10, 2), (11, 1)] {
+        let chunk = || Bytes::from(vec![7; 100]);
+        let body = (0..frames).fold(ScriptBody::default(), |body, _| body.data(chunk()).wait(MS));
+        let inner = script([Step::trailers_only(Code::Unavailable), Step::grpc("fine")]);
+        let layer = RetryLayer::new(settings().replay_limit(1_000));
+        let request = Request::post("http://shop/shop.Cart/Fill")
+            .body(body)
+            .unwrap();
+        layer.layer(inner.clone()).oneshot(request).await.unwrap();
+        assert_eq!(inner.calls(), calls);
+        for seen in inner.seen() {
+            assert_eq!(seen.body.unwrap().len(), frames * 100);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_before_the_body_was_read_does_not_spoil_the_next_attempt() {
+    type Bodies = Arc<Mutex<Vec<ReplayBody<ScriptBody>>>>;
+    let old = Bodies::default();
+    let whole = Arc::new(Mutex::new(Vec::new()));
+    let (kept, read) = (Arc::clone(&old), Arc::clone(&whole));
+    let inner = tower::service_fn(move |request: Request<ReplayBody<ScriptBody>>| {
+        let (kept, read) = (Arc::clone(&kept), Arc::clone(&read));
+        async move {
+            let first = !request.headers().contains_key("grpc-previous-rpc-attempts");
+            let mut body = request.into_body();
+            if first {
+                // One frame of ten, and the transport still holds on to the rest.
+                body.frame().await.unwrap().unwrap();
+                kept.lock().unwrap().push(body);
+                return Ok::<_, ziggurat_core::BoxError>(answer("14"));
+            }
+            let mut old = kept.lock().unwrap().pop().unwrap();
+            while let Some(frame) = body.frame().await {
+                read.lock()
+                    .unwrap()
+                    .extend_from_slice(frame.unwrap().data_ref().unwrap());
+                let stopped = old.frame().await.unwrap().unwrap_err();
+                assert!(stopped.is::<Superseded>());
+            }
+            Ok(answer("0"))
+        }
+    });
+    let frames = (0..10_u8).map(|n| Bytes::from(vec![n; 10]));
+    let body = frames.fold(ScriptBody::default(), ScriptBody::data);
+    let request = Request::post("http://shop/shop.Cart/Fill")
+        .body(body)
+        .unwrap();
+    let response = RetryLayer::new(settings())
+        .layer(inner)
+        .oneshot(request)
+        .await
+        .unwrap();
+    assert_eq!(status(&response), "0");
+    let expected: Vec<u8> = (0..10_u8).flat_map(|n| [n; 10]).collect();
+    assert_eq!(*whole.lock().unwrap(), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_upload_is_not_cut_short_once_it_cannot_be_repeated() {
+    let chunk = || Bytes::from(vec![7; 100]);
+    let body = (0..80).fold(ScriptBody::default(), |body, _| {
+        body.data(chunk()).wait(10 * MS)
+    });
+    let inner = script([Step::grpc("stored")]);
+    let layer = RetryLayer::new(settings().replay_limit(1_000));
+    let mut request = Request::post("http://shop/shop.Cart/Fill")
+        .body(body)
+        .unwrap();
+    let options = ziggurat_core::CallOptions::new().idempotent(true);
+    request.extensions_mut().insert(options.timeout(900 * MS));
+    let (result, took) = timed(layer.layer(inner.clone()), request).await;
+    result.unwrap();
+    assert_eq!((inner.calls(), took), (1, 800 * MS));
+}

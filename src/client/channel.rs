@@ -1,0 +1,237 @@
+//! The service behind a name.
+
+use super::{
+    ChannelSettings, ChannelState, ResponseFuture,
+    body::Body,
+    gate::Gate,
+    stack::{Pick, Stack, stack},
+};
+use http::{Request, Response};
+use std::{
+    error::Error,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+use tower::Service;
+use ziggurat_balance::{EndpointView, NoEndpoints};
+use ziggurat_core::{BoxError, Code, Rejection, Resolve};
+
+/// The whole client stack to the service of one name: what a generated client is made of.
+///
+/// Cheap to clone. Made by [`Ziggurat::channel`](super::Ziggurat::channel).
+///
+/// | Question        | Answer                                                          |
+/// |-----------------|-----------------------------------------------------------------|
+/// | Readiness       | always ready; waiting happens in the call                       |
+/// | Clones          | share everything                                                |
+/// | Dropped futures | cancel the call; everything that it held comes back             |
+/// | Errors it adds  | [`Closed`]                                                      |
+/// | Place it        | under a generated client, or under layers of your own           |
+pub struct Channel {
+    shared: Arc<Shared>,
+    /// Made on the first call: most clones are made for one call, and some for none.
+    stack: Option<Stack>,
+}
+
+/// What all channels of one name share.
+pub(super) struct Shared {
+    service: Box<str>,
+    stack: Stack,
+    pick: Pick,
+    gate: Arc<Gate>,
+    started: AtomicBool,
+}
+
+/// The channel was closed: the call was not sent.
+#[derive(Clone, Debug)]
+pub struct Closed(Rejection);
+
+/// No endpoint was ready in time.
+#[derive(Clone, Debug)]
+pub struct NotReady(NoEndpoints);
+
+/// How long [`Channel::connect`] waits: what gRPC gives one try to connect.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
+/// And how long for a name that nobody knows.
+const ROUND: Duration = Duration::from_secs(1);
+
+// === impl Channel ===
+
+impl Channel {
+    pub(super) const fn new(shared: Arc<Shared>) -> Self {
+        Self {
+            shared,
+            stack: None,
+        }
+    }
+
+    /// The name of the service.
+    #[must_use]
+    pub fn service(&self) -> &str {
+        &self.shared.service
+    }
+
+    /// How the channel is doing.
+    #[must_use]
+    pub fn state(&self) -> ChannelState {
+        let shared = &self.shared;
+        if shared.gate.is_closed() {
+            return ChannelState::Shutdown;
+        }
+        if !shared.started.load(Ordering::Relaxed) {
+            return ChannelState::Idle;
+        }
+        ChannelState::of(shared.pick.endpoints().iter().map(EndpointView::state))
+    }
+
+    /// How each endpoint is doing, ordered by name.
+    #[must_use]
+    pub fn endpoints(&self) -> Vec<EndpointView> {
+        self.shared.pick.endpoints()
+    }
+
+    /// Finds and connects the endpoints now, rather than on the first call, and waits until one is
+    /// ready.
+    ///
+    /// # Errors
+    ///
+    /// If none is after 20 s, or no endpoint is even known after 1 s.
+    pub async fn connect(&self) -> Result<(), NotReady> {
+        self.shared.started.store(true, Ordering::Relaxed);
+        let pick = &self.shared.pick;
+        let mut waited = Duration::ZERO;
+        loop {
+            match pick.wait_until_ready(ROUND).await {
+                Ok(()) => return Ok(()),
+                Err(error) if waited >= CONNECT_TIMEOUT || pick.endpoints().is_empty() => {
+                    return Err(NotReady(error));
+                }
+                Err(_) => waited += ROUND,
+            }
+        }
+    }
+
+    /// Waits until an endpoint is ready, for as long as it takes.
+    ///
+    /// # Errors
+    ///
+    /// Outside of a tokio runtime.
+    pub async fn ready(&self) -> Result<(), NotReady> {
+        self.shared.started.store(true, Ordering::Relaxed);
+        let pick = &self.shared.pick;
+        pick.wait_until_ready(Duration::MAX).await.map_err(NotReady)
+    }
+
+    /// Refuses new calls from now on, and waits until the calls in flight are over, their answers'
+    /// last bytes included.
+    ///
+    /// The connections are closed when the last clone is dropped. The next channel that is asked for
+    /// by this name is a new one.
+    pub async fn close(&self) {
+        self.shared.gate.close().await;
+    }
+}
+
+impl Service<Request<tonic::body::Body>> for Channel {
+    type Response = Response<Body>;
+    type Error = BoxError;
+    type Future = ResponseFuture;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.stack().poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<tonic::body::Body>) -> Self::Future {
+        let Some(inside) = self.shared.gate.enter() else {
+            return ResponseFuture::refused(Closed::new());
+        };
+        if !self.shared.started.load(Ordering::Relaxed) {
+            self.shared.started.store(true, Ordering::Relaxed);
+        }
+        ResponseFuture::sent(self.stack().call(request), inside)
+    }
+}
+
+impl Channel {
+    fn stack(&mut self) -> &mut Stack {
+        self.stack.get_or_insert_with(|| self.shared.stack.clone())
+    }
+}
+
+/// A clone makes its own way through the layers when it is first called.
+impl Clone for Channel {
+    fn clone(&self) -> Self {
+        Self::new(Arc::clone(&self.shared))
+    }
+}
+
+impl fmt::Debug for Channel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Channel")
+            .field("service", &self.service())
+            .field("state", &self.state())
+            .finish_non_exhaustive()
+    }
+}
+
+// === impl Shared ===
+
+impl Shared {
+    pub(super) fn new(
+        resolve: Arc<dyn Resolve>,
+        service: &str,
+        settings: &ChannelSettings,
+    ) -> Self {
+        let (stack, pick) = stack(resolve, service, settings);
+        Self {
+            service: service.into(),
+            stack,
+            pick,
+            gate: Arc::default(),
+            started: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.gate.is_closed()
+    }
+}
+
+// === impl Closed ===
+
+impl Closed {
+    fn new() -> Self {
+        Self(Rejection::decided(Code::Unavailable, "the channel was closed"))
+    }
+}
+
+impl fmt::Display for Closed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.reason())
+    }
+}
+
+impl Error for Closed {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.0)
+    }
+}
+
+// === impl NotReady ===
+
+impl fmt::Display for NotReady {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Error for NotReady {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.0)
+    }
+}

@@ -1,0 +1,78 @@
+//! A call of a channel, on its way.
+
+use super::{
+    Closed,
+    body::{Body, StackBody},
+    gate::Inside,
+    stack::Stack,
+};
+use http::{Request, Response};
+use pin_project_lite::pin_project;
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+use tower::Service;
+use ziggurat_core::BoxError;
+
+pin_project! {
+    /// The response of a [`Channel`](super::Channel).
+    #[must_use = "futures do nothing unless polled"]
+    pub struct ResponseFuture {
+        #[pin]
+        state: State,
+    }
+}
+
+type StackFuture = <Stack as Service<Request<tonic::body::Body>>>::Future;
+
+pin_project! {
+    #[project = StateProj]
+    enum State {
+        Refused { error: Option<Closed> },
+        Sent { #[pin] future: StackFuture, inside: Option<Inside> },
+    }
+}
+
+// === impl ResponseFuture ===
+
+impl ResponseFuture {
+    pub(super) const fn refused(error: Closed) -> Self {
+        let error = Some(error);
+        Self {
+            state: State::Refused { error },
+        }
+    }
+
+    pub(super) const fn sent(future: StackFuture, inside: Inside) -> Self {
+        let inside = Some(inside);
+        Self {
+            state: State::Sent { future, inside },
+        }
+    }
+}
+
+impl Future for ResponseFuture {
+    type Output = Result<Response<Body>, BoxError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project().state.project() {
+            StateProj::Refused { error } => {
+                let error = error.take().expect("a future is not polled after it has ended");
+                Poll::Ready(Err(error.into()))
+            }
+            StateProj::Sent { future, inside } => {
+                let result: Result<Response<StackBody>, BoxError> = ready!(future.poll(cx));
+                let inside = inside.take();
+                Poll::Ready(result.map(|response| response.map(|body| Body::new(body, inside))))
+            }
+        }
+    }
+}
+
+impl fmt::Debug for ResponseFuture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+    }
+}

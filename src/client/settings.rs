@@ -1,0 +1,161 @@
+//! What may be set for the channels to a service.
+
+use http::{HeaderValue, uri::Authority};
+use std::{error::Error, fmt, time::Duration};
+use ziggurat_balance as balance;
+use ziggurat_breaker as breaker;
+use ziggurat_connect as connect;
+use ziggurat_core::Live;
+use ziggurat_deadline as deadline;
+use ziggurat_health as health;
+use ziggurat_retry as retry;
+
+/// What holds for the channels to a service.
+///
+/// Everything but the connection may be a [`Live`] value, which changes under running channels.
+///
+/// # Defaults
+///
+/// A call to which nobody gave a deadline ends after 30 s, the last byte of its answer included: a
+/// stream that lives longer says so ([`with_timeout`](super::RequestExt::with_timeout)). Everything
+/// else is the default of its layer; `:authority` is the name of the service.
+#[derive(Clone, Debug)]
+pub struct ChannelSettings {
+    pub(super) deadline: Live<deadline::Settings>,
+    pub(super) breaker: Live<breaker::Settings>,
+    pub(super) retry: Live<retry::Settings>,
+    pub(super) balance: Live<balance::Settings>,
+    pub(super) health: Live<health::Settings>,
+    pub(super) connect: connect::Settings,
+    pub(super) authority: Option<Authority>,
+    pub(super) user_agent: Option<HeaderValue>,
+}
+
+/// A setting that could never work: the field and the value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidChannelSettings {
+    field: &'static str,
+    value: String,
+}
+
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
+
+// === impl ChannelSettings ===
+
+impl Default for ChannelSettings {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl ChannelSettings {
+    /// The defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            deadline: deadline::Settings::new(DEFAULT_TIMEOUT).unwrap_or_default().into(),
+            breaker: breaker::Settings::default().into(),
+            retry: retry::Settings::default().into(),
+            balance: balance::Settings::default().into(),
+            health: health::Settings::default().into(),
+            connect: connect::Settings::default(),
+            authority: None,
+            user_agent: None,
+        }
+    }
+
+    /// How long calls may take.
+    #[must_use]
+    pub fn deadline(mut self, settings: impl Into<Live<deadline::Settings>>) -> Self {
+        self.deadline = settings.into();
+        self
+    }
+
+    /// When to stop calling the service.
+    #[must_use]
+    pub fn breaker(mut self, settings: impl Into<Live<breaker::Settings>>) -> Self {
+        self.breaker = settings.into();
+        self
+    }
+
+    /// What to try again, and how often.
+    #[must_use]
+    pub fn retry(mut self, settings: impl Into<Live<retry::Settings>>) -> Self {
+        self.retry = settings.into();
+        self
+    }
+
+    /// How to weigh endpoints, and how long to wait for one.
+    #[must_use]
+    pub fn balance(mut self, settings: impl Into<Live<balance::Settings>>) -> Self {
+        self.balance = settings.into();
+        self
+    }
+
+    /// When to take an endpoint out.
+    #[must_use]
+    pub fn health(mut self, settings: impl Into<Live<health::Settings>>) -> Self {
+        self.health = settings.into();
+        self
+    }
+
+    /// How to connect.
+    #[must_use]
+    pub fn connect(mut self, settings: connect::Settings) -> Self {
+        self.connect = settings;
+        self
+    }
+
+    /// Calls the service by this `:authority`, `host` or `host:port`.
+    ///
+    /// # Errors
+    ///
+    /// If it is no authority.
+    pub fn authority(mut self, authority: &str) -> Result<Self, InvalidChannelSettings> {
+        let parsed = authority.parse();
+        self.authority = Some(parsed.map_err(|_| invalid("authority", authority))?);
+        Ok(self)
+    }
+
+    /// Puts this before the name of the client library in `user-agent`.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot stand in a header.
+    pub fn user_agent(mut self, user_agent: &str) -> Result<Self, InvalidChannelSettings> {
+        let parsed = HeaderValue::from_str(user_agent);
+        self.user_agent = Some(parsed.map_err(|_| invalid("user_agent", user_agent))?);
+        Ok(self)
+    }
+}
+
+// === impl InvalidChannelSettings ===
+
+impl fmt::Display for InvalidChannelSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { field, value } = self;
+        write!(f, "invalid channel settings: {field} {value:?}")
+    }
+}
+
+impl Error for InvalidChannelSettings {}
+
+fn invalid(field: &'static str, value: &str) -> InvalidChannelSettings {
+    InvalidChannelSettings {
+        field,
+        value: value.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_stand_in_a_header_is_refused_by_field_and_value() {
+        let error = ChannelSettings::new().authority("not an authority").unwrap_err();
+        assert_eq!(error.to_string(), r#"invalid channel settings: authority "not an authority""#);
+        let error = ChannelSettings::new().user_agent("a\nb").unwrap_err();
+        assert_eq!(error.to_string(), r#"invalid channel settings: user_agent "a\nb""#);
+    }
+}

@@ -1,0 +1,53 @@
+//! The order of the client's layers, and why each stands where it does.
+
+use super::ChannelSettings;
+use std::sync::Arc;
+use tower::ServiceBuilder;
+use ziggurat_balance::{Balance, BalanceLayer};
+use ziggurat_breaker::{Breaker, BreakerLayer};
+use ziggurat_connect::{Connection, Connector};
+use ziggurat_core::Resolve;
+use ziggurat_deadline::{DeadlineLayer, WithDeadline};
+use ziggurat_discover::DiscoverLayer;
+use ziggurat_health::{Checked, HealthLayer};
+use ziggurat_retry::{ReplayBody, Retry, RetryLayer};
+use ziggurat_trace::{Trace, TraceLayer};
+
+/// What a channel calls. Spelled out, so that nothing is boxed on the way of a call.
+pub(super) type Stack = Trace<Breaker<WithDeadline<Retry<Trace<Pick>>>>>;
+
+/// The service that picks an endpoint for every attempt.
+pub(super) type Pick = Balance<Checked<Connection<ReplayBody<tonic::body::Body>>>>;
+
+/// Stacks the layers for calls to `service`; the balance comes along, to be looked at.
+pub(super) fn stack(
+    resolve: Arc<dyn Resolve>,
+    service: &str,
+    settings: &ChannelSettings,
+) -> (Stack, Pick) {
+    let mut connector = Connector::new(settings.connect);
+    if let Some(authority) = settings.authority.clone() {
+        connector = connector.authority(authority);
+    }
+    if let Some(user_agent) = settings.user_agent.clone() {
+        connector = connector.user_agent(user_agent);
+    }
+    let pick = ServiceBuilder::new()
+        .layer(BalanceLayer::p2c().settings(settings.balance.clone()))
+        .layer(DiscoverLayer::new(resolve, service))
+        // Around the connector: every endpoint that it makes is watched, whoever calls it.
+        .layer(HealthLayer::new(settings.health.clone()))
+        .service(connector);
+    let stack = ServiceBuilder::new()
+        // Outermost: the span of a call covers everything that was done for it.
+        .layer(TraceLayer::client())
+        // Outside the retry: an open circuit costs no retries, and one call is one outcome.
+        .layer(BreakerLayer::new(settings.breaker.clone()))
+        // Inside the breaker: a service that hangs is a failure that it sees.
+        .layer(DeadlineLayer::new(settings.deadline.clone()))
+        // Above the balance: every attempt picks again.
+        .layer(RetryLayer::new(settings.retry.clone()))
+        .layer(TraceLayer::attempt())
+        .service(pick.clone());
+    (stack, pick)
+}

@@ -1,0 +1,10 @@
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+//! What users do, over real sockets: real servers, real HTTP/2, generated clients.
+
+mod by_hand;
+mod by_name;
+mod failing;
+mod house;
+mod on_a_server;
+mod tower_balance;
