@@ -78,7 +78,7 @@ impl<B> Connector<B> {
 
     /// Tells `observer` of every connection that comes, fails or goes.
     #[must_use]
-    pub fn observer(mut self, observer: impl Observer) -> Self {
+    pub fn observe_with(mut self, observer: impl Observer) -> Self {
         self.observer = Arc::new(observer);
         self
     }

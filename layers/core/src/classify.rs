@@ -71,6 +71,7 @@ pub struct ByResult;
 impl<Rsp> Classify<Rsp> for ByResult {
     type Response<R: Record> = Rsp;
 
+    #[inline(always)]
     fn observe<R: Record>(
         &self,
         result: Result<Rsp, BoxError>,

@@ -94,7 +94,7 @@ impl DiscoverLayer {
 
     /// Tells `observer` of trouble, and of sets that shrink.
     #[must_use]
-    pub fn observer(mut self, observer: impl Observer) -> Self {
+    pub fn observe_with(mut self, observer: impl Observer) -> Self {
         self.observer = Arc::new(observer);
         self
     }

@@ -84,7 +84,7 @@ impl<M> RetryLayer<M> {
 
     /// Tells `observer` what is decided.
     #[must_use]
-    pub fn observer(mut self, observer: impl Observer) -> Self {
+    pub fn observe_with(mut self, observer: impl Observer) -> Self {
         self.observer = Arc::new(observer);
         self
     }

@@ -15,7 +15,7 @@ use ziggurat_core::{Backoff, Code};
 /// | [`retry_on`](Self::retry_on) | UNAVAILABLE |
 /// | [`budget`](Self::budget) | 0.2 of a retry for every call, 10 for every second |
 /// | [`replay_limit`](Self::replay_limit) | 64 KiB |
-/// | [`attempt_timeout`](Self::attempt_timeout) | three times the measured p99, at least 10 ms |
+/// | [`attempt_timeout`](Self::attempt_timeout) | ten times the measured p99, at least 50 ms |
 /// | [`enforce_deadline`](Self::enforce_deadline) | yes |
 /// | [`assume_idempotent`](Self::assume_idempotent) | no |
 /// | [`idempotent_paths`](Self::idempotent_paths) | none |
@@ -80,8 +80,10 @@ impl Default for Settings {
             },
             replay_limit: 64 * 1_024,
             attempt_timeout: AttemptTimeout::Measured {
-                multiple: 3,
-                floor: Duration::from_millis(10),
+                // A server that is ten times slower than usual is slow, not broken: cut short, its
+                // calls would be done twice, and the others would have to do them.
+                multiple: 10,
+                floor: Duration::from_millis(50),
             },
             enforce_deadline: true,
             assume_idempotent: false,

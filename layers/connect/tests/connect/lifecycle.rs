@@ -57,7 +57,7 @@ async fn a_port_that_refuses_is_tried_again_less_and_less() {
     bounded(async {
         let refusing = RefusingAddress::new();
         let (tell, mut told) = Tell::new();
-        let connector = Plain::new(quick()).observer(tell);
+        let connector = Plain::new(quick()).observe_with(tell);
         let connection = make(connector, refusing.address()).await;
         for millis in [20, 40, 80, 160, 320] {
             let heard = told.recv().await.unwrap();
@@ -87,7 +87,7 @@ async fn a_peer_that_hangs_up_at_once_is_backed_off_from() {
     bounded(async {
         let server = RawH2::serve(RawScript::new().after(0, Act::Close)).await;
         let (tell, mut told) = Tell::new();
-        let connector = Plain::new(quick()).observer(tell);
+        let connector = Plain::new(quick()).observe_with(tell);
         let _connection = make(connector, server.address()).await;
         let mut delays = Vec::new();
         while delays.len() < 3 {
@@ -105,7 +105,7 @@ async fn a_server_that_comes_back_is_connected_without_a_call() {
     bounded(async {
         let server = EchoServer::start().await;
         let (tell, mut told) = Tell::new();
-        let connector = Plain::new(quick()).observer(tell);
+        let connector = Plain::new(quick()).observe_with(tell);
         let connection = make(connector, server.address()).await;
         finish(call(&connection).await).await.unwrap();
         assert_eq!(told.recv().await, Some(Heard::Connected));
@@ -237,7 +237,7 @@ async fn a_server_that_asks_for_calm_is_connected_again() {
         };
         let server = RawH2::serve(RawScript::new().after(0, Act::Wait(120 * MS)).then(calm)).await;
         let (tell, mut told) = Tell::new();
-        let connector = Plain::new(quick()).observer(tell);
+        let connector = Plain::new(quick()).observe_with(tell);
         let _connection = make(connector, server.address()).await;
         assert_eq!(told.recv().await, Some(Heard::Connected));
         assert_eq!(told.recv().await, Some(Heard::Disconnected(true)));

@@ -44,7 +44,7 @@ async fn a_stream_that_ends_is_asked_for_again_and_its_last_word_stands() {
     let notes = Notes::default();
     let layer = DiscoverLayer::new(script.clone(), "echo")
         .backoff(even())
-        .observer(notes.clone());
+        .observe_with(notes.clone());
     let log = Log::default();
     let mut endpoints = watch(&layer, log.clone());
     first.send(all([one(1), one(2)])).unwrap();
@@ -86,7 +86,7 @@ async fn an_error_ends_nothing() {
 async fn a_source_that_has_only_errors_is_asked_less_and_less() {
     let (say, layer) = scripted();
     let notes = Notes::default();
-    let layer = layer.backoff(even()).observer(notes.clone());
+    let layer = layer.backoff(even()).observe_with(notes.clone());
     let mut endpoints = watch(&layer, Log::default());
     for _ in 0..10_000 {
         say.send(Err("no".into())).unwrap();
@@ -104,7 +104,7 @@ async fn a_source_that_has_only_errors_is_asked_less_and_less() {
 async fn a_set_that_is_emptied_is_held_for_the_grace_period() {
     let (say, layer) = scripted();
     let notes = Notes::default();
-    let layer = layer.grace(10 * SECOND).observer(notes.clone());
+    let layer = layer.grace(10 * SECOND).observe_with(notes.clone());
     let mut endpoints = watch(&layer, Log::default());
     say.send(all([one(1), one(2)])).unwrap();
     told(&mut endpoints);

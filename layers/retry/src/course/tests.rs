@@ -187,8 +187,8 @@ fn an_attempt_that_may_be_followed_gets_a_multiple_of_what_answers_take() {
     };
     let mut course = within(settings(), 900 * MS, now);
     assert_eq!(of(&course, None), Some(300 * MS));
-    assert_eq!(of(&course, Some(20 * MS)), Some(60 * MS));
-    assert_eq!(of(&course, Some(MS)), Some(10 * MS));
+    assert_eq!(of(&course, Some(20 * MS)), Some(200 * MS));
+    assert_eq!(of(&course, Some(MS)), Some(50 * MS));
     assert_eq!(of(&course, Some(500 * MS)), Some(300 * MS));
     let unrepeatable = course.attempt_deadline(now, Some(MS), false);
     assert_eq!(unrepeatable.unwrap().remaining(now), 900 * MS);

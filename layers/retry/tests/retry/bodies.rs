@@ -15,7 +15,7 @@ async fn a_body_above_the_limit_is_sent_once() {
     for (bytes, calls) in [(64 * 1024, 5), (64 * 1024 + 1, 1)] {
         let inner = down();
         let notes = Notes::default();
-        let layer = RetryLayer::new(settings()).observer(notes.clone());
+        let layer = RetryLayer::new(settings()).observe_with(notes.clone());
         let request = post().map(|_| Full::from(vec![7; bytes]));
         let response = layer.layer(inner.clone()).oneshot(request).await.unwrap();
         assert_eq!((status(&response), inner.calls()), ("14", calls));

@@ -123,7 +123,7 @@ async fn a_retry_that_was_not_made_is_paid_back() {
     let down = || script([Step::trailers_only(Code::Unavailable)]);
     let ten = settings().budget(0.0, 1).unwrap();
     let notes = Notes::default();
-    let layer = RetryLayer::new(ten).observer(notes.clone());
+    let layer = RetryLayer::new(ten).observe_with(notes.clone());
     for _ in 0..100 {
         let mut call = tokio_test::task::spawn(layer.layer(down()).oneshot(post()));
         // It has failed, and waits to try again.

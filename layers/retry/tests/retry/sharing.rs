@@ -34,7 +34,7 @@ async fn when_everything_fails_the_budget_bounds_the_load() {
 async fn clones_and_services_share_the_budget_and_an_isolated_layer_does_not() {
     let ten = settings().budget(0.0, 1).unwrap();
     let notes = Notes::default();
-    let layer = RetryLayer::new(ten).observer(notes.clone());
+    let layer = RetryLayer::new(ten).observe_with(notes.clone());
     let inner = down();
     let service = layer.layer(inner.clone());
     service.clone().oneshot(post()).await.unwrap();
@@ -62,7 +62,7 @@ async fn clones_and_services_share_the_budget_and_an_isolated_layer_does_not() {
 #[tokio::test(start_paused = true)]
 async fn whoever_listens_hears_why_and_when() {
     let notes = Notes::default();
-    let layer = RetryLayer::new(settings()).observer(notes.clone());
+    let layer = RetryLayer::new(settings()).observe_with(notes.clone());
     layer.layer(down()).oneshot(post()).await.unwrap();
     assert_eq!(
         notes.take(),

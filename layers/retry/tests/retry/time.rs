@@ -83,7 +83,7 @@ async fn a_deadline_ends_the_call_in_time_whatever_the_server_does() {
 async fn an_idempotent_call_tries_again_before_its_deadline_is_gone() {
     let inner = script([Step::never(), Step::grpc("fine")]);
     let notes = Notes::default();
-    let layer = RetryLayer::new(settings()).observer(notes.clone());
+    let layer = RetryLayer::new(settings()).observe_with(notes.clone());
     let request = with(post(), timeout(900 * MS).idempotent(true));
     let (result, took) = timed(layer.layer(inner.clone()), request).await;
     result.unwrap();

@@ -159,7 +159,7 @@ async fn what_was_never_sent_costs_neither_attempts_nor_budget() {
     let inner = script(steps);
     let notes = Notes::default();
     let poor = settings().budget(0.0, 0).unwrap();
-    let layer = RetryLayer::new(poor).observer(notes.clone());
+    let layer = RetryLayer::new(poor).observe_with(notes.clone());
     let (result, took) = timed(layer.layer(inner.clone()), post()).await;
     result.unwrap();
     assert_eq!(inner.calls(), 9);
