@@ -1,0 +1,79 @@
+//! What the peer speaks.
+
+use http::{HeaderMap, HeaderValue, header::CONTENT_TYPE};
+
+/// What a request's content type says that its peer speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    Grpc,
+    /// A browser's dialect: a status is read from headers, but HTTP has no trailers there.
+    GrpcWeb,
+    GrpcWebText,
+    Http,
+}
+
+// === impl Protocol ===
+
+impl Protocol {
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        let Some(value) = headers.get(CONTENT_TYPE) else {
+            return Self::Http;
+        };
+        let Some(rest) = strip(value.as_bytes(), b"application/grpc") else {
+            return Self::Http;
+        };
+        for (name, protocol) in [
+            (&b"-web-text"[..], Self::GrpcWebText),
+            (b"-web", Self::GrpcWeb),
+            (b"", Self::Grpc),
+        ] {
+            // A message format or a parameter may follow.
+            if let Some([] | [b'+' | b';' | b' ', ..]) = strip(rest, name) {
+                return protocol;
+            }
+        }
+        Self::Http
+    }
+
+    /// The content type of an answer that is a status and nothing else.
+    pub(crate) const fn content_type(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            Self::Grpc => "application/grpc",
+            Self::GrpcWeb => "application/grpc-web+proto",
+            Self::GrpcWebText => "application/grpc-web-text+proto",
+            Self::Http => "text/plain; charset=utf-8",
+        })
+    }
+}
+
+/// Media types know no case.
+fn strip<'v>(value: &'v [u8], prefix: &[u8]) -> Option<&'v [u8]> {
+    let (head, rest) = value.split_at_checked(prefix.len())?;
+    head.eq_ignore_ascii_case(prefix).then_some(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_content_type_tells_what_a_peer_speaks() {
+        for (text, protocol) in [
+            ("application/grpc", Protocol::Grpc),
+            ("application/grpc+proto", Protocol::Grpc),
+            ("Application/gRPC; charset=utf-8", Protocol::Grpc),
+            ("application/grpc-web", Protocol::GrpcWeb),
+            ("application/grpc-web+json", Protocol::GrpcWeb),
+            ("application/grpc-web-text+proto", Protocol::GrpcWebText),
+            ("application/grpcs", Protocol::Http),
+            ("application/grpc-webs", Protocol::Http),
+            ("application/json", Protocol::Http),
+            ("", Protocol::Http),
+        ] {
+            let value = HeaderValue::from_static(text);
+            let headers = HeaderMap::from_iter([(CONTENT_TYPE, value)]);
+            assert_eq!(Protocol::of(&headers), protocol, "{text:?}");
+        }
+        assert_eq!(Protocol::of(&HeaderMap::new()), Protocol::Http);
+    }
+}

@@ -1,0 +1,167 @@
+//! The future of a call: it finds an endpoint, then it is that endpoint's call.
+
+use crate::{
+    picking::Picking,
+    place::Place,
+    policy::Policy,
+    record::Measure,
+    search::{Reached, Search},
+    service::Shared,
+};
+use pin_project_lite::pin_project;
+use std::{
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+use tower_service::Service;
+use ziggurat_core::{BoxError, Carry, Classify, Deadline, Endpoint, Picked, Rejection, error};
+
+pin_project! {
+    /// The answer of a [`Balance`](crate::Balance).
+    #[must_use = "futures do nothing unless polled"]
+    pub struct ResponseFuture<E, Req, C, P>
+    where
+        E: Service<Req>,
+    {
+        #[pin]
+        state: State<E, Req, C, P>,
+    }
+}
+
+pin_project! {
+    #[project = StateProj]
+    enum State<E, Req, C, P>
+    where
+        E: Service<Req>,
+    {
+        Picking { picking: Picking<E, Req, C, P> },
+        Calling {
+            #[pin]
+            inner: E::Future,
+            place: Place,
+            classify: C,
+        },
+    }
+}
+
+// === impl ResponseFuture ===
+
+impl<E, Req, C, P> ResponseFuture<E, Req, C, P>
+where
+    E: Service<Req>,
+{
+    pub(crate) const fn picking(
+        shared: Arc<Shared<E, C, P>>,
+        search: Search<E>,
+        request: Req,
+        deadline: Option<Deadline>,
+    ) -> Self {
+        Self {
+            state: State::Picking {
+                picking: Picking::new(shared, search, request, deadline),
+            },
+        }
+    }
+
+    pub(crate) fn calling(
+        reached: Reached<E>,
+        request: Req,
+        deadline: Option<Deadline>,
+        classify: C,
+    ) -> Self {
+        Self {
+            state: State::calling(reached, request, deadline, classify),
+        }
+    }
+}
+
+impl<E, Req, C, P> Future for ResponseFuture<E, Req, C, P>
+where
+    E: Endpoint + Service<Req>,
+    E::Error: Into<BoxError>,
+    C: Classify<E::Response> + Carry<Req>,
+    P: Policy,
+{
+    type Output = Result<<C as Classify<E::Response>>::Response<Measure>, BoxError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut state = self.project().state;
+        loop {
+            match state.as_mut().project() {
+                StateProj::Picking { picking } => {
+                    let (reached, request) = ready!(picking.poll(cx))?;
+                    let (deadline, classify) = (picking.deadline(), picking.classify().clone());
+                    state.set(State::calling(reached, request, deadline, classify));
+                }
+                StateProj::Calling {
+                    inner,
+                    place,
+                    classify,
+                } => {
+                    let result = ready!(inner.poll(cx)).map_err(Into::into);
+                    return Poll::Ready(answer(result, place, classify));
+                }
+            }
+        }
+    }
+}
+
+impl<E, Req, C, P> fmt::Debug for ResponseFuture<E, Req, C, P>
+where
+    E: Service<Req>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+    }
+}
+
+// === impl State ===
+
+impl<E, Req, C, P> State<E, Req, C, P>
+where
+    E: Service<Req>,
+{
+    fn calling(reached: Reached<E>, request: Req, deadline: Option<Deadline>, classify: C) -> Self {
+        let Reached {
+            mut endpoint,
+            stats,
+            weighing,
+            now,
+        } = reached;
+        // Before the call, so that it is given back even if the endpoint panics.
+        let place = Place::new(Measure::start(stats, weighing, now), deadline);
+        Self::Calling {
+            inner: endpoint.call(request),
+            place,
+            classify,
+        }
+    }
+}
+
+fn answer<Rsp, C: Classify<Rsp>>(
+    mut result: Result<Rsp, BoxError>,
+    place: &mut Place,
+    classify: &C,
+) -> Result<C::Response<Measure>, BoxError> {
+    match (&mut result, place.measure()) {
+        (Ok(response), Some(measure)) => {
+            if measure.attaches() {
+                classify.attach(response, Picked::new(measure.endpoint().clone()));
+            }
+        }
+        (Err(error), Some(measure)) => {
+            let rejection = error::find::<Rejection>(&**error);
+            if let Some(retry_after) = rejection.and_then(Rejection::retry_after) {
+                measure.push_back(retry_after);
+            }
+        }
+        (_, None) => {}
+    }
+    match place.take() {
+        Some(recorder) => classify.observe(result, recorder),
+        // Polled again after completion.
+        None => Err("the future of a call was polled after its end".into()),
+    }
+}

@@ -1,0 +1,27 @@
+//! What a balancer tells whoever draws the graphs.
+
+use std::{error::Error, time::Duration};
+use ziggurat_core::{EndpointId, Outcome};
+
+/// Hears what a balancer does; called outside of every decision.
+pub trait Observer: Send + Sync + 'static {
+    /// A call that went to `endpoint` has ended, `elapsed` after it was sent.
+    fn finished(&self, endpoint: &EndpointId, outcome: Outcome, elapsed: Duration) {
+        let _ = (endpoint, outcome, elapsed);
+    }
+
+    /// A call ended without an endpoint, because none was ready in time.
+    fn unserved(&self, service: &str) {
+        let _ = service;
+    }
+
+    /// The set of endpoints has changed, and has so many members now.
+    fn published(&self, service: &str, endpoints: usize) {
+        let _ = (service, endpoints);
+    }
+
+    /// Discovery has failed; the endpoints known before stay in force.
+    fn discovery_failed(&self, service: &str, error: &(dyn Error + 'static)) {
+        let _ = (service, error);
+    }
+}

@@ -1,0 +1,178 @@
+//! A call that found no endpoint at once: it looks again whenever something changes, until its time
+//! is up.
+
+use crate::{
+    NoEndpoints,
+    policy::Policy,
+    search::{Reached, Search},
+    service::Shared,
+    wait::Wait,
+};
+use std::{
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+use tower_service::Service;
+use ziggurat_core::{
+    BoxError, CallOptions, Carry, Code, Deadline, Endpoint,
+    clock::{self, Instant},
+};
+
+/// The search of one call, over time.
+pub(crate) struct Picking<E, Req, C, P> {
+    shared: Arc<Shared<E, C, P>>,
+    search: Search<E>,
+    request: Option<Req>,
+    deadline: Option<Deadline>,
+    wait: Option<Pin<Box<Wait>>>,
+}
+
+// === impl Picking ===
+
+impl<E, Req, C, P> Picking<E, Req, C, P> {
+    pub(crate) const fn new(
+        shared: Arc<Shared<E, C, P>>,
+        search: Search<E>,
+        request: Req,
+        deadline: Option<Deadline>,
+    ) -> Self {
+        Self {
+            shared,
+            search,
+            request: Some(request),
+            deadline,
+            wait: None,
+        }
+    }
+
+    pub(crate) const fn deadline(&self) -> Option<Deadline> {
+        self.deadline
+    }
+
+    pub(crate) fn classify(&self) -> &C {
+        &self.shared.classify
+    }
+}
+
+impl<E, Req, C, P> Picking<E, Req, C, P>
+where
+    E: Endpoint + Service<Req>,
+    E::Error: Into<BoxError>,
+    C: Carry<Req>,
+    P: Policy,
+{
+    /// An endpoint that is ready, and the request for it.
+    pub(crate) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(Reached<E>, Req), BoxError>> {
+        let Some(request) = self.request.take() else {
+            // Polled after completion, which a future may answer as it likes.
+            return Poll::Pending;
+        };
+        let found = self.poll_search(&request, cx);
+        match found {
+            Poll::Ready(Ok(reached)) => Poll::Ready(Ok((reached, request))),
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => {
+                self.request = Some(request);
+                Poll::Pending
+            }
+        }
+    }
+
+    fn poll_search(
+        &mut self,
+        request: &Req,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Reached<E>, BoxError>> {
+        let patient = self.is_patient(request);
+        if !self.shared.driver.start() {
+            return Poll::Ready(Err(self.give_up(Code::Unavailable)));
+        }
+        loop {
+            // First the bell, then the look: a change after the look rings.
+            let heard = match &mut self.wait {
+                Some(wait) => wait.as_mut().poll_changed(cx),
+                None => false,
+            };
+            if heard {
+                self.search.start_over();
+            }
+            if let Poll::Ready(reached) = self.search.advance(&self.shared, request, cx) {
+                return Poll::Ready(Ok(reached));
+            }
+            if let Some(refusal) = self.search.take_refusal()
+                && !patient
+            {
+                return Poll::Ready(Err(refusal));
+            }
+            let Some(wait) = &mut self.wait else {
+                let wait = Wait::new(self.shared.hub.changed(), clock::now());
+                self.wait = Some(Box::pin(wait));
+                continue;
+            };
+            let fail_at =
+                (!patient).then(|| wait.began() + self.shared.hub.facts().settings().wait());
+            let until = self.limit(fail_at);
+            return match wait_until(&mut self.wait, until, cx) {
+                Poll::Ready(()) => {
+                    let late = self.deadline.is_some_and(|it| Some(it.instant()) == until);
+                    let code = if late {
+                        Code::DeadlineExceeded
+                    } else {
+                        Code::Unavailable
+                    };
+                    Poll::Ready(Err(self.give_up(code)))
+                }
+                Poll::Pending => Poll::Pending,
+            };
+        }
+    }
+
+    /// Until when to wait. What is well but busy is worth waiting for until the deadline.
+    fn limit(&self, fail_at: Option<Instant>) -> Option<Instant> {
+        let deadline = self.deadline.map(Deadline::instant);
+        let fail_at = fail_at.filter(|_| !(self.search.is_queued() && deadline.is_some()));
+        match (deadline, fail_at) {
+            (Some(deadline), Some(fail_at)) => Some(deadline.min(fail_at)),
+            (deadline, fail_at) => deadline.or(fail_at),
+        }
+    }
+
+    fn is_patient(&self, request: &Req) -> bool {
+        let words = self.shared.classify.extensions(request);
+        let options = words.and_then(|words| words.get::<CallOptions>());
+        options.and_then(|options| options.wait_for_ready) == Some(true)
+    }
+
+    fn give_up(&self, code: Code) -> BoxError {
+        let facts = self.shared.hub.facts();
+        if let Some(observer) = facts.observer() {
+            observer.unserved(facts.service());
+        }
+        NoEndpoints::among(&self.shared.hub.set(), facts.service(), code).into()
+    }
+}
+
+impl<E, Req, C, P> fmt::Debug for Picking<E, Req, C, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Picking")
+            .field("search", &self.search)
+            .field("deadline", &self.deadline)
+            .finish_non_exhaustive()
+    }
+}
+
+fn wait_until(
+    wait: &mut Option<Pin<Box<Wait>>>,
+    until: Option<Instant>,
+    cx: &mut Context<'_>,
+) -> Poll<()> {
+    match wait {
+        Some(wait) => wait.as_mut().poll_until(until, cx),
+        None => Poll::Pending,
+    }
+}

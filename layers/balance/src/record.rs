@@ -1,0 +1,94 @@
+//! What a balancer does when a call has ended.
+
+use crate::{settings::Weighing, stats::Stats};
+use std::{fmt, sync::Arc, time::Duration};
+use ziggurat_core::{EndpointId, Outcome, Record};
+
+/// Measures one call, and gives its place at the endpoint back when it has ended or is dropped.
+pub struct Measure {
+    stats: Arc<Stats>,
+    weighing: Weighing,
+    began: u64,
+    head: Option<u64>,
+}
+
+/// A body that takes longer than this, and than the head did, is a stream: how long it goes on says
+/// nothing about how quick its endpoint is.
+const STREAM: u64 = 1_000_000_000;
+
+// === impl Measure ===
+
+impl Measure {
+    /// Takes a place at the endpoint; whoever makes one hands it to a `Recorder` at once.
+    pub(crate) fn start(stats: Arc<Stats>, weighing: Weighing, now: u64) -> Self {
+        stats.start();
+        Self {
+            stats,
+            weighing,
+            began: now,
+            head: None,
+        }
+    }
+
+    pub(crate) fn endpoint(&self) -> &EndpointId {
+        self.stats.id()
+    }
+
+    /// Is the answer to say who gave it?
+    pub(crate) fn attaches(&self) -> bool {
+        self.stats.facts().settings().attaches()
+    }
+
+    /// The endpoint wants to be left alone for this long.
+    pub(crate) fn push_back(&self, retry_after: Duration) {
+        let now = self.stats.facts().now();
+        self.stats.push_back(retry_after, now, &self.weighing);
+    }
+
+    /// How long the answer took: to its end, or to its head if it is a stream.
+    fn latency(&self, elapsed: u64) -> u64 {
+        let head = self.head.map(|head| head.saturating_sub(self.began));
+        let streamed = |head: &u64| elapsed - head > STREAM.max(*head);
+        head.filter(streamed).unwrap_or(elapsed)
+    }
+}
+
+impl Record for Measure {
+    fn responded(&mut self) {
+        let now = self.stats.facts().now();
+        self.head = Some(now);
+        let elapsed = now.saturating_sub(self.began);
+        self.stats.observe_head(elapsed, now, &self.weighing);
+    }
+
+    fn settle(self, outcome: Outcome) {
+        let Self {
+            stats, weighing, ..
+        } = &self;
+        let now = stats.facts().now();
+        let elapsed = now.saturating_sub(self.began);
+        let latency = self.latency(elapsed);
+        match outcome {
+            Outcome::Success => stats.observe(latency, now, weighing),
+            Outcome::Failure | Outcome::Overload => stats.fail(now, weighing),
+            Outcome::Timeout => {
+                stats.observe_at_least(latency, now, weighing);
+                stats.fail(now, weighing);
+            }
+            // It may have been quick or slow; only that it was not quicker than this is known.
+            _ => stats.observe_at_least(latency, now, weighing),
+        }
+        stats.finish();
+        if let Some(observer) = stats.facts().observer() {
+            observer.finished(stats.id(), outcome, Duration::from_nanos(elapsed));
+        }
+    }
+}
+
+impl fmt::Debug for Measure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Measure")
+            .field("endpoint", self.stats.id())
+            .finish_non_exhaustive()
+    }
+}

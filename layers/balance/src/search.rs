@@ -1,0 +1,177 @@
+//! One call's search for an endpoint that takes it.
+
+use crate::{
+    policy::{Call, Candidate, Candidates, Policy},
+    service::Shared,
+    set::Member,
+    settings::Weighing,
+    skip::Skip,
+    stats::Stats,
+};
+use std::{
+    fmt,
+    sync::Arc,
+    task::{Context, Poll},
+};
+use tower_service::Service;
+use ziggurat_core::{BoxError, Carry, Endpoint, State};
+
+/// What a call has tried so far.
+pub(crate) struct Search<E> {
+    /// Those that are well but busy, best first: any of them may get ready before anything else
+    /// changes, and wakes the task then.
+    held: Vec<Held<E>>,
+    skip: Skip,
+    refused: Option<BoxError>,
+}
+
+/// An endpoint that is ready for the call.
+pub(crate) struct Reached<E> {
+    pub(crate) endpoint: E,
+    pub(crate) stats: Arc<Stats>,
+    pub(crate) weighing: Weighing,
+    pub(crate) now: u64,
+}
+
+struct Held<E> {
+    endpoint: E,
+    member: Arc<Member<E>>,
+    candidate: Candidate,
+}
+
+// === impl Search ===
+
+impl<E> Search<E> {
+    pub(crate) fn new() -> Self {
+        Self {
+            held: Vec::new(),
+            skip: Skip::default(),
+            refused: None,
+        }
+    }
+
+    /// Is there an endpoint that is well but busy?
+    pub(crate) const fn is_queued(&self) -> bool {
+        !self.held.is_empty()
+    }
+
+    /// The error of the last endpoint that could not be readied, if nothing is left to wait for.
+    pub(crate) fn take_refusal(&mut self) -> Option<BoxError> {
+        if self.is_queued() {
+            return None;
+        }
+        self.refused.take()
+    }
+
+    /// Something has changed: who was busy or broken may be asked again.
+    pub(crate) fn start_over(&mut self) {
+        self.skip.clear();
+        for held in &self.held {
+            self.skip.push(held.candidate.stats().id());
+        }
+    }
+
+    /// Readies the first choice; when that is busy or broken others, until one is ready.
+    pub(crate) fn advance<Req, C, P>(
+        &mut self,
+        shared: &Shared<E, C, P>,
+        request: &Req,
+        cx: &mut Context<'_>,
+    ) -> Poll<Reached<E>>
+    where
+        E: Endpoint + Service<Req>,
+        E::Error: Into<BoxError>,
+        C: Carry<Req>,
+        P: Policy,
+    {
+        let facts = shared.hub.facts();
+        let weighing = facts.weighing();
+        if let Poll::Ready(held) = self.ready_held(cx) {
+            return Poll::Ready(Reached {
+                endpoint: held.endpoint,
+                stats: Arc::clone(held.candidate.stats()),
+                weighing,
+                now: facts.now(),
+            });
+        }
+        let now = facts.now();
+        let call = Call::new(shared.classify.extensions(request));
+        let set = shared.hub.set();
+        while !self.skip.is_full() {
+            let candidates = Candidates::new(
+                set.candidates(),
+                set.heaviest(),
+                shared.hub.usual(),
+                &self.skip,
+                &weighing,
+                now,
+            );
+            let picked = shared.policy.pick(&candidates, &call);
+            let Some((candidate, member)) = picked.and_then(|index| set.get(index)) else {
+                break;
+            };
+            let stats = candidate.stats();
+            // A clone of its own: one that is kept ready would keep its permits from others.
+            let mut endpoint = member.endpoint().clone();
+            match endpoint.poll_ready(cx) {
+                Poll::Ready(Ok(())) => {
+                    call.note(stats.id());
+                    return Poll::Ready(Reached {
+                        endpoint,
+                        stats: Arc::clone(stats),
+                        weighing,
+                        now,
+                    });
+                }
+                Poll::Ready(Err(error)) => {
+                    stats.fail(now, &weighing);
+                    self.refused = Some(error.into());
+                }
+                Poll::Pending => {
+                    if self.held.is_empty() {
+                        call.note(stats.id());
+                    }
+                    self.held.push(Held {
+                        endpoint,
+                        member: Arc::clone(member),
+                        candidate: candidate.clone(),
+                    });
+                }
+            }
+            self.skip.push(stats.id());
+        }
+        Poll::Pending
+    }
+
+    fn ready_held<Req>(&mut self, cx: &mut Context<'_>) -> Poll<Held<E>>
+    where
+        E: Service<Req>,
+        E::Error: Into<BoxError>,
+    {
+        let mut at = 0;
+        while let Some(held) = self.held.get_mut(at) {
+            if held.member.is_gone() || held.candidate.state() > State::Idle {
+                self.held.remove(at);
+                continue;
+            }
+            match held.endpoint.poll_ready(cx) {
+                // The others are let go with the search, and what they have reserved with them.
+                Poll::Ready(Ok(())) => return Poll::Ready(self.held.swap_remove(at)),
+                Poll::Ready(Err(error)) => {
+                    self.refused = Some(error.into());
+                    self.held.remove(at);
+                }
+                Poll::Pending => at += 1,
+            }
+        }
+        Poll::Pending
+    }
+}
+
+impl<E> fmt::Debug for Search<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Search")
+            .field("held", &self.held.len())
+            .finish_non_exhaustive()
+    }
+}

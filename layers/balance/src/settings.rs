@@ -1,0 +1,125 @@
+//! What may be set, and what it is when nobody sets it.
+
+use crate::estimate::Decay;
+use std::time::Duration;
+
+/// How endpoints are weighed and how long a call waits for one. Every value is valid.
+///
+/// # Defaults
+///
+/// | setting | default |
+/// |---|---|
+/// | [`decay`](Self::decay) | 10 s |
+/// | [`penalty`](Self::penalty) | 5 s |
+/// | [`slow_start`](Self::slow_start) | 10 s |
+/// | [`fail_fast`](Self::fail_fast) | 1 s |
+/// | [`attach_picked`](Self::attach_picked) | no |
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Nanoseconds, as are the others that each call needs.
+    decay: u64,
+    penalty: u64,
+    slow_start: u64,
+    fail_fast: Duration,
+    attach_picked: bool,
+}
+
+/// The scalars that weighing needs, copied by each call when it starts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Weighing {
+    pub(crate) decay: Decay,
+    /// In nanoseconds, as the latencies it is added to.
+    pub(crate) penalty: f32,
+    pub(crate) slow_start: u64,
+}
+
+// === impl Settings ===
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Settings {
+    /// The defaults.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            decay: nanos(Duration::from_secs(10)),
+            penalty: nanos(Duration::from_secs(5)),
+            slow_start: nanos(Duration::from_secs(10)),
+            fail_fast: Duration::from_secs(1),
+            attach_picked: false,
+        }
+    }
+
+    /// Sets the time in which a latency or a failure fades to 1/e; zero: only the last one counts.
+    #[must_use]
+    pub const fn decay(mut self, decay: Duration) -> Self {
+        self.decay = nanos(decay);
+        self
+    }
+
+    /// Sets the latency that an endpoint which fails every call seems to have, on top of its own.
+    ///
+    /// An endpoint that fails one call in a hundred seems slower by a hundredth of it. Zero: failing
+    /// fast looks like being fast.
+    #[must_use]
+    pub const fn penalty(mut self, penalty: Duration) -> Self {
+        self.penalty = nanos(penalty);
+        self
+    }
+
+    /// Sets the time in which a new endpoint's share grows from a tenth to the whole of it, counted
+    /// from its first answer; zero: at once.
+    #[must_use]
+    pub const fn slow_start(mut self, slow_start: Duration) -> Self {
+        self.slow_start = nanos(slow_start);
+        self
+    }
+
+    /// Sets how long a call that does not ask to wait for ready waits for an endpoint.
+    ///
+    /// For one that is ready but busy, a call with a deadline waits until its deadline.
+    #[must_use]
+    pub const fn fail_fast(mut self, fail_fast: Duration) -> Self {
+        self.fail_fast = fail_fast;
+        self
+    }
+
+    /// Attaches a [`Picked`](ziggurat_core::Picked) to every answer that can carry one; it costs an
+    /// allocation a call.
+    #[must_use]
+    pub const fn attach_picked(mut self, attach: bool) -> Self {
+        self.attach_picked = attach;
+        self
+    }
+
+    pub(crate) const fn wait(&self) -> Duration {
+        self.fail_fast
+    }
+
+    pub(crate) const fn attaches(&self) -> bool {
+        self.attach_picked
+    }
+
+    /// How long those who left are remembered, in nanoseconds.
+    pub(crate) const fn memory(&self) -> u64 {
+        self.decay
+    }
+
+    pub(crate) const fn weighing(&self) -> Weighing {
+        Weighing {
+            decay: Decay::of_nanos(self.decay),
+            penalty: self.penalty as f32,
+            slow_start: self.slow_start,
+        }
+    }
+}
+
+/// At most what 64 bits hold: 584 years.
+pub(crate) const fn nanos(duration: Duration) -> u64 {
+    let seconds = duration.as_secs().saturating_mul(1_000_000_000);
+    seconds.saturating_add(duration.subsec_nanos() as u64)
+}

@@ -1,0 +1,257 @@
+//! What is known of one endpoint, in atomics that no pick waits for.
+//!
+//! The load of an endpoint is `(latency + penalty * failure rate) * (1 + pending / weight)`: the
+//! latency by Finagle's `PeakEwma`, the failure rate an average over the same time, so that failing
+//! fast repels and one failure in a thousand does not.
+
+use crate::{
+    estimate::{Estimate, Tick},
+    facts::Facts,
+    settings::Weighing,
+};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+use ziggurat_core::{EndpointId, State};
+
+// All orders are relaxed: each word stands for itself, and a pick that reads one of them a moment
+// late picks a moment late.
+#[repr(C, align(64))]
+pub(crate) struct Stats {
+    /// Nanoseconds, an `Estimate`.
+    latency: AtomicU64,
+    /// From 0 to 1, an `Estimate`.
+    failure: AtomicU64,
+    started: AtomicU64,
+    finished: AtomicU64,
+    failed: AtomicU64,
+    /// When the first answer came; 0 before.
+    born: AtomicU64,
+    /// What `started` was when nothing was known: one call more is the probe.
+    unknown_since: AtomicU64,
+    /// Failures since the last success.
+    streak: AtomicU32,
+    /// It was seen down or ejected, and has not been seen ready since.
+    out: AtomicBool,
+    // The second cache line: what no pick writes.
+    id: EndpointId,
+    facts: Arc<Facts>,
+}
+
+/// Heavier than whatever is known, and light enough to be multiplied by what is pending.
+pub(crate) const UNKNOWN: f64 = 1e18;
+/// The share of a new endpoint at its start.
+const FLOOR: f64 = 0.1;
+/// No server can keep its clients away for longer than this.
+const LONGEST_PUSHBACK: Duration = Duration::from_secs(60);
+
+// === impl Stats ===
+
+impl Stats {
+    pub(crate) const fn new(id: EndpointId, facts: Arc<Facts>) -> Self {
+        Self {
+            latency: AtomicU64::new(Estimate::NONE),
+            failure: AtomicU64::new(Estimate::NONE),
+            started: AtomicU64::new(0),
+            finished: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+            born: AtomicU64::new(0),
+            unknown_since: AtomicU64::new(0),
+            streak: AtomicU32::new(0),
+            out: AtomicBool::new(false),
+            id,
+            facts,
+        }
+    }
+
+    pub(crate) const fn id(&self) -> &EndpointId {
+        &self.id
+    }
+
+    pub(crate) fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    pub(crate) fn pending(&self) -> u64 {
+        // In this order a call that ends in between counts as pending, rather than as less than none.
+        let finished = self.finished.load(Relaxed);
+        self.started.load(Relaxed).saturating_sub(finished)
+    }
+
+    pub(crate) fn calls(&self) -> u64 {
+        self.finished.load(Relaxed)
+    }
+
+    pub(crate) fn failures(&self) -> u64 {
+        self.failed.load(Relaxed)
+    }
+
+    pub(crate) fn start(&self) {
+        self.started.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn finish(&self) {
+        self.finished.fetch_add(1, Relaxed);
+    }
+
+    /// A pick saw it in `state`: who comes back from being down or ejected starts anew.
+    pub(crate) fn seen(&self, state: State) {
+        let out = self.out.load(Relaxed);
+        match state {
+            State::Ready if out && self.out.swap(false, Relaxed) => self.forget(),
+            State::Down | State::Ejected if !out => self.out.store(true, Relaxed),
+            _ => {}
+        }
+    }
+
+    fn forget(&self) {
+        let started = self.started.load(Relaxed);
+        self.unknown_since.store(started, Relaxed);
+        self.born.store(0, Relaxed);
+        self.latency.store(Estimate::NONE, Relaxed);
+        self.failure.store(Estimate::NONE, Relaxed);
+    }
+
+    /// A call took this long.
+    pub(crate) fn observe(&self, elapsed: u64, now: u64, weighing: &Weighing) {
+        if self.streak.load(Relaxed) != 0 {
+            self.streak.store(0, Relaxed);
+        }
+        self.update_latency(elapsed as f32, now, weighing, false);
+    }
+
+    /// A call took at least this long; how long it would have taken nobody knows.
+    pub(crate) fn observe_at_least(&self, elapsed: u64, now: u64, weighing: &Weighing) {
+        if elapsed > 0 {
+            self.update_latency(elapsed as f32, now, weighing, true);
+        }
+    }
+
+    /// The head of an answer took this long, and its end may be far away.
+    pub(crate) fn observe_head(&self, elapsed: u64, now: u64, weighing: &Weighing) {
+        if !self.is_known() {
+            self.update_latency(elapsed as f32, now, weighing, false);
+        }
+    }
+
+    /// It asks to be left alone for this long.
+    pub(crate) fn push_back(&self, retry_after: Duration, now: u64, weighing: &Weighing) {
+        let nanos = crate::settings::nanos(retry_after.min(LONGEST_PUSHBACK));
+        self.observe_at_least(nanos, now, weighing);
+    }
+
+    /// A call failed.
+    pub(crate) fn fail(&self, now: u64, weighing: &Weighing) {
+        self.failed.fetch_add(1, Relaxed);
+        let streak = self.streak.fetch_add(1, Relaxed);
+        let tick = Tick::at(now);
+        let latency = Estimate::unpack(self.latency.load(Relaxed));
+        let since_answer = latency.map(|latency| tick.since(latency.tick()));
+        let _ = self.failure.fetch_update(Relaxed, Relaxed, |word| {
+            let failure = Estimate::unpack(word);
+            let since_failure = failure.map(|failure| tick.since(failure.tick()));
+            // A sample weighs as much as the time since the one before; the first one weighs all.
+            let passed = [since_answer, since_failure].into_iter().flatten().min();
+            let kept = passed.map_or(0.0, |ticks| weighing.decay.kept(ticks));
+            let weight = (1.0 - kept).max(in_a_row(streak));
+            let faded = failure.map_or(0.0, |failure| failure.at(tick, weighing.decay));
+            let rate = (faded + weight).min(1.0);
+            Some(Estimate::new(rate, tick).pack())
+        });
+        self.be_born(now);
+    }
+
+    /// How much stands behind a call that would go there now.
+    pub(crate) fn load(&self, now: u64, weight: u32, weighing: &Weighing) -> f64 {
+        let pending = self.pending() as f64;
+        if !self.is_known() {
+            let probed = self.started.load(Relaxed) != self.unknown_since.load(Relaxed);
+            // One call finds out what it is like; until it is back, anything known is better.
+            return if probed && pending > 0.0 {
+                UNKNOWN * (1.0 + pending)
+            } else {
+                0.0
+            };
+        }
+        let share = f64::from(weight.max(1)) * self.grown(now, weighing);
+        self.cost(now, weighing) * (1.0 + pending / share)
+    }
+
+    /// The latency to expect, failures included, in nanoseconds.
+    pub(crate) fn cost(&self, now: u64, weighing: &Weighing) -> f64 {
+        let tick = Tick::at(now);
+        let at = |word: &AtomicU64| {
+            let estimate = Estimate::unpack(word.load(Relaxed));
+            estimate.map_or(0.0, |estimate| estimate.at(tick, weighing.decay))
+        };
+        f64::from(at(&self.latency) + at(&self.failure) * weighing.penalty)
+    }
+
+    /// How much of its share a new endpoint may have, from a tenth to 1 (Envoy's slow start).
+    pub(crate) fn grown(&self, now: u64, weighing: &Weighing) -> f64 {
+        let age = now.saturating_sub(self.born.load(Relaxed));
+        if age >= weighing.slow_start {
+            return 1.0;
+        }
+        if !self.is_known() {
+            // The probe is not held back.
+            return 1.0;
+        }
+        (age as f64 / weighing.slow_start as f64).max(FLOOR)
+    }
+
+    pub(crate) fn is_known(&self) -> bool {
+        self.latency.load(Relaxed) != Estimate::NONE || self.failure.load(Relaxed) != Estimate::NONE
+    }
+
+    fn update_latency(&self, sample: f32, now: u64, weighing: &Weighing, only_up: bool) {
+        let tick = Tick::at(now);
+        let update = |word: u64| {
+            let fed = match Estimate::unpack(word) {
+                None => Estimate::new(sample, tick),
+                Some(known) if only_up && sample <= known.at(tick, weighing.decay) => return None,
+                Some(known) => known.peak(sample, tick, weighing.decay),
+            };
+            // Many calls end within one tick, and only the highest has anything to say: no write.
+            (fed.pack() != word).then_some(fed.pack())
+        };
+        let before = self.latency.fetch_update(Relaxed, Relaxed, update);
+        if before == Ok(Estimate::NONE) {
+            self.be_born(now);
+        }
+    }
+
+    fn be_born(&self, now: u64) {
+        // 0 stands for "not yet".
+        let _ = self.born.compare_exchange(0, now.max(1), Relaxed, Relaxed);
+    }
+}
+
+/// What a failure after so many others weighs at least: the fifth in a row leaves little hope, long
+/// before time alone would tell.
+fn in_a_row(failures: u32) -> f32 {
+    const FIRST: f32 = 0.002;
+    const FACTOR: f32 = 4.0;
+    // Capped where the sum has long reached 1.
+    let power = i32::try_from(failures.min(8)).unwrap_or(8);
+    FIRST * FACTOR.powi(power)
+}
+
+impl fmt::Debug for Stats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stats")
+            .field("id", &self.id)
+            .field("pending", &self.pending())
+            .field("calls", &self.calls())
+            .field("failures", &self.failures())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,11 @@
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+//! The balancer, seen from outside: endpoints and a discovery in the hands of the test.
+
+mod driving;
+mod feed;
+mod measuring;
+mod pairing;
+mod picking;
+mod simulation;
+mod waiting;

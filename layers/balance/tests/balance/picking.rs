@@ -1,0 +1,265 @@
+//! Where calls go.
+
+use crate::feed::{Node, found};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use tower::{Layer, Service, ServiceExt};
+use ziggurat_balance::{BalanceLayer, Settings};
+use ziggurat_core::{Attempt, BoxError, ByResult, Dice, Grpc, Outcome, Picked, State, Tried};
+use ziggurat_testkit::{
+    Counting, Gate, HttpScript, Script, Step, Strict, assert_clone, assert_send, assert_sync,
+    tonic::Code,
+};
+
+type Plain = Script<u32, u32>;
+
+fn answers() -> Plain {
+    Script::new([Step::answer(1)])
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_three_of_which_one_is_dead_no_call_fails() {
+    for down in [false, true] {
+        let gate = Gate::default();
+        let dead = Node::new("dead", Strict::around(answers()).gate(&gate));
+        gate.fail_next(usize::MAX);
+        if down {
+            dead.report(State::Down);
+        }
+        let well = |id| Node::new(id, Strict::around(answers()));
+        let (_feeder, feed) = found([well("a"), well("b"), dead]);
+        let mut service = BalanceLayer::p2c().classify_with(ByResult).layer(feed);
+        for n in 0..3_000 {
+            let service = ServiceExt::<u32>::ready(&mut service).await.unwrap();
+            service.call(n).await.unwrap();
+        }
+        assert!(
+            gate.polls() < 100,
+            "{} polls of a dead endpoint",
+            gate.polls()
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_every_endpoint_fails_to_get_ready_its_error_is_the_calls() {
+    let gate = Gate::default();
+    gate.fail_next(usize::MAX);
+    let node = |id| Node::new(id, Strict::around(answers()).gate(&gate));
+    let (_feeder, feed) = found([node("a"), node("b")]);
+    let service = BalanceLayer::p2c().classify_with(ByResult).layer(feed);
+    let error: BoxError = service.oneshot(1).await.unwrap_err();
+    assert!(ziggurat_core::error::find::<ziggurat_balance::NoEndpoints>(&*error).is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_that_fails_fast_gets_next_to_nothing() {
+    let failing = Script::by(|_, _: &u32| Step::fail_with("no").after(Duration::from_millis(1)));
+    let well = || Script::by(|_, _: &u32| Step::answer(1).after(Duration::from_millis(10)));
+    let nodes = ["a", "b", "c", "d"].map(|id| Node::new(id, well()));
+    let (_feeder, feed) = found(
+        nodes
+            .into_iter()
+            .chain([Node::new("failing", failing.clone())]),
+    );
+    let service = BalanceLayer::p2c()
+        .classify_with(ByResult)
+        .dice(Dice::seeded(7))
+        .layer(feed);
+    let mut calls = tokio::task::JoinSet::new();
+    for n in 0..5_000 {
+        calls.spawn(service.clone().oneshot(n));
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    calls.join_all().await;
+    let share = failing.calls() as f64 / 5_000.0;
+    println!("share of an endpoint that fails fast: {share}");
+    assert!(share < 0.02, "{share}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_that_fails_in_its_trailers_gets_next_to_nothing() {
+    let answering = |step: Step<_>| HttpScript::new([step.after(Duration::from_millis(1))]);
+    let failing = answering(Step::headers_then_status(Code::Unavailable, ""));
+    let nodes = ["a", "b", "c", "d"].map(|id| Node::new(id, answering(Step::grpc("hi"))));
+    let (_feeder, feed) = found(
+        nodes
+            .into_iter()
+            .chain([Node::new("failing", failing.clone())]),
+    );
+    let service = BalanceLayer::p2c().layer(feed);
+    for _ in 0..1_000 {
+        let request = http::Request::new(String::new());
+        let answer = service.clone().oneshot(request).await.unwrap();
+        http_body_util::BodyExt::collect(answer.into_body())
+            .await
+            .unwrap();
+    }
+    assert!(failing.seen().len() < 20, "{}", failing.seen().len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_attempt_goes_to_the_other_endpoint_every_time() {
+    let slow = || HttpScript::new([Step::grpc("hi").after(Duration::from_millis(1))]);
+    let (_feeder, feed) = found([Node::new("a", slow()), Node::new("b", slow())]);
+    let settings = Settings::new().attach_picked(true);
+    let service = BalanceLayer::p2c().settings(settings).layer(feed);
+    service
+        .wait_until_ready(Duration::from_secs(1))
+        .await
+        .unwrap();
+    for dropped in [false, true] {
+        for _ in 0..500 {
+            let tried = Tried::new();
+            let attempt = |number| {
+                let mut request = http::Request::new(String::new());
+                let attempt = Attempt::new(number, tried.clone());
+                request.extensions_mut().insert(attempt);
+                service.clone().oneshot(request)
+            };
+            let mut first = tokio_test::task::spawn(attempt(1));
+            if dropped {
+                assert!(first.poll().is_pending());
+                drop(first);
+            } else {
+                first.await.unwrap();
+            }
+            assert!(!tried.is_empty());
+            let was_tried = |id| tried.contains(&ziggurat_core::EndpointId::new(id));
+            let before = [was_tried("a"), was_tried("b")];
+            let answer = attempt(2).await.unwrap();
+            let picked = answer
+                .extensions()
+                .get::<Picked>()
+                .unwrap()
+                .endpoint()
+                .clone();
+            let index = usize::from(picked.as_str() == "b");
+            assert!(!before[index], "the second attempt went to {picked} again");
+        }
+    }
+}
+
+/// Calls a second to an endpoint that comes, after 20 seconds, to nine that are warm.
+async fn calls_to_a_newcomer(first_answer: Duration) -> Vec<usize> {
+    let well = || Script::by(|_, _: &u32| Step::answer(1).after(Duration::from_millis(10)));
+    let new = Script::by(move |n, _: &u32| {
+        let usual = Duration::from_millis(10);
+        Step::answer(1).after(if n == 0 { first_answer } else { usual })
+    });
+    let warm: Vec<_> = (0..9)
+        .map(|n| Node::new(&format!("warm{n}"), well()))
+        .collect();
+    let (feeder, feed) = found(warm);
+    let service = BalanceLayer::p2c()
+        .classify_with(ByResult)
+        .dice(Dice::seeded(3))
+        .layer(feed);
+    let mut calls = tokio::task::JoinSet::new();
+    let mut counts = Vec::new();
+    for second in 0..40 {
+        if second == 20 {
+            feeder.insert(Node::new("new", new.clone()));
+        }
+        let before = new.calls();
+        for n in 0..500 {
+            calls.spawn(service.clone().oneshot(n));
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        counts.push(new.calls() - before);
+    }
+    println!(
+        "calls a second to an endpoint whose first answer took {first_answer:?}: {:?}",
+        &counts[20..]
+    );
+    counts.split_off(20)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cold_endpoint_gets_one_probe_and_no_spike() {
+    let counts = calls_to_a_newcomer(Duration::from_secs(3)).await;
+    assert_eq!(counts[..3], [1, 0, 0], "one probe, until it is back");
+    assert!(counts.iter().all(|count| *count <= 50), "{counts:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_endpoint_gets_a_growing_share() {
+    let counts = calls_to_a_newcomer(Duration::from_millis(10)).await;
+    assert!((1..=15).contains(&counts[0]), "{counts:?}");
+    assert!(counts[1] <= 20 && counts[2] <= 30, "{counts:?}");
+    let early: usize = counts[1..5].iter().sum();
+    let late: usize = counts[12..16].iter().sum();
+    assert!(late > 2 * early && late > 4 * 30, "{counts:?}");
+    assert!(counts.iter().all(|count| *count <= 100), "{counts:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn dropped_calls_give_their_place_back_at_every_await() {
+    let slow = || {
+        let strict = Strict::around(Script::by(|_, _: &u32| {
+            Step::answer(1).after(Duration::from_millis(10))
+        }));
+        Counting::new(strict.pending_first(2))
+    };
+    let ((one, gauge), (other, other_gauge)) = (slow(), slow());
+    let (_feeder, feed) = found([Node::new("a", one), Node::new("b", other)]);
+    let service = BalanceLayer::p2c().classify_with(ByResult).layer(feed);
+    let pending = || {
+        service
+            .endpoints()
+            .iter()
+            .map(|view| view.pending())
+            .sum::<u64>()
+    };
+    let call = || service.clone().oneshot(1);
+    let check = |polls| assert_eq!(pending(), 0, "after {polls} polls");
+    let answer = ziggurat_testkit::drop_at_every_await_then(call, check).await;
+    answer.unwrap();
+    assert_eq!(pending(), 0);
+    gauge.assert_idle();
+    other_gauge.assert_idle();
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_observer_hears_how_every_call_ended() {
+    #[derive(Clone, Default)]
+    struct Heard(Arc<Mutex<HashMap<Outcome, usize>>>);
+    impl ziggurat_balance::Observer for Heard {
+        fn finished(&self, _: &ziggurat_core::EndpointId, outcome: Outcome, _: Duration) {
+            *self.0.lock().unwrap().entry(outcome).or_default() += 1;
+        }
+    }
+    let script = Script::by(|n, _: &u32| match n % 2 {
+        0 => Step::answer(1),
+        _ => Step::fail_with("no"),
+    });
+    let (_feeder, feed) = found([Node::new("a", script)]);
+    let heard = Heard::default();
+    let service = BalanceLayer::p2c()
+        .classify_with(ByResult)
+        .observe_with(heard.clone())
+        .layer(feed);
+    for n in 0..10 {
+        let _ = service.clone().oneshot(n).await;
+    }
+    let heard = heard.0.lock().unwrap().clone();
+    assert_eq!(
+        heard,
+        HashMap::from([(Outcome::Success, 5), (Outcome::Failure, 5)])
+    );
+    let view = &service.endpoints()[0];
+    assert_eq!((view.calls(), view.failures(), view.pending()), (10, 5, 0));
+}
+
+#[test]
+fn balancers_are_clone_send_and_sync_and_their_calls_are_send() {
+    type Service = ziggurat_balance::Balance<Node<Plain>, Grpc>;
+    assert_clone::<Service>();
+    assert_send::<Service>();
+    assert_sync::<Service>();
+    type ByResults = ziggurat_balance::Balance<Node<Plain>, ByResult>;
+    assert_send::<<ByResults as tower_service::Service<u32>>::Future>();
+}

@@ -1,0 +1,100 @@
+//! A response body that must end in time.
+
+use crate::{Phase, mode::Timer};
+use http_body::{Frame, SizeHint};
+use pin_project_lite::pin_project;
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
+use ziggurat_core::BoxError;
+
+pin_project! {
+    /// A response body that fails with [`Exceeded`](crate::Exceeded) when the deadline passes
+    /// before its end.
+    #[derive(Debug)]
+    pub struct Body<B> {
+        #[pin]
+        inner: Option<B>,
+        timer: Option<Timer>,
+    }
+}
+
+// === impl Body ===
+
+impl<B> Body<B> {
+    pub(crate) const fn new(inner: B, timer: Option<Timer>) -> Self {
+        Self {
+            inner: Some(inner),
+            timer,
+        }
+    }
+}
+
+/// A body without a deadline, as interceptors make for answers of their own.
+impl<B: Default> Default for Body<B> {
+    fn default() -> Self {
+        Self::new(B::default(), None)
+    }
+}
+
+impl<B> http_body::Body for Body<B>
+where
+    B: http_body::Body,
+    B::Error: Into<BoxError>,
+{
+    type Data = B::Data;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, BoxError>>> {
+        let mut this = self.project();
+        let Some(mut inner) = this.inner.as_mut().as_pin_mut() else {
+            return Poll::Ready(None);
+        };
+        let Some(timer) = this.timer else {
+            return inner.poll_frame(cx).map_err(Into::into);
+        };
+        let polled = timer.within(|| inner.as_mut().poll_frame(cx));
+        let exceeded = match &polled {
+            Poll::Pending => match timer.poll_exceeded(Phase::Body, cx) {
+                Poll::Ready(error) => Some(error),
+                Poll::Pending => return Poll::Pending,
+            },
+            // A body that never pends must end in time as well.
+            Poll::Ready(Some(Ok(frame))) if frame.is_data() => {
+                if inner.is_end_stream() {
+                    None
+                } else {
+                    timer.exceeded(Phase::Body)
+                }
+            }
+            Poll::Ready(_) => {
+                *this.timer = None;
+                None
+            }
+        };
+        match exceeded {
+            Some(error) => {
+                *this.timer = None;
+                // Dropped now, so that the peer hears of it whatever the reader does next.
+                this.inner.set(None);
+                Poll::Ready(Some(Err(error.into())))
+            }
+            None => polled.map_err(Into::into),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.as_ref().is_none_or(B::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.inner {
+            Some(inner) => inner.size_hint(),
+            None => SizeHint::with_exact(0),
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! A call on its way.
+
+use crate::{
+    Exceeded, Phase,
+    mode::{Cover, Timer},
+};
+use pin_project_lite::pin_project;
+use std::{
+    fmt,
+    marker::PhantomData,
+    pin::Pin,
+    task::{Context, Poll},
+};
+use ziggurat_core::BoxError;
+
+pin_project! {
+    /// The response of a [`WithDeadline`](crate::WithDeadline).
+    #[must_use = "futures do nothing unless polled"]
+    pub struct ResponseFuture<F, M> {
+        #[pin]
+        state: State<F>,
+        timer: Option<Timer>,
+        mode: PhantomData<fn() -> M>,
+    }
+}
+
+pin_project! {
+    #[project = StateProj]
+    enum State<F> {
+        NotSent { error: Exceeded },
+        Sent { #[pin] future: F },
+        Ended,
+    }
+}
+
+// === impl ResponseFuture ===
+
+impl<F, M> ResponseFuture<F, M> {
+    pub(crate) const fn sent(future: F, timer: Option<Timer>) -> Self {
+        Self {
+            state: State::Sent { future },
+            timer,
+            mode: PhantomData,
+        }
+    }
+
+    pub(crate) const fn not_sent(error: Exceeded) -> Self {
+        Self {
+            state: State::NotSent { error },
+            timer: None,
+            mode: PhantomData,
+        }
+    }
+}
+
+impl<F, M, Rsp, E> Future for ResponseFuture<F, M>
+where
+    F: Future<Output = Result<Rsp, E>>,
+    E: Into<BoxError>,
+    M: Cover<Rsp>,
+{
+    type Output = Result<M::Response, BoxError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let future = match this.state.as_mut().project() {
+            StateProj::Sent { future } => future,
+            StateProj::NotSent { error } => {
+                let error = error.clone();
+                this.state.set(State::Ended);
+                return Poll::Ready(Err(error.into()));
+            }
+            StateProj::Ended => panic!("`ResponseFuture` polled after completion"),
+        };
+        let polled = match this.timer {
+            Some(timer) => timer.within(|| future.poll(cx)),
+            None => future.poll(cx),
+        };
+        let result = match (polled, &mut *this.timer) {
+            (Poll::Ready(Ok(response)), timer) => Ok(M::cover(response, timer.take())),
+            (Poll::Ready(Err(error)), _) => Err(error.into()),
+            (Poll::Pending, None) => return Poll::Pending,
+            (Poll::Pending, Some(timer)) => match timer.poll_exceeded(Phase::Response, cx) {
+                Poll::Ready(error) => Err(error.into()),
+                Poll::Pending => return Poll::Pending,
+            },
+        };
+        // Whoever keeps this future keeps nothing of the call: it ends now, late enough for all
+        // inside to see that its time was up.
+        this.state.set(State::Ended);
+        Poll::Ready(result)
+    }
+}
+
+impl<F, M> fmt::Debug for ResponseFuture<F, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture")
+            .field("timer", &self.timer)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,122 @@
+//! What a stack is built with.
+
+use crate::{
+    Observer, Settings, WithDeadline,
+    mode::{Http, Values},
+    service::Shared,
+};
+use http::HeaderName;
+use std::{fmt, sync::Arc};
+use tower_layer::Layer;
+use ziggurat_core::Live;
+
+/// Gives every call of the services that it wraps one deadline.
+#[derive(Clone)]
+pub struct DeadlineLayer<M = Http> {
+    settings: Live<Settings>,
+    mode: M,
+    observer: Option<Arc<dyn Observer>>,
+}
+
+// === impl DeadlineLayer ===
+
+impl DeadlineLayer {
+    /// For a client: [`client`](Self::client).
+    pub fn new(settings: impl Into<Live<Settings>>) -> Self {
+        Self::client(settings)
+    }
+
+    /// For a client of HTTP or gRPC: calls are over when the earliest deadline in sight has passed.
+    ///
+    /// In sight are the settings, [`CallOptions`](ziggurat_core::CallOptions), a
+    /// [`Deadline`](ziggurat_core::Deadline) in the request's extensions, its `grpc-timeout`, and
+    /// the deadline of the request that is [being served](crate::current).
+    pub fn client(settings: impl Into<Live<Settings>>) -> Self {
+        Self::with(settings.into(), Http::client())
+    }
+
+    /// For a server of HTTP or gRPC: requests are over when their callers say so.
+    ///
+    /// Callers say so in `grpc-timeout`, or in a [`Deadline`](ziggurat_core::Deadline) extension
+    /// when they are of the same process. A `grpc-timeout` that makes no sense counts as none.
+    ///
+    /// # Defaults
+    ///
+    /// No [settings](Self::settings): callers that name no timeout have none, and none is too long.
+    #[must_use]
+    pub fn server() -> Self {
+        Self::with(Live::default(), Http::server())
+    }
+
+    /// Reads (as a server) or writes (as a client of what is not gRPC) the time that is left in
+    /// this header too, as whole milliseconds.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName) -> Self {
+        self.mode = self.mode.header(name);
+        self
+    }
+}
+
+impl DeadlineLayer<Values> {
+    /// For calls of any type: the earlier of the settings and the deadline of the request that is
+    /// [being served](crate::current).
+    pub fn values(settings: impl Into<Live<Settings>>) -> Self {
+        Self::with(settings.into(), Values::default())
+    }
+
+    /// Finds deadlines in requests by `carry`, and writes the call's own into them.
+    #[must_use]
+    pub fn carry_with<C>(self, carry: C) -> DeadlineLayer<Values<C>> {
+        DeadlineLayer {
+            settings: self.settings,
+            mode: Values(carry),
+            observer: self.observer,
+        }
+    }
+}
+
+impl<M> DeadlineLayer<M> {
+    /// Bounds calls by these settings from now on.
+    #[must_use]
+    pub fn settings(mut self, settings: impl Into<Live<Settings>>) -> Self {
+        self.settings = settings.into();
+        self
+    }
+
+    /// Tells `observer` what happens.
+    #[must_use]
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = Some(observer);
+        self
+    }
+
+    fn with(settings: Live<Settings>, mode: M) -> Self {
+        Self {
+            settings,
+            mode,
+            observer: None,
+        }
+    }
+}
+
+impl<S, M: Clone> Layer<S> for DeadlineLayer<M> {
+    type Service = WithDeadline<S, M>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        let shared = Shared {
+            settings: self.settings.clone(),
+            mode: self.mode.clone(),
+            observer: self.observer.clone(),
+        };
+        WithDeadline::new(inner, shared)
+    }
+}
+
+impl<M: fmt::Debug> fmt::Debug for DeadlineLayer<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeadlineLayer")
+            .field("settings", &self.settings)
+            .field("mode", &self.mode)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,88 @@
+//! The deadline of the request that the present task serves.
+
+use pin_project_lite::pin_project;
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll},
+};
+use tokio::task::JoinHandle;
+use ziggurat_core::Deadline;
+
+tokio::task_local! {
+    static CURRENT: Deadline;
+}
+
+pin_project! {
+    /// A future that runs under a deadline: see [`scope`].
+    #[must_use = "futures do nothing unless polled"]
+    pub struct Scope<F> {
+        deadline: Option<Deadline>,
+        #[pin]
+        inner: F,
+    }
+}
+
+/// The deadline of the request that is being served here.
+///
+/// `None` outside of a server's handler, and in a task that `tokio::spawn` started.
+#[must_use]
+pub fn current() -> Option<Deadline> {
+    CURRENT.try_with(|deadline| *deadline).ok()
+}
+
+/// Runs `future` so that [`current`] is `deadline` inside of it. It is not ended by it: the calls
+/// that it makes are.
+pub const fn scope<F: Future>(deadline: Deadline, future: F) -> Scope<F> {
+    Scope {
+        deadline: Some(deadline),
+        inner: future,
+    }
+}
+
+/// Spawns a task that keeps the deadline of the request that is being served here.
+///
+/// # Panics
+///
+/// Outside of a tokio runtime, as `tokio::spawn` does.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the caller gets the handle, and owns the task as with tokio's own spawn"
+)]
+pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    tokio::spawn(Scope {
+        deadline: current(),
+        inner: future,
+    })
+}
+
+/// Runs `f` under `deadline`, or under the present one if there is none.
+pub(crate) fn within<T>(deadline: Option<Deadline>, f: impl FnOnce() -> T) -> T {
+    match deadline {
+        Some(deadline) => CURRENT.sync_scope(deadline, f),
+        None => f(),
+    }
+}
+
+// === impl Scope ===
+
+impl<F: Future> Future for Scope<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        within(*this.deadline, || this.inner.poll(cx))
+    }
+}
+
+impl<F> fmt::Debug for Scope<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scope")
+            .field("deadline", &self.deadline)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,160 @@
+//! HTTP requests, gRPC or not, and responses with bodies.
+
+use super::{Cover, Stamp, Timer};
+use crate::{Body, Observer, Settings, local};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header::CONTENT_TYPE};
+use std::time::Duration;
+use ziggurat_core::{Carry, Deadline, clock::Instant, grpc};
+
+/// For HTTP, of a client or of a server; the time that is left travels in `grpc-timeout`.
+#[derive(Clone, Debug)]
+pub struct Http {
+    role: Role,
+    header: Option<HeaderName>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    Client,
+    Server,
+}
+
+/// A tick of tokio's timer: two that are due a tick apart never fire in the wrong order.
+const TICK: Duration = Duration::from_millis(1);
+/// About 31 years in milliseconds; longer numbers are not meant.
+const MAX_DIGITS: usize = 12;
+
+// === impl Http ===
+
+impl Http {
+    pub(crate) const fn client() -> Self {
+        Self {
+            role: Role::Client,
+            header: None,
+        }
+    }
+
+    pub(crate) const fn server() -> Self {
+        Self {
+            role: Role::Server,
+            header: None,
+        }
+    }
+
+    pub(crate) fn header(mut self, name: HeaderName) -> Self {
+        self.header = Some(name);
+        self
+    }
+
+    /// What the headers tell: how long the caller will wait.
+    fn told(&self, headers: &HeaderMap, observer: &dyn Observer) -> Option<Duration> {
+        let read = |name: &HeaderName, read: fn(&HeaderValue) -> Option<Duration>| {
+            let value = headers.get(name)?;
+            let timeout = read(value);
+            if timeout.is_none() {
+                observer.malformed(name, value);
+            }
+            timeout
+        };
+        let grpc = read(&grpc::TIMEOUT, |value| grpc::decode_timeout(value).ok());
+        let named = self
+            .header
+            .as_ref()
+            .and_then(|name| read(name, decode_millis));
+        match (grpc, named) {
+            (Some(grpc), Some(named)) => Some(grpc.min(named)),
+            (grpc, named) => grpc.or(named),
+        }
+    }
+
+    fn tell(&self, headers: &mut HeaderMap, remaining: Duration) {
+        if is_grpc(headers) {
+            headers.insert(grpc::TIMEOUT, grpc::encode_timeout(remaining));
+        } else if let Some(name) = &self.header {
+            let millis = remaining.as_nanos().div_ceil(1_000_000);
+            let millis = u64::try_from(millis).unwrap_or(u64::MAX);
+            headers.insert(name.clone(), millis.into());
+        }
+    }
+}
+
+impl<B> Stamp<Request<B>> for Http {
+    fn stamp(
+        &self,
+        request: &mut Request<B>,
+        settings: Settings,
+        now: Instant,
+        observer: &dyn Observer,
+    ) -> Option<Deadline> {
+        let told = self.told(request.headers(), observer);
+        let deadline = match self.role {
+            Role::Server => of_server(request, settings, told, now)?,
+            Role::Client => of_client(request, settings, told, now)?,
+        };
+        if self.role == Role::Client {
+            let margin = settings.margin_or(Duration::ZERO);
+            let left = deadline.remaining(now).saturating_add(margin);
+            self.tell(request.headers_mut(), left);
+        }
+        request.extensions_mut().insert(deadline);
+        Some(deadline)
+    }
+
+    fn scoped(&self) -> bool {
+        self.role == Role::Server
+    }
+}
+
+impl<B> Cover<Response<B>> for Http {
+    type Response = Response<Body<B>>;
+
+    fn cover(response: Response<B>, timer: Option<Timer>) -> Self::Response {
+        response.map(|body| Body::new(body, timer))
+    }
+}
+
+fn of_client<B>(
+    request: &Request<B>,
+    settings: Settings,
+    told: Option<Duration>,
+    now: Instant,
+) -> Option<Deadline> {
+    let after = |timeout| Deadline::after_from(timeout, now);
+    let own = Deadline::earlier(settings.fallback().map(after), told.map(after));
+    let known = ziggurat_core::Http.deadline(request);
+    Deadline::earlier(own, Deadline::earlier(known, local::current()))
+}
+
+fn of_server<B>(
+    request: &Request<B>,
+    settings: Settings,
+    told: Option<Duration>,
+    now: Instant,
+) -> Option<Deadline> {
+    let after = |timeout| Deadline::after_from(timeout, now);
+    let told = told.map(|told| after(told - settings.margin_or(TICK).min(told / 2)));
+    let asked = Deadline::earlier(told, request.extensions().get().copied());
+    let bound = match asked {
+        Some(_) => settings.max(),
+        None => settings.fallback(),
+    };
+    Deadline::earlier(asked, bound.map(after))
+}
+
+fn is_grpc(headers: &HeaderMap) -> bool {
+    headers
+        .get(CONTENT_TYPE)
+        .is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
+}
+
+/// Whole milliseconds in decimal digits.
+fn decode_millis(value: &HeaderValue) -> Option<Duration> {
+    let digits = value.as_bytes();
+    let plain = (1..=MAX_DIGITS).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit);
+    plain.then(|| {
+        let millis = digits
+            .iter()
+            .fold(0, |millis, digit| millis * 10 + u64::from(digit - b'0'));
+        Duration::from_millis(millis)
+    })
+}

@@ -1,0 +1,101 @@
+//! The service that the layer makes.
+
+use crate::{
+    Exceeded, Observer, Phase, ResponseFuture, Settings,
+    mode::{Cover, Http, Stamp, Timer},
+};
+use std::{
+    fmt,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+use tower_service::Service;
+use ziggurat_core::{BoxError, Live, clock};
+
+/// A service whose calls end at their deadline.
+///
+/// See the [crate docs](crate) for the rules.
+#[derive(Clone)]
+pub struct WithDeadline<S, M = Http> {
+    inner: S,
+    shared: Arc<Shared<M>>,
+}
+
+pub(crate) struct Shared<M> {
+    pub(crate) settings: Live<Settings>,
+    pub(crate) mode: M,
+    pub(crate) observer: Option<Arc<dyn Observer>>,
+}
+
+// === impl WithDeadline ===
+
+impl<S, M> WithDeadline<S, M> {
+    pub(crate) fn new(inner: S, shared: Shared<M>) -> Self {
+        Self {
+            inner,
+            shared: Arc::new(shared),
+        }
+    }
+
+    /// The service inside.
+    pub const fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// The service inside.
+    pub const fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// Takes the service out.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+}
+
+impl<S, M, Req> Service<Req> for WithDeadline<S, M>
+where
+    S: Service<Req>,
+    S::Error: Into<BoxError>,
+    M: Stamp<Req> + Cover<S::Response>,
+{
+    type Response = <M as Cover<S::Response>>::Response;
+    type Error = BoxError;
+    type Future = ResponseFuture<S::Future, M>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, mut request: Req) -> Self::Future {
+        let Shared {
+            settings,
+            mode,
+            observer,
+        } = &*self.shared;
+        let now = clock::now();
+        let told = observer.as_deref().unwrap_or(&());
+        let Some(deadline) = mode.stamp(&mut request, settings.get(), now, told) else {
+            return ResponseFuture::sent(self.inner.call(request), None);
+        };
+        if deadline.is_over(now) {
+            let error = Exceeded::new(Phase::Sending, Duration::ZERO);
+            told.exceeded(&error);
+            return ResponseFuture::not_sent(error);
+        }
+        let timer = Timer::new(deadline, now, mode.scoped(), observer.clone());
+        let future = timer.within(|| self.inner.call(request));
+        ResponseFuture::sent(future, Some(timer))
+    }
+}
+
+impl<S: fmt::Debug, M: fmt::Debug> fmt::Debug for WithDeadline<S, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WithDeadline")
+            .field("inner", &self.inner)
+            .field("settings", &self.shared.settings)
+            .field("mode", &self.shared.mode)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,119 @@
+//! What is left of a call's time.
+
+use crate::{Exceeded, Observer, Phase, local};
+use std::{
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+use tokio::time::{Sleep, sleep_until};
+use ziggurat_core::{
+    Deadline,
+    clock::{self, Instant},
+};
+
+/// What is left of a call's time, on its way from the call's future to its body.
+///
+/// Nothing is registered with the runtime until something pends.
+pub struct Timer {
+    deadline: Deadline,
+    started: Instant,
+    scoped: bool,
+    // Boxed so that it may move from the future to a body that is `Unpin`.
+    sleep: Option<Pin<Box<Sleep>>>,
+    observer: Option<Arc<dyn Observer>>,
+}
+
+// === impl Timer ===
+
+impl Timer {
+    pub(crate) const fn new(
+        deadline: Deadline,
+        started: Instant,
+        scoped: bool,
+        observer: Option<Arc<dyn Observer>>,
+    ) -> Self {
+        Self {
+            deadline,
+            started,
+            scoped,
+            sleep: None,
+            observer,
+        }
+    }
+
+    /// Ready when the deadline has passed; what it covers has been polled before, and pends.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with its timer on.
+    pub fn poll_exceeded(&mut self, phase: Phase, cx: &mut Context<'_>) -> Poll<Exceeded> {
+        // Whatever woke the task, time is asked: another timer that fires in the same tick may have
+        // come first, and must not answer in our place.
+        if let Some(error) = self.exceeded(phase) {
+            return Poll::Ready(error);
+        }
+        let sleep = self
+            .sleep
+            .get_or_insert_with(|| Box::pin(sleep_until(self.deadline.instant())));
+        match sleep.as_mut().poll(cx) {
+            Poll::Ready(()) => Poll::Ready(self.end(phase, clock::now())),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// The error, if the deadline has passed.
+    #[must_use]
+    pub fn exceeded(&self, phase: Phase) -> Option<Exceeded> {
+        let now = clock::now();
+        self.deadline.is_over(now).then(|| self.end(phase, now))
+    }
+
+    /// When the call must be over.
+    #[must_use]
+    pub const fn deadline(&self) -> Deadline {
+        self.deadline
+    }
+
+    /// Runs `f` so that it sees the deadline as the current one, if the call serves a request.
+    pub fn within<T>(&self, f: impl FnOnce() -> T) -> T {
+        local::within(self.scoped.then_some(self.deadline), f)
+    }
+
+    fn end(&self, phase: Phase, now: Instant) -> Exceeded {
+        let error = Exceeded::new(phase, now.saturating_duration_since(self.started));
+        if let Some(observer) = &self.observer {
+            observer.exceeded(&error);
+        }
+        error
+    }
+}
+
+impl fmt::Debug for Timer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Timer")
+            .field("deadline", &self.deadline)
+            .field("armed", &self.sleep.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{task::Waker, time::Duration};
+
+    // Outside of a runtime: arming a timer would panic.
+    #[test]
+    fn once_time_is_up_no_timer_is_waited_for() {
+        let now = clock::now();
+        let deadline = Deadline::at(now);
+        let started = now.checked_sub(Duration::from_millis(5)).unwrap_or(now);
+        let mut timer = Timer::new(deadline, started, false, None);
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(timer.poll_exceeded(Phase::Response, &mut cx).is_ready());
+        assert!(timer.sleep.is_none());
+        assert_eq!(timer.deadline(), deadline);
+    }
+}

@@ -1,0 +1,153 @@
+//! Where a client's deadline comes from, and where it is written.
+
+use super::{MALFORMED, Told, grpc, header, ms, within};
+use http::{HeaderName, Request};
+use http_body_util::Empty;
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
+use tower::{Layer, ServiceExt};
+use ziggurat_core::{CallOptions, Deadline, Live, clock, grpc as wire};
+use ziggurat_deadline::{DeadlineLayer, Settings, scope};
+use ziggurat_testkit::{HttpScript, Seen, Step};
+
+type Call = Request<Empty<bytes::Bytes>>;
+
+async fn send(layer: &DeadlineLayer, request: Call) -> Seen {
+    let inner = HttpScript::new([Step::grpc("hello")]);
+    let service = layer.layer(inner.clone());
+    service.oneshot(request).await.unwrap();
+    inner.seen().pop().unwrap()
+}
+
+fn extension(seen: &Seen) -> Option<Duration> {
+    let deadline = seen.extensions.get::<Deadline>()?;
+    Some(deadline.remaining(clock::now()))
+}
+
+fn told(seen: &Seen) -> Option<Duration> {
+    let value = seen.headers.get(wire::TIMEOUT)?;
+    Some(wire::decode_timeout(value).unwrap())
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_earliest_deadline_in_sight_is_the_calls() {
+    let sources: [fn(&mut Call, Duration); 3] = [
+        |call, timeout| {
+            let options = CallOptions::new().timeout(timeout);
+            call.extensions_mut().insert(options);
+        },
+        |call, timeout| {
+            call.extensions_mut().insert(Deadline::after(timeout));
+        },
+        |call, timeout| {
+            let value = wire::encode_timeout(timeout);
+            call.headers_mut().insert(wire::TIMEOUT, value);
+        },
+    ];
+    for (earliest, _) in sources.iter().enumerate() {
+        let mut call = grpc();
+        for (place, source) in sources.iter().enumerate() {
+            source(&mut call, ms(if place == earliest { 40 } else { 70 }));
+        }
+        for (default, current, expected) in [(50, 60, 40), (30, 60, 30), (50, 20, 20)] {
+            let layer = DeadlineLayer::client(within(default));
+            let seen = scope(Deadline::after(ms(current)), send(&layer, call.clone())).await;
+            assert_eq!(extension(&seen), Some(ms(expected)), "{earliest} {default}");
+            assert_eq!(told(&seen), Some(ms(expected)), "{earliest} {default}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_in_sight_is_no_deadline() {
+    let seen = send(&DeadlineLayer::client(Settings::default()), grpc()).await;
+    assert_eq!((extension(&seen), told(&seen)), (None, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_grpc_is_told_in_grpc_timeout_and_others_in_the_header_that_was_named() {
+    let name = HeaderName::from_static("x-timeout-ms");
+    let layer = DeadlineLayer::client(Settings::new(Duration::from_micros(1_500)).unwrap());
+    let plain = || Request::get("/").body(Empty::new()).unwrap();
+
+    let seen = send(&layer, plain()).await;
+    assert!(seen.headers.is_empty());
+    assert!(extension(&seen).is_some());
+
+    let layer = layer.header(name.clone());
+    let seen = send(&layer, plain()).await;
+    assert_eq!(seen.headers[&name], "2");
+    assert_eq!(told(&seen), None);
+
+    let seen = send(&layer, grpc()).await;
+    assert_eq!(seen.headers[wire::TIMEOUT], "1500000n");
+    assert!(!seen.headers.contains_key(&name));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_that_still_stands_is_never_written_as_zero() {
+    for nanos in [1, 999, 99_999_999, 100_000_001, 1 << 59] {
+        let settings = Settings::new(Duration::from_nanos(nanos)).unwrap();
+        let seen = send(&DeadlineLayer::client(settings), grpc()).await;
+        assert!(
+            told(&seen).unwrap() >= Duration::from_nanos(nanos),
+            "{nanos}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_timeout_header_that_makes_no_sense_counts_as_none() {
+    let heard = Arc::new(Told::default());
+    let layer = DeadlineLayer::client(within(50)).observer(heard.clone());
+    for text in MALFORMED {
+        let mut call = grpc();
+        call.headers_mut().insert(wire::TIMEOUT, header(text));
+        assert_eq!(told(&send(&layer, call).await), Some(ms(50)), "{text:?}");
+    }
+    assert_eq!(heard.malformed.load(Relaxed), MALFORMED.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_margin_is_asked_for_on_the_wire_and_not_kept_here() {
+    let layer = DeadlineLayer::client(within(50).margin(ms(2)));
+    let seen = send(&layer, grpc()).await;
+    assert_eq!(
+        (extension(&seen), told(&seen)),
+        (Some(ms(50)), Some(ms(52)))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_layer_inside_stamps_each_attempt_with_what_is_left() {
+    let inner = HttpScript::new([Step::grpc("hello")]);
+    let attempts = DeadlineLayer::client(within(100)).layer(inner.clone());
+    let attempts = tower::service_fn(move |call: Call| {
+        let attempts = attempts.clone();
+        async move {
+            tokio::time::sleep(ms(30)).await;
+            attempts.clone().oneshot(call.clone()).await.unwrap();
+            tokio::time::sleep(ms(80)).await;
+            attempts.oneshot(call).await
+        }
+    });
+    let service = DeadlineLayer::client(within(150)).layer(attempts);
+    service.oneshot(grpc()).await.unwrap();
+    let left: Vec<_> = inner
+        .seen()
+        .iter()
+        .map(|seen| told(seen).unwrap())
+        .collect();
+    assert_eq!(left, [ms(100), ms(40)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_changed_setting_holds_for_the_next_call() {
+    let (setter, live) = Live::channel(within(50));
+    let layer = DeadlineLayer::client(live);
+    assert_eq!(told(&send(&layer, grpc()).await), Some(ms(50)));
+    setter.set(within(70));
+    assert_eq!(told(&send(&layer, grpc()).await), Some(ms(70)));
+}

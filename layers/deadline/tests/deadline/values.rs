@@ -1,0 +1,65 @@
+//! Calls that are not HTTP.
+
+use super::{ms, within};
+use http::Extensions;
+use tokio_test::{assert_pending, assert_ready_ok};
+use tower::{Layer, ServiceExt, service_fn};
+use tower_test::{assert_request_eq, mock};
+use ziggurat_core::{BoxError, Carry, Deadline, clock};
+use ziggurat_deadline::{DeadlineLayer, Exceeded, Settings, scope};
+use ziggurat_testkit::{Script, Step};
+
+#[derive(Clone, Copy)]
+struct ByExtensions;
+
+impl Carry<Extensions> for ByExtensions {
+    fn extensions<'r>(&self, request: &'r Extensions) -> Option<&'r Extensions> {
+        Some(request)
+    }
+
+    fn extensions_mut<'r>(&self, request: &'r mut Extensions) -> Option<&'r mut Extensions> {
+        Some(request)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plain_call_ends_at_the_earlier_of_its_own_deadline_and_the_current_one() {
+    for (own, current, end) in [(100, 70, 70), (100, 200, 100)] {
+        let begun = clock::now();
+        let service =
+            DeadlineLayer::values(within(own)).layer(Script::<u8, u8>::new([Step::never()]));
+        let error = scope(Deadline::after(ms(current)), service.oneshot(1))
+            .await
+            .unwrap_err();
+        assert!(error.is::<Exceeded>());
+        assert_eq!(clock::now() - begun, ms(end));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plain_answer_in_time_is_handed_on() {
+    let layer = DeadlineLayer::values(within(100));
+    let (mut service, mut inner) = mock::spawn_layer::<&str, &str, _>(layer);
+    assert_ready_ok!(service.poll_ready());
+    let mut call = tokio_test::task::spawn(service.call("one"));
+    assert_pending!(call.poll());
+    assert_request_eq!(inner, "one").send_response("two");
+    assert_eq!(assert_ready_ok!(call.poll()), "two");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_carries_words_is_read_and_written() {
+    let inner = service_fn(|request: Extensions| async move {
+        let deadline = request.get::<Deadline>().copied();
+        Ok::<_, BoxError>(deadline.map(|deadline| deadline.remaining(clock::now())))
+    });
+    let service = DeadlineLayer::values(Settings::default())
+        .carry_with(ByExtensions)
+        .settings(within(50))
+        .layer(inner);
+    let seen = service.clone().oneshot(Extensions::new()).await.unwrap();
+    assert_eq!(seen, Some(ms(50)));
+    let mut request = Extensions::new();
+    request.insert(Deadline::after(ms(20)));
+    assert_eq!(service.oneshot(request).await.unwrap(), Some(ms(20)));
+}

@@ -1,0 +1,107 @@
+//! The endpoints of one service that one layer value knows, and how many of them may be out.
+
+use crate::{Observer, Settings, judge::Judge};
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+};
+use ziggurat_core::{Dice, EndpointId, Live};
+
+/// What one layer value knows, of every service that goes through it.
+#[derive(Default)]
+pub(crate) struct Services {
+    groups: Mutex<HashMap<Box<str>, Weak<Group>>>,
+}
+
+/// The endpoints of one service. Holds none of them: who has an endpoint keeps it in here.
+pub(crate) struct Group {
+    service: Box<str>,
+    pub(crate) settings: Live<Settings>,
+    pub(crate) dice: Dice,
+    pub(crate) observer: Option<Arc<dyn Observer>>,
+    judges: Mutex<HashMap<EndpointId, Weak<Judge>>>,
+}
+
+// === impl Services ===
+
+impl Services {
+    /// The group of `service`, made by `make` if there is none.
+    pub(crate) fn group(&self, service: &str, make: impl FnOnce() -> Group) -> Arc<Group> {
+        let mut groups = lock(&self.groups);
+        if let Some(group) = groups.get(service).and_then(Weak::upgrade) {
+            return group;
+        }
+        groups.retain(|_, group| group.strong_count() > 0);
+        let group = Arc::new(make());
+        groups.insert(service.into(), Arc::downgrade(&group));
+        group
+    }
+}
+
+impl fmt::Debug for Services {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(lock(&self.groups).keys()).finish()
+    }
+}
+
+// === impl Group ===
+
+impl Group {
+    pub(crate) fn new(
+        service: &str,
+        settings: Live<Settings>,
+        dice: Dice,
+        observer: Option<Arc<dyn Observer>>,
+    ) -> Self {
+        Self {
+            service: service.into(),
+            settings,
+            dice,
+            observer,
+            judges: Mutex::new(HashMap::new()),
+        }
+    }
+
+    pub(crate) const fn service(&self) -> &str {
+        &self.service
+    }
+
+    /// The judge of `id`: the one that knows it already, if anybody still has it.
+    pub(crate) fn judge(self: &Arc<Self>, id: &EndpointId) -> Arc<Judge> {
+        let mut judges = lock(&self.judges);
+        if let Some(judge) = judges.get(id).and_then(Weak::upgrade) {
+            return judge;
+        }
+        judges.retain(|_, judge| judge.strong_count() > 0);
+        let judge = Judge::new(id.clone(), Arc::clone(self));
+        judges.insert(id.clone(), Arc::downgrade(&judge));
+        judge
+    }
+
+    /// Calls `eject` if one more may be out. Nobody else is ejected meanwhile.
+    pub(crate) fn if_room<T>(&self, settings: &Settings, eject: impl FnOnce() -> T) -> Option<T> {
+        let judges = lock(&self.judges);
+        let (mut known, mut ejected) = (0, 0);
+        for judge in judges.values().filter_map(Weak::upgrade) {
+            if judge.is_present() {
+                known += 1;
+                ejected += usize::from(!judge.is_serving());
+            }
+        }
+        settings.has_room(known, ejected).then(eject)
+    }
+}
+
+impl fmt::Debug for Group {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Group")
+            .field("service", &self.service)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,24 @@
+//! What health tells whoever draws the graphs.
+
+use std::time::Duration;
+use ziggurat_core::EndpointId;
+
+/// Hears who is ejected and who returns.
+///
+/// Called while the endpoint is locked: an observer counts, and does not call the endpoint.
+pub trait Observer: Send + Sync + 'static {
+    /// An endpoint is ejected for this long.
+    fn ejected(&self, service: &str, endpoint: &EndpointId, time: Duration) {
+        let _ = (service, endpoint, time);
+    }
+
+    /// An endpoint failed enough to be ejected, and was not, as too many are.
+    fn spared(&self, service: &str, endpoint: &EndpointId) {
+        let _ = (service, endpoint);
+    }
+
+    /// An endpoint serves again.
+    fn returned(&self, service: &str, endpoint: &EndpointId) {
+        let _ = (service, endpoint);
+    }
+}

@@ -1,0 +1,203 @@
+//! The decision alone, with the time as an argument.
+
+use super::*;
+use ziggurat_core::clock;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+struct Bench {
+    standing: Standing,
+    settings: Settings,
+    now: Instant,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self {
+            standing: Standing::new(),
+            settings: Settings::new(),
+            now: clock::now(),
+        }
+    }
+
+    fn ticket(&self) -> Ticket {
+        Ticket::of(self.standing.generation())
+    }
+
+    fn record(&mut self, outcome: Outcome) -> Verdict {
+        let ticket = self.ticket();
+        self.record_as(ticket, outcome)
+    }
+
+    fn record_as(&mut self, ticket: Ticket, outcome: Outcome) -> Verdict {
+        self.standing
+            .record(ticket, outcome, self.now, &self.settings)
+    }
+
+    /// Without luck, which makes it exactly the time.
+    fn eject(&mut self) -> Duration {
+        self.standing.eject(self.now, 0.5, &self.settings)
+    }
+
+    fn probe(&mut self) -> Option<Ticket> {
+        self.standing.probe(self.now, &self.settings)
+    }
+
+    fn pass(&mut self, time: Duration) -> Verdict {
+        self.now += time;
+        self.standing.wake(self.now)
+    }
+}
+
+fn near(one: Duration, other: Duration) -> bool {
+    one.abs_diff(other) < Duration::from_millis(1)
+}
+
+#[test]
+fn five_failures_in_a_row_are_enough_and_four_are_not() {
+    let mut bench = Bench::new();
+    for _ in 0..3 {
+        for _ in 0..4 {
+            assert_eq!(bench.record(Outcome::Failure), Verdict::Stay);
+        }
+        assert_eq!(bench.record(Outcome::Success), Verdict::Stay);
+        assert!(bench.standing.is_clean());
+    }
+    for _ in 0..4 {
+        bench.record(Outcome::Failure);
+    }
+    assert_eq!(bench.record(Outcome::Failure), Verdict::Eject);
+}
+
+#[test]
+fn three_timeouts_in_a_row_are_enough_but_not_with_failures_between() {
+    let mut bench = Bench::new();
+    for outcome in [Outcome::Timeout, Outcome::Timeout, Outcome::Failure] {
+        assert_eq!(bench.record(outcome), Verdict::Stay);
+    }
+    bench.record(Outcome::Success);
+    bench.record(Outcome::Timeout);
+    bench.record(Outcome::Timeout);
+    assert_eq!(bench.record(Outcome::Timeout), Verdict::Eject);
+}
+
+#[test]
+fn overload_and_cancelled_calls_are_neutral() {
+    let mut bench = Bench::new();
+    for _ in 0..4 {
+        bench.record(Outcome::Failure);
+        bench.record(Outcome::Overload);
+        bench.record(Outcome::Cancelled);
+    }
+    assert_eq!(bench.record(Outcome::Overload), Verdict::Stay);
+    assert_eq!(bench.record(Outcome::Failure), Verdict::Eject);
+}
+
+#[test]
+fn zero_switches_a_reason_off() {
+    let mut bench = Bench::new();
+    bench.settings = Settings::new().failures(0).timeouts(0);
+    for _ in 0..100 {
+        assert_eq!(bench.record(Outcome::Timeout), Verdict::Stay);
+    }
+}
+
+#[test]
+fn the_time_is_longer_each_time_up_to_a_limit() {
+    let mut bench = Bench::new();
+    for seconds in [10, 20, 30, 40, 50, 60, 60] {
+        let time = bench.eject();
+        assert!(near(time, SECOND * seconds), "{time:?}");
+        assert_eq!(bench.pass(time / 2), Verdict::Stay);
+        assert_eq!(bench.pass(time / 2 + SECOND / 1_000), Verdict::Recover);
+        let probe = bench.probe().unwrap();
+        assert_eq!(bench.record_as(probe, Outcome::Failure), Verdict::Eject);
+    }
+}
+
+#[test]
+fn who_does_well_for_a_while_is_forgiven() {
+    let mut bench = Bench::new();
+    for _ in 0..3 {
+        bench.eject();
+    }
+    bench.pass(61 * SECOND);
+    let probe = bench.probe().unwrap();
+    assert_eq!(bench.record_as(probe, Outcome::Success), Verdict::Return);
+    bench.pass(21 * SECOND);
+    assert!(near(bench.eject(), 20 * SECOND), "two of three forgiven");
+}
+
+#[test]
+fn luck_spreads_the_time_by_a_fifth_each_way() {
+    for (luck, seconds) in [(0.0, 8), (0.5, 10), (1.0, 12)] {
+        let mut bench = Bench::new();
+        let time = bench.standing.eject(bench.now, luck, &bench.settings);
+        assert!(near(time, SECOND * seconds));
+    }
+}
+
+#[test]
+fn one_probe_goes_and_its_place_is_given_back() {
+    let mut bench = Bench::new();
+    bench.eject();
+    assert_eq!(bench.probe(), None, "it is not time yet");
+    bench.pass(11 * SECOND);
+    assert!(!bench.standing.is_out());
+    let probe = bench.probe().unwrap();
+    assert!(bench.standing.is_out());
+    assert_eq!(bench.probe(), None, "one at a time");
+    assert_eq!(bench.record_as(probe, Outcome::Cancelled), Verdict::Recover);
+    let silent = bench.probe().unwrap();
+    assert_eq!(bench.pass(5 * SECOND), Verdict::Recover, "no answer");
+    assert_eq!(bench.record_as(silent, Outcome::Success), Verdict::Stay);
+    let stream = bench.probe().unwrap();
+    bench.standing.respond(stream);
+    assert_eq!(bench.pass(5 * SECOND), Verdict::Return, "a stream");
+    assert!(bench.standing.is_clean());
+}
+
+#[test]
+fn what_began_before_an_ejection_counts_no_more() {
+    let mut bench = Bench::new();
+    let straggler = bench.ticket();
+    bench.eject();
+    for outcome in [Outcome::Success, Outcome::Failure] {
+        assert_eq!(bench.record_as(straggler, outcome), Verdict::Stay);
+    }
+    bench.pass(11 * SECOND);
+    let probe = bench.probe().unwrap();
+    assert_eq!(bench.record_as(straggler, Outcome::Failure), Verdict::Stay);
+    assert_eq!(bench.record_as(probe, Outcome::Success), Verdict::Return);
+    for _ in 0..100 {
+        bench.record_as(straggler, Outcome::Failure);
+    }
+    assert!(bench.standing.is_clean());
+}
+
+#[test]
+fn there_is_room_for_some_but_never_for_the_last() {
+    let settings = Settings::new();
+    for (known, most) in [(0, 0), (1, 0), (2, 1), (3, 1), (4, 2), (5, 2), (10, 5)] {
+        let ejected = (0..=known).take_while(|n| settings.has_room(known, *n));
+        assert_eq!(ejected.count(), most, "of {known}");
+    }
+    let few = settings.max_ejected_percent(10).unwrap();
+    assert!(few.has_room(3, 0) && !few.has_room(3, 1));
+    let none = settings.max_ejected_percent(0).unwrap();
+    assert!(none.has_room(2, 0), "one may always go");
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_by_name() {
+    let zero = Duration::ZERO;
+    let settings = Settings::new();
+    for error in [
+        settings.ejection(zero, SECOND).unwrap_err(),
+        settings.ejection(SECOND * 2, SECOND).unwrap_err(),
+        settings.max_ejected_percent(101).unwrap_err(),
+        settings.probe_timeout(zero).unwrap_err(),
+    ] {
+        assert!(error.to_string().contains(error.setting()));
+    }
+}

@@ -1,0 +1,116 @@
+//! The connector, and the endpoints that it makes.
+
+use crate::{ConnectFuture, ResponseFuture, Watch, judge::Judge, layer::Shared, seat::Seat};
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
+use tower_service::Service;
+use ziggurat_core::{
+    Availability, BoxError, Carry, Classify, Endpoint, EndpointId, Grpc, Instance, Recorder,
+};
+
+/// A connector whose endpoints are watched. Clones share what is known of them.
+#[derive(Clone, Debug)]
+pub struct Health<M, C = Grpc> {
+    inner: M,
+    classify: C,
+    shared: Shared,
+}
+
+/// An endpoint that is watched: while it does badly it is [`Ejected`](ziggurat_core::State::Ejected).
+///
+/// Clones are the same endpoint. A call that reaches it while it is ejected is passed on.
+#[derive(Clone, Debug)]
+pub struct Checked<E, C = Grpc> {
+    inner: E,
+    classify: C,
+    seat: Arc<Seat>,
+}
+
+// === impl Health ===
+
+impl<M, C> Health<M, C> {
+    pub(crate) const fn new(inner: M, classify: C, shared: Shared) -> Self {
+        Self {
+            inner,
+            classify,
+            shared,
+        }
+    }
+}
+
+impl<M, C> Service<Instance> for Health<M, C>
+where
+    M: Service<Instance>,
+    M::Response: Endpoint,
+    C: Clone,
+{
+    type Response = Checked<M::Response, C>;
+    type Error = M::Error;
+    type Future = ConnectFuture<M::Future, C>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), M::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, instance: Instance) -> Self::Future {
+        let group = self.shared.group(instance.service());
+        ConnectFuture::new(self.inner.call(instance), self.classify.clone(), group)
+    }
+}
+
+// === impl Checked ===
+
+impl<E: Endpoint, C> Checked<E, C> {
+    pub(crate) fn new(inner: E, classify: C, judge: Arc<Judge>) -> Self {
+        let seat = Seat::take(judge, inner.availability().clone());
+        Self {
+            inner,
+            classify,
+            seat,
+        }
+    }
+}
+
+impl<E: Endpoint, C> Endpoint for Checked<E, C>
+where
+    C: Clone + Send + Sync + 'static,
+{
+    fn id(&self) -> &EndpointId {
+        self.inner.id()
+    }
+
+    fn availability(&self) -> &Availability {
+        self.inner.availability()
+    }
+
+    fn load_hint(&self) -> Option<f64> {
+        self.inner.load_hint()
+    }
+
+    fn weight(&self) -> u32 {
+        self.inner.weight()
+    }
+}
+
+impl<E, C, Req> Service<Req> for Checked<E, C>
+where
+    E: Service<Req>,
+    E::Error: Into<BoxError>,
+    C: Classify<E::Response> + Carry<Req>,
+{
+    type Response = <C as Classify<E::Response>>::Response<Watch>;
+    type Error = BoxError;
+    type Future = ResponseFuture<E::Future, C>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, request: Req) -> Self::Future {
+        let deadline = self.classify.deadline(&request);
+        let recorder = Recorder::new(Watch::start(self.seat.judge()), deadline);
+        ResponseFuture::new(self.inner.call(request), self.classify.clone(), recorder)
+    }
+}

@@ -1,0 +1,8 @@
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+//! Endpoints that are watched, seen from outside: scripted answers, a paused clock.
+
+mod bench;
+mod contract;
+mod ejecting;
+mod recovering;
