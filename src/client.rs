@@ -33,7 +33,7 @@ pub use self::{
     channel::{Channel, Closed, NotReady},
     future::ResponseFuture,
     request::RequestExt,
-    settings::{ChannelSettings, InvalidChannelSettings},
+    settings::ChannelSettings,
     state::ChannelState,
     ziggurat::Ziggurat,
 };

@@ -1,11 +1,11 @@
 //! What may be set for the channels to a service.
 
 use http::{HeaderValue, uri::Authority};
-use std::{error::Error, fmt, time::Duration};
+use std::time::Duration;
 use ziggurat_balance as balance;
 use ziggurat_breaker as breaker;
 use ziggurat_connect as connect;
-use ziggurat_core::Live;
+use ziggurat_core::{InvalidSetting, Live};
 use ziggurat_deadline as deadline;
 use ziggurat_health as health;
 use ziggurat_retry as retry;
@@ -31,13 +31,6 @@ pub struct ChannelSettings {
     pub(super) user_agent: Option<HeaderValue>,
 }
 
-/// A setting that could never work: the field and the value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InvalidChannelSettings {
-    field: &'static str,
-    value: String,
-}
-
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 
 // === impl ChannelSettings ===
@@ -55,7 +48,8 @@ impl ChannelSettings {
         Self {
             deadline: deadline::Settings::new(DEFAULT_TIMEOUT).unwrap_or_default().into(),
             breaker: breaker::Settings::default().into(),
-            retry: retry::Settings::default().into(),
+            // The deadline layer outside keeps the time for all attempts.
+            retry: retry::Settings::default().enforce_deadline(false).into(),
             balance: balance::Settings::default().into(),
             health: health::Settings::default().into(),
             connect: connect::Settings::default(),
@@ -111,9 +105,9 @@ impl ChannelSettings {
     /// # Errors
     ///
     /// If it is no authority.
-    pub fn authority(mut self, authority: &str) -> Result<Self, InvalidChannelSettings> {
+    pub fn authority(mut self, authority: &str) -> Result<Self, InvalidSetting> {
         let parsed = authority.parse();
-        self.authority = Some(parsed.map_err(|_| invalid("authority", authority))?);
+        self.authority = Some(parsed.map_err(|_| invalid("authority", authority, "must be host or host:port"))?);
         Ok(self)
     }
 
@@ -122,29 +116,15 @@ impl ChannelSettings {
     /// # Errors
     ///
     /// If it cannot stand in a header.
-    pub fn user_agent(mut self, user_agent: &str) -> Result<Self, InvalidChannelSettings> {
+    pub fn user_agent(mut self, user_agent: &str) -> Result<Self, InvalidSetting> {
         let parsed = HeaderValue::from_str(user_agent);
-        self.user_agent = Some(parsed.map_err(|_| invalid("user_agent", user_agent))?);
+        self.user_agent = Some(parsed.map_err(|_| invalid("user_agent", user_agent, "must be visible ASCII"))?);
         Ok(self)
     }
 }
 
-// === impl InvalidChannelSettings ===
-
-impl fmt::Display for InvalidChannelSettings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { field, value } = self;
-        write!(f, "invalid channel settings: {field} {value:?}")
-    }
-}
-
-impl Error for InvalidChannelSettings {}
-
-fn invalid(field: &'static str, value: &str) -> InvalidChannelSettings {
-    InvalidChannelSettings {
-        field,
-        value: value.to_owned(),
-    }
+fn invalid(field: &'static str, value: &str, rule: &'static str) -> InvalidSetting {
+    InvalidSetting::new("channel settings", field, value, rule)
 }
 
 #[cfg(test)]
@@ -154,8 +134,8 @@ mod tests {
     #[test]
     fn what_cannot_stand_in_a_header_is_refused_by_field_and_value() {
         let error = ChannelSettings::new().authority("not an authority").unwrap_err();
-        assert_eq!(error.to_string(), r#"invalid channel settings: authority "not an authority""#);
+        assert_eq!((error.field(), error.value()), ("authority", r#""not an authority""#));
         let error = ChannelSettings::new().user_agent("a\nb").unwrap_err();
-        assert_eq!(error.to_string(), r#"invalid channel settings: user_agent "a\nb""#);
+        assert_eq!((error.field(), error.value()), ("user_agent", r#""a\nb""#));
     }
 }

@@ -112,8 +112,9 @@ impl Availability {
     /// One listener may serve many endpoints.
     pub fn listen(&self, listener: &Arc<Notify>) {
         let mut listeners = self.listeners();
-        listeners.retain(|known| known.strong_count() > 0);
-        listeners.push(Arc::downgrade(listener));
+        let listener = Arc::downgrade(listener);
+        listeners.retain(|known| known.strong_count() > 0 && !known.ptr_eq(&listener));
+        listeners.push(listener);
     }
 
     fn notify(&self) {

@@ -1,7 +1,7 @@
 //! How long to wait before trying again.
 
-use crate::Dice;
-use std::{error::Error, fmt, time::Duration};
+use crate::{Dice, InvalidSetting};
+use std::{fmt, time::Duration};
 
 /// Delays that grow by a factor up to a maximum, each spread by chance.
 ///
@@ -17,14 +17,6 @@ pub struct Backoff {
     max: Duration,
     factor: f64,
     jitter: f64,
-}
-
-/// A backoff that could never work was asked for.
-#[derive(Clone, Debug, PartialEq)]
-pub struct InvalidBackoff {
-    field: &'static str,
-    value: String,
-    rule: &'static str,
 }
 
 // === impl Backoff ===
@@ -49,19 +41,15 @@ impl Backoff {
     /// # Errors
     ///
     /// If `initial` is zero, `max` below it, or `factor` below 1 or not finite.
-    pub fn new(initial: Duration, factor: f64, max: Duration) -> Result<Self, InvalidBackoff> {
+    pub fn new(initial: Duration, factor: f64, max: Duration) -> Result<Self, InvalidSetting> {
         if initial.is_zero() {
-            return Err(InvalidBackoff::new(
-                "initial",
-                initial,
-                "must be above zero",
-            ));
+            return Err(invalid("initial", initial, "must be above zero"));
         }
         if max < initial {
-            return Err(InvalidBackoff::new("max", max, "must not be below initial"));
+            return Err(invalid("max", max, "must not be below initial"));
         }
         if !factor.is_finite() || factor < 1.0 {
-            return Err(InvalidBackoff::new("factor", factor, "must be at least 1"));
+            return Err(invalid("factor", factor, "must be at least 1"));
         }
         Ok(Self {
             initial,
@@ -76,9 +64,9 @@ impl Backoff {
     /// # Errors
     ///
     /// If it is not from 0 to 1.
-    pub fn jitter(mut self, jitter: f64) -> Result<Self, InvalidBackoff> {
+    pub fn jitter(mut self, jitter: f64) -> Result<Self, InvalidSetting> {
         if !(0.0..=1.0).contains(&jitter) {
-            return Err(InvalidBackoff::new("jitter", jitter, "must be from 0 to 1"));
+            return Err(invalid("jitter", jitter, "must be from 0 to 1"));
         }
         self.jitter = jitter;
         Ok(self)
@@ -103,26 +91,9 @@ impl Backoff {
     }
 }
 
-// === impl InvalidBackoff ===
-
-impl InvalidBackoff {
-    fn new(field: &'static str, value: impl fmt::Debug, rule: &'static str) -> Self {
-        Self {
-            field,
-            value: format!("{value:?}"),
-            rule,
-        }
-    }
+fn invalid(field: &'static str, value: impl fmt::Debug, rule: &'static str) -> InvalidSetting {
+    InvalidSetting::new("backoff", field, value, rule)
 }
-
-impl fmt::Display for InvalidBackoff {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { field, value, rule } = self;
-        write!(f, "invalid backoff: {field} {value} {rule}")
-    }
-}
-
-impl Error for InvalidBackoff {}
 
 #[cfg(test)]
 mod tests {
@@ -159,7 +130,7 @@ mod tests {
 
     #[test]
     fn what_cannot_work_is_refused_by_name() {
-        let refused = |backoff: Result<Backoff, InvalidBackoff>| backoff.unwrap_err().to_string();
+        let refused = |backoff: Result<Backoff, InvalidSetting>| backoff.unwrap_err().to_string();
         assert!(refused(Backoff::new(Duration::ZERO, 2.0, MS)).contains("initial 0ns"));
         assert!(refused(Backoff::new(2 * MS, 2.0, MS)).contains("max 1ms"));
         assert!(refused(Backoff::new(MS, 0.5, MS)).contains("factor 0.5"));

@@ -9,7 +9,7 @@ mod recorded;
 
 pub use self::{grpc::Grpc, http_status::Http, recorded::Recorded};
 
-use crate::{BoxError, CallOptions, Code, Deadline, Outcome, Record, Recorder, Rejection, error};
+use crate::{BoxError, CallOptions, Deadline, Outcome, Record, Recorder, error};
 use http::Extensions;
 
 /// Reads the outcome of a call from its answer, to the end of a body if it has one.
@@ -89,21 +89,5 @@ impl<Req> Carry<Req> for ByResult {}
 
 /// The outcome that an error stands for, by the cause down its chain that says most.
 fn outcome_of(error: &(dyn std::error::Error + 'static)) -> Outcome {
-    code_of(error).map_or(Outcome::Failure, Outcome::from)
-}
-
-fn code_of(error: &(dyn std::error::Error + 'static)) -> Option<Code> {
-    if let Some(rejection) = error::find::<Rejection>(error) {
-        return Some(rejection.code());
-    }
-    #[cfg(feature = "tonic")]
-    {
-        if error::find::<tonic::TimeoutExpired>(error).is_some() {
-            return Some(Code::DeadlineExceeded);
-        }
-        if let Some(status) = error::find::<tonic::Status>(error) {
-            return Code::from_number(i32::from(status.code()).unsigned_abs());
-        }
-    }
-    None
+    error::code(error).map_or(Outcome::Failure, Outcome::from)
 }

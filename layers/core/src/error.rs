@@ -3,6 +3,7 @@
 //! A layer that adds an error boxes it and hands inner errors on as they are, so the cause of a
 //! failed call is somewhere down the `source()` chain of what the caller gets.
 
+use crate::{Code, Rejection};
 use std::error::Error;
 
 /// Any error that may cross threads; what every layer that adds an error answers with.
@@ -25,6 +26,27 @@ pub fn find<'e, T: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<
             return Some(found);
         }
         next = error.source();
+    }
+    None
+}
+
+/// The gRPC status code that an error stands for, by the first cause that has one.
+///
+/// That is a [`Rejection`], or, with the feature `tonic`, a `tonic::Status` or the timeout of a tonic
+/// channel.
+#[must_use]
+pub fn code(error: &(dyn Error + 'static)) -> Option<Code> {
+    if let Some(rejection) = find::<Rejection>(error) {
+        return Some(rejection.code());
+    }
+    #[cfg(feature = "tonic")]
+    {
+        if find::<tonic::TimeoutExpired>(error).is_some() {
+            return Some(Code::DeadlineExceeded);
+        }
+        if let Some(status) = find::<tonic::Status>(error) {
+            return Code::from_number(i32::from(status.code()).unsigned_abs());
+        }
     }
     None
 }

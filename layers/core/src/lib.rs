@@ -14,7 +14,7 @@
 //! | [`Picked`] | which endpoint answered | balance, metrics |
 //! | [`Instance`], [`Resolve`], [`Change`] | where a service is to be found | registry, discover |
 //! | [`Endpoint`], [`Availability`], [`Named`] | what a balancer may pick | connect, health, balance |
-//! | [`Live`] | a setting that may change while calls run | every layer with settings |
+//! | [`Live`], [`InvalidSetting`] | a setting that may change while calls run; one that never works | every layer with settings |
 //! | [`clock`], [`Dice`], [`Backoff`] | the one clock, the one source of chance, the one delay | everyone |
 //!
 //! # Example
@@ -45,24 +45,26 @@ mod outcome;
 mod record;
 mod rejection;
 mod resolve;
+mod setting;
 
 pub use self::{
     attempt::{Attempt, Tried},
     availability::{Availability, Reporter, State},
-    backoff::{Backoff, InvalidBackoff},
+    backoff::Backoff,
     classify::{ByResult, Carry, Classify, Grpc, Http, Recorded},
     code::{Code, UnknownCode},
     deadline::Deadline,
     dice::Dice,
     endpoint::{Endpoint, Named, Picked},
     error::BoxError,
-    instance::{EndpointId, Instance, InvalidInstance},
+    instance::{EndpointId, Instance},
     live::{Live, LiveSetter},
     options::CallOptions,
     outcome::Outcome,
     record::{Record, Recorder},
     rejection::{Rejection, Sent},
     resolve::{Change, Changes, Resolve},
+    setting::InvalidSetting,
 };
 
 #[cfg(doctest)]
