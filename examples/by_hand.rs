@@ -25,13 +25,19 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     // A service with two instances, which would run elsewhere and register themselves.
     let registry = Registry::memory();
     let (one, two) = (EchoServer::start().await, EchoServer::start().await);
-    let _one = registry.register(Instance::at("echo", one.address())?).await?;
-    let _two = registry.register(Instance::at("echo", two.address())?).await?;
+    let _one = registry
+        .register(Instance::at("echo", one.address())?)
+        .await?;
+    let _two = registry
+        .register(Instance::at("echo", two.address())?)
+        .await?;
 
     let stack = ServiceBuilder::new()
         .layer(TraceLayer::client())
         .layer(BreakerLayer::new(breaker::Settings::default()))
-        .layer(DeadlineLayer::new(deadline::Settings::new(Duration::from_secs(2))?))
+        .layer(DeadlineLayer::new(deadline::Settings::new(
+            Duration::from_secs(2),
+        )?))
         .layer(RetryLayer::new(retry::Settings::default()))
         .layer(TraceLayer::attempt())
         .layer(BalanceLayer::p2c())
@@ -47,6 +53,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         };
         println!("{}", client.unary(request).await?.into_inner().message);
     }
-    println!("{} and {} calls", one.counts().finished, two.counts().finished);
+    println!(
+        "{} and {} calls",
+        one.counts().finished,
+        two.counts().finished
+    );
     Ok(())
 }

@@ -34,7 +34,9 @@ async fn main() -> Result<(), BoxError> {
     // The backend would run elsewhere and register itself.
     let registry = Registry::memory();
     let backend = EchoServer::start().await;
-    let _backend = registry.register(Instance::at("echo", backend.address())?).await?;
+    let _backend = registry
+        .register(Instance::at("echo", backend.address())?)
+        .await?;
 
     let channel = Ziggurat::new(registry).channel("echo");
     let layers = ServiceBuilder::new()
@@ -42,7 +44,10 @@ async fn main() -> Result<(), BoxError> {
         .layer(AnswerLayer::new())
         .layer(DeadlineLayer::server().settings(deadline::Settings::new(Duration::from_secs(1))?))
         .layer(RateLimitLayer::new(Rate::per_second(100)?));
-    let router = Router::new().route("/echo", routing::post(echo)).layer(layers).with_state(channel);
+    let router = Router::new()
+        .route("/echo", routing::post(echo))
+        .layer(layers)
+        .with_state(channel);
 
     if let Some(address) = std::env::args().nth(1) {
         let listener = TcpListener::bind(&address).await?;
@@ -56,8 +61,14 @@ async fn main() -> Result<(), BoxError> {
         shown = show(address) => println!("{}", shown?),
     }
     let headers = backend.last_headers().unwrap_or_default();
-    println!("the backend saw grpc-timeout {:?}", headers.get("grpc-timeout"));
-    println!("the backend saw traceparent {:?}", headers.get("traceparent"));
+    println!(
+        "the backend saw grpc-timeout {:?}",
+        headers.get("grpc-timeout")
+    );
+    println!(
+        "the backend saw traceparent {:?}",
+        headers.get("traceparent")
+    );
     Ok(())
 }
 
@@ -71,12 +82,18 @@ async fn echo(State(channel): State<Channel>, Json(body): Json<Value>) -> impl I
         message: message.to_owned(),
         ..EchoRequest::default()
     };
-    match EchoClient::new(channel).unary(Request::new(request).idempotent()).await {
+    match EchoClient::new(channel)
+        .unary(Request::new(request).idempotent())
+        .await
+    {
         Ok(reply) => {
             let message = reply.into_inner().message;
             (StatusCode::OK, Json(json!({"message": message})))
         }
-        Err(status) => (http_status(&status), Json(json!({"error": status.message()}))),
+        Err(status) => (
+            http_status(&status),
+            Json(json!({"error": status.message()})),
+        ),
     }
 }
 

@@ -38,9 +38,14 @@ async fn main() -> Result<(), BoxError> {
         .layer(AnswerLayer::new())
         .layer(DeadlineLayer::server())
         .layer(RateLimitLayer::new(rate));
-    let tonic = Server::builder().layer(layers).add_service(EchoServer::new(EchoHandler::new("echo")));
+    let tonic = Server::builder()
+        .layer(layers)
+        .add_service(EchoServer::new(EchoHandler::new("echo")));
     servers.spawn(async move {
-        tonic.serve_with_incoming(TcpIncoming::from(grpc)).await.map_err(BoxError::from)
+        tonic
+            .serve_with_incoming(TcpIncoming::from(grpc))
+            .await
+            .map_err(BoxError::from)
     });
 
     let layers = ServiceBuilder::new()
@@ -48,10 +53,16 @@ async fn main() -> Result<(), BoxError> {
         .layer(AnswerLayer::new())
         .layer(DeadlineLayer::server())
         .layer(RateLimitLayer::new(rate));
-    let axum = Router::new().route("/", get(async || "hello\n")).layer(layers);
+    let axum = Router::new()
+        .route("/", get(async || "hello\n"))
+        .layer(layers);
     servers.spawn(async move { axum::serve(http, axum).await.map_err(BoxError::from) });
 
-    let mut client = EchoClient::new(Endpoint::from_shared(format!("http://{grpc_address}"))?.connect().await?);
+    let mut client = EchoClient::new(
+        Endpoint::from_shared(format!("http://{grpc_address}"))?
+            .connect()
+            .await?,
+    );
     for _ in 0..3 {
         match client.unary(EchoRequest::default()).await {
             Ok(_) => println!("gRPC: OK"),
@@ -60,7 +71,9 @@ async fn main() -> Result<(), BoxError> {
     }
     for _ in 0..3 {
         let mut socket = TcpStream::connect(http_address).await?;
-        socket.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await?;
+        socket
+            .write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+            .await?;
         let mut answer = String::new();
         socket.read_to_string(&mut answer).await?;
         println!("HTTP: {}", answer.lines().next().unwrap_or_default());

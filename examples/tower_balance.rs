@@ -19,20 +19,30 @@ use ziggurat_testkit::{EchoClient, EchoRequest, EchoServer};
 async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let registry = Registry::memory();
     let (one, two) = (EchoServer::start().await, EchoServer::start().await);
-    let _one = registry.register(Instance::at("echo", one.address())?).await?;
-    let _two = registry.register(Instance::at("echo", two.address())?).await?;
+    let _one = registry
+        .register(Instance::at("echo", one.address())?)
+        .await?;
+    let _two = registry
+        .register(Instance::at("echo", two.address())?)
+        .await?;
 
     let endpoints = ServiceBuilder::new()
         .layer(DiscoverLayer::new(registry, "echo"))
         .service(Connector::default());
     let (rtt, decay) = (Duration::from_millis(10), Duration::from_secs(10));
     let measured = PeakEwmaDiscover::new(endpoints, rtt, decay, CompleteOnResponse::default());
-    let balance = ServiceBuilder::new().buffer(64).service(Balance::new(measured));
+    let balance = ServiceBuilder::new()
+        .buffer(64)
+        .service(Balance::new(measured));
 
     let mut client = EchoClient::new(balance);
     for _ in 0..10 {
         client.unary(EchoRequest::default()).await?;
     }
-    println!("{} and {} calls", one.counts().finished, two.counts().finished);
+    println!(
+        "{} and {} calls",
+        one.counts().finished,
+        two.counts().finished
+    );
     Ok(())
 }

@@ -1,5 +1,48 @@
 //! Composable tower layers that make microservice clients and servers resilient.
+//!
+//! A client finds its service by name, spreads calls over the healthy instances, retries what may be
+//! retried, stops hammering what is down, keeps its deadline and carries its trace; a server sheds
+//! what it cannot serve. Each of these is a [`tower::Layer`](https://docs.rs/tower) of its own crate,
+//! re-exported here; together they are one [`client::Channel`].
+//!
+//! ```text
+//!  client   trace -> breaker -> deadline -> retry -> attempt span -> balance <- discover <- health <- connect
+//!  server   trace -> answer -> deadline -> rate limit -> handler
+//! ```
+//!
+//! # Example
+//!
+//! A service of one instance, found by its name and called through the whole stack.
+//!
+//! ```
+//! use ziggurat::{client::Ziggurat, coord::Registry, core::Instance};
+//! use ziggurat_testkit::{EchoClient, EchoRequest, EchoServer};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let server = EchoServer::start().await;
+//! let registry = Registry::memory();
+//! let registration = registry.register(Instance::at("echo", server.address())?).await?;
+//!
+//! let mut client = EchoClient::new(Ziggurat::new(registry).channel("echo"));
+//! let request = EchoRequest { message: "hello".into(), ..EchoRequest::default() };
+//! assert_eq!(client.unary(request).await?.into_inner().message, "hello");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Features
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `client` | [`client`], with the layers that it stacks, and the edge to tonic |
+//! | `server` | the layers on the way into a server |
+//! | `coord` | [`coord`]: the store and the registry; no HTTP, no tonic |
+//! | `answer`, `balance`, `breaker`, ... | one layer each |
+//!
+//! The first three are on by default.
 
+// The crate's own name for it; `::core` is the language's.
 pub use ziggurat_core as core;
 
 #[cfg(feature = "answer")]
@@ -27,3 +70,7 @@ pub use ziggurat_trace as trace;
 pub mod client;
 #[cfg(feature = "coord")]
 pub mod coord;
+
+#[cfg(all(doctest, feature = "client", feature = "coord", feature = "server"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -22,7 +22,9 @@ use ziggurat::{
     retry::RetryLayer,
     trace::TraceLayer,
 };
-use ziggurat_testkit::{EchoClient, EchoRequest, EchoServer, PlainClient, assert_clone, assert_send, assert_sync};
+use ziggurat_testkit::{
+    EchoClient, EchoRequest, EchoServer, PlainClient, assert_clone, assert_send, assert_sync,
+};
 
 /// Does with `stack` whatever a user of a generated client may.
 async fn serves_generated_clients<S, B>(stack: S)
@@ -48,7 +50,11 @@ where
     let mut client = EchoClient::new(stack);
     tasks.spawn(async move {
         client.unary(EchoRequest::default()).await.unwrap();
-        let mut replies = client.server_stream(EchoRequest::default()).await.unwrap().into_inner();
+        let mut replies = client
+            .server_stream(EchoRequest::default())
+            .await
+            .unwrap()
+            .into_inner();
         while replies.message().await.unwrap().is_some() {}
     });
     tasks.join_all().await;

@@ -88,11 +88,17 @@ where
     runtime().block_on(async {
         exercise(&answering, request).await;
         ready_and_dropped(&answering).await;
-        assert!(answers.gauge.started() > 0, "nothing reached the inner service");
+        assert!(
+            answers.gauge.started() > 0,
+            "nothing reached the inner service"
+        );
         answers.assert_nothing_is_held(answering);
 
         called_and_dropped(&silent).await;
-        assert!(never.gauge.started() > 0, "nothing reached the inner service");
+        assert!(
+            never.gauge.started() > 0,
+            "nothing reached the inner service"
+        );
         never.assert_nothing_is_held(silent);
     });
 }

@@ -206,7 +206,10 @@ impl Shared {
 
 impl Closed {
     fn new() -> Self {
-        Self(Rejection::decided(Code::Unavailable, "the channel was closed"))
+        Self(Rejection::decided(
+            Code::Unavailable,
+            "the channel was closed",
+        ))
     }
 }
 

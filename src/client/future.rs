@@ -59,7 +59,9 @@ impl Future for ResponseFuture {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().state.project() {
             StateProj::Refused { error } => {
-                let error = error.take().expect("a future is not polled after it has ended");
+                let error = error
+                    .take()
+                    .expect("a future is not polled after it has ended");
                 Poll::Ready(Err(error.into()))
             }
             StateProj::Sent { future, inside } => {

@@ -71,10 +71,18 @@ mod tests {
         let closing = gate.close();
         let mut closing = std::pin::pin!(closing);
         let second = Duration::from_secs(1);
-        assert!(tokio::time::timeout(second, closing.as_mut()).await.is_err());
+        assert!(
+            tokio::time::timeout(second, closing.as_mut())
+                .await
+                .is_err()
+        );
         assert!(gate.is_closed() && gate.enter().is_none());
         drop(one);
-        assert!(tokio::time::timeout(second, closing.as_mut()).await.is_err());
+        assert!(
+            tokio::time::timeout(second, closing.as_mut())
+                .await
+                .is_err()
+        );
         drop(other);
         closing.await;
         gate.close().await;

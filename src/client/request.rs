@@ -64,7 +64,11 @@ fn ask<T>(
     mut request: tonic::Request<T>,
     ask: impl FnOnce(CallOptions) -> CallOptions,
 ) -> tonic::Request<T> {
-    let options = request.extensions().get::<CallOptions>().copied().unwrap_or_default();
+    let options = request
+        .extensions()
+        .get::<CallOptions>()
+        .copied()
+        .unwrap_or_default();
     request.extensions_mut().insert(ask(options));
     request
 }
@@ -75,8 +79,14 @@ mod tests {
 
     #[test]
     fn what_is_asked_for_adds_up() {
-        let request = tonic::Request::new(()).idempotent().with_hash_key(7).wait_for_ready();
-        let expected = CallOptions::new().idempotent(true).hash_key(7).wait_for_ready(true);
+        let request = tonic::Request::new(())
+            .idempotent()
+            .with_hash_key(7)
+            .wait_for_ready();
+        let expected = CallOptions::new()
+            .idempotent(true)
+            .hash_key(7)
+            .wait_for_ready(true);
         assert_eq!(request.extensions().get(), Some(&expected));
     }
 }

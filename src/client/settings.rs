@@ -46,7 +46,9 @@ impl ChannelSettings {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            deadline: deadline::Settings::new(DEFAULT_TIMEOUT).unwrap_or_default().into(),
+            deadline: deadline::Settings::new(DEFAULT_TIMEOUT)
+                .unwrap_or_default()
+                .into(),
             breaker: breaker::Settings::default().into(),
             // The deadline layer outside keeps the time for all attempts.
             retry: retry::Settings::default().enforce_deadline(false).into(),
@@ -107,7 +109,8 @@ impl ChannelSettings {
     /// If it is no authority.
     pub fn authority(mut self, authority: &str) -> Result<Self, InvalidSetting> {
         let parsed = authority.parse();
-        self.authority = Some(parsed.map_err(|_| invalid("authority", authority, "must be host or host:port"))?);
+        self.authority =
+            Some(parsed.map_err(|_| invalid("authority", authority, "must be host or host:port"))?);
         Ok(self)
     }
 
@@ -118,7 +121,8 @@ impl ChannelSettings {
     /// If it cannot stand in a header.
     pub fn user_agent(mut self, user_agent: &str) -> Result<Self, InvalidSetting> {
         let parsed = HeaderValue::from_str(user_agent);
-        self.user_agent = Some(parsed.map_err(|_| invalid("user_agent", user_agent, "must be visible ASCII"))?);
+        self.user_agent =
+            Some(parsed.map_err(|_| invalid("user_agent", user_agent, "must be visible ASCII"))?);
         Ok(self)
     }
 }
@@ -133,8 +137,13 @@ mod tests {
 
     #[test]
     fn what_cannot_stand_in_a_header_is_refused_by_field_and_value() {
-        let error = ChannelSettings::new().authority("not an authority").unwrap_err();
-        assert_eq!((error.field(), error.value()), ("authority", r#""not an authority""#));
+        let error = ChannelSettings::new()
+            .authority("not an authority")
+            .unwrap_err();
+        assert_eq!(
+            (error.field(), error.value()),
+            ("authority", r#""not an authority""#)
+        );
         let error = ChannelSettings::new().user_agent("a\nb").unwrap_err();
         assert_eq!((error.field(), error.value()), ("user_agent", r#""a\nb""#));
     }

@@ -45,8 +45,17 @@ mod tests {
     fn the_best_endpoint_counts() {
         let of = |states: &[State]| ChannelState::of(states.iter().copied());
         assert_eq!(of(&[]), ChannelState::Connecting);
-        assert_eq!(of(&[State::Down, State::Ejected]), ChannelState::TransientFailure);
-        assert_eq!(of(&[State::Down, State::Connecting]), ChannelState::Connecting);
-        assert_eq!(of(&[State::Connecting, State::Ready, State::Down]), ChannelState::Ready);
+        assert_eq!(
+            of(&[State::Down, State::Ejected]),
+            ChannelState::TransientFailure
+        );
+        assert_eq!(
+            of(&[State::Down, State::Connecting]),
+            ChannelState::Connecting
+        );
+        assert_eq!(
+            of(&[State::Connecting, State::Ready, State::Down]),
+            ChannelState::Ready
+        );
     }
 }

@@ -37,7 +37,11 @@ async fn the_whole_stack_serves_a_generated_client() {
         async move { client.unary(hello()).await.unwrap() }
     });
     futures_util::future::join_all(calls).await;
-    assert!(house.arrived().iter().all(|calls| *calls > 0), "{:?}", house.arrived());
+    assert!(
+        house.arrived().iter().all(|calls| *calls > 0),
+        "{:?}",
+        house.arrived()
+    );
 }
 
 #[tokio::test]
@@ -48,7 +52,11 @@ async fn any_layer_can_be_left_out() {
         .layer(DiscoverLayer::new(house.registry.clone(), "echo"))
         .service(Connector::default());
     EchoClient::new(stack.clone()).unary(hello()).await.unwrap();
-    let mut streamed = EchoClient::new(stack).server_stream(hello()).await.unwrap().into_inner();
+    let mut streamed = EchoClient::new(stack)
+        .server_stream(hello())
+        .await
+        .unwrap()
+        .into_inner();
     while streamed.message().await.unwrap().is_some() {}
 }
 
@@ -56,7 +64,9 @@ async fn any_layer_can_be_left_out() {
 async fn a_limit_on_the_client_is_resource_exhausted_with_a_pushback() {
     let house = House::of(1).await;
     let stack = ServiceBuilder::new()
-        .layer(RateLimitLayer::new(Rate::per_second(1).unwrap().burst(2).unwrap()))
+        .layer(RateLimitLayer::new(
+            Rate::per_second(1).unwrap().burst(2).unwrap(),
+        ))
         .layer(BalanceLayer::p2c())
         .layer(DiscoverLayer::new(house.registry.clone(), "echo"))
         .service(Connector::default());

@@ -4,7 +4,6 @@ use crate::house::{House, hello};
 use std::time::Duration;
 use tonic::{Code, Request, codec::CompressionEncoding, metadata::MetadataValue};
 use ziggurat::{
-
     client::{ChannelSettings, ChannelState, RequestExt, Ziggurat},
     core::{State, error},
 };
@@ -20,15 +19,27 @@ async fn a_service_is_called_by_its_name() {
         let reply = client.unary(hello()).await.unwrap().into_inner();
         assert_eq!(reply.message, "hello");
     }
-    assert!(house.arrived().iter().all(|calls| *calls >= 1), "{:?}", house.arrived());
+    assert!(
+        house.arrived().iter().all(|calls| *calls >= 1),
+        "{:?}",
+        house.arrived()
+    );
 }
 
 #[tokio::test]
 async fn streams_of_all_kinds_pass_through() {
     let house = House::of(2).await;
     let mut client = EchoClient::new(house.ziggurat().channel("echo"));
-    let request = EchoRequest { message: "again".to_owned(), repeat: 5, ..EchoRequest::default() };
-    let mut replies = client.server_stream(request.clone()).await.unwrap().into_inner();
+    let request = EchoRequest {
+        message: "again".to_owned(),
+        repeat: 5,
+        ..EchoRequest::default()
+    };
+    let mut replies = client
+        .server_stream(request.clone())
+        .await
+        .unwrap()
+        .into_inner();
     let mut heard = 0;
     while let Some(reply) = replies.message().await.unwrap() {
         assert_eq!(reply.message, "again");
@@ -37,9 +48,17 @@ async fn streams_of_all_kinds_pass_through() {
     assert_eq!(heard, 5);
 
     let requests = vec![request.clone(), request.clone(), request];
-    let said = client.client_stream(tokio_stream(requests.clone())).await.unwrap().into_inner();
+    let said = client
+        .client_stream(tokio_stream(requests.clone()))
+        .await
+        .unwrap()
+        .into_inner();
     assert!(said.message.contains("again"));
-    let mut replies = client.bidi(tokio_stream(requests)).await.unwrap().into_inner();
+    let mut replies = client
+        .bidi(tokio_stream(requests))
+        .await
+        .unwrap()
+        .into_inner();
     assert!(replies.message().await.unwrap().is_some());
 }
 
@@ -49,9 +68,16 @@ async fn channels_of_one_name_share_everything() {
     let ziggurat = house.ziggurat();
     let channels: Vec<_> = (0..100).map(|_| ziggurat.channel("echo")).collect();
     for channel in &channels {
-        EchoClient::new(channel.clone()).unary(hello()).await.unwrap();
+        EchoClient::new(channel.clone())
+            .unary(hello())
+            .await
+            .unwrap();
     }
-    assert_eq!(house.servers[0].counts().accepted, 1, "one connection serves all channels");
+    assert_eq!(
+        house.servers[0].counts().accepted,
+        1,
+        "one connection serves all channels"
+    );
     assert_eq!(channels[99].endpoints()[0].calls(), 100);
 }
 
@@ -59,7 +85,10 @@ async fn channels_of_one_name_share_everything() {
 async fn dropping_the_last_channel_closes_the_connections() {
     let house = House::of(2).await;
     let channel = house.ziggurat().channel("echo");
-    EchoClient::new(channel.clone()).unary(hello()).await.unwrap();
+    EchoClient::new(channel.clone())
+        .unary(hello())
+        .await
+        .unwrap();
     drop(channel);
     for server in &house.servers {
         server.until(|counts| counts.connections == 0).await;
@@ -74,11 +103,19 @@ async fn a_channel_connects_when_it_is_told_and_says_how_it_does() {
     channel.connect().await.unwrap();
     assert_eq!(channel.state(), ChannelState::Ready);
     channel.ready().await.unwrap();
-    assert!(channel.endpoints().iter().all(|endpoint| endpoint.state() == State::Ready));
+    assert!(
+        channel
+            .endpoints()
+            .iter()
+            .all(|endpoint| endpoint.state() == State::Ready)
+    );
 
     let nobody = house.ziggurat().channel("nobody");
     let error = nobody.connect().await.unwrap_err();
-    assert!(error.to_string().contains("no endpoints for nobody"), "{error}");
+    assert!(
+        error.to_string().contains("no endpoints for nobody"),
+        "{error}"
+    );
     assert_eq!(nobody.state(), ChannelState::Connecting);
 }
 
@@ -100,11 +137,17 @@ async fn closing_waits_for_the_calls_in_flight_and_refuses_new_ones() {
     assert_eq!(finished, 1);
     assert_eq!(channel.state(), ChannelState::Shutdown);
     let status = client.unary(hello()).await.unwrap_err();
-    assert_eq!((status.code(), status.message()), (Code::Unavailable, "the channel was closed"));
+    assert_eq!(
+        (status.code(), status.message()),
+        (Code::Unavailable, "the channel was closed")
+    );
     assert!(error::find::<ziggurat::client::Closed>(&status).is_some());
 
     // A new channel of the name is a new one.
-    EchoClient::new(house.ziggurat().channel("echo")).unary(hello()).await.unwrap();
+    EchoClient::new(house.ziggurat().channel("echo"))
+        .unary(hello())
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -112,7 +155,9 @@ async fn interceptors_compression_and_limits_work_as_on_any_channel() {
     let house = House::of(1).await;
     house.servers[0].record(true);
     let authorize = |mut request: Request<()>| {
-        request.metadata_mut().insert("authorization", MetadataValue::from_static("Bearer x"));
+        request
+            .metadata_mut()
+            .insert("authorization", MetadataValue::from_static("Bearer x"));
         Ok(request)
     };
     let channel = house.ziggurat().channel("echo");
@@ -120,7 +165,11 @@ async fn interceptors_compression_and_limits_work_as_on_any_channel() {
         .send_compressed(CompressionEncoding::Gzip)
         .accept_compressed(CompressionEncoding::Gzip);
     let status = client.unary(hello()).await.unwrap_err();
-    assert_eq!(status.code(), Code::Unimplemented, "the server knows no gzip, and says so: {status}");
+    assert_eq!(
+        status.code(),
+        Code::Unimplemented,
+        "the server knows no gzip, and says so: {status}"
+    );
     let seen = house.servers[0].recorded();
     assert_eq!(seen[0]["authorization"], "Bearer x");
     assert_eq!(seen[0]["grpc-encoding"], "gzip");
@@ -135,9 +184,18 @@ async fn the_user_agent_can_be_overridden() {
     let house = House::of(1).await;
     let settings = ChannelSettings::new().user_agent("sturdy/1.0").unwrap();
     let ziggurat = Ziggurat::new(house.registry.clone()).service("echo", settings);
-    EchoClient::new(ziggurat.channel("echo")).unary(hello()).await.unwrap();
+    EchoClient::new(ziggurat.channel("echo"))
+        .unary(hello())
+        .await
+        .unwrap();
     let headers = house.servers[0].last_headers().unwrap();
-    assert!(headers["user-agent"].to_str().unwrap().starts_with("sturdy/1.0"), "{headers:?}");
+    assert!(
+        headers["user-agent"]
+            .to_str()
+            .unwrap()
+            .starts_with("sturdy/1.0"),
+        "{headers:?}"
+    );
 }
 
 #[tokio::test]
@@ -157,9 +215,14 @@ async fn a_name_that_nobody_knows_is_unavailable_and_never_hangs() {
     let house = House::of(0).await;
     let mut client = EchoClient::new(house.ziggurat().channel("nobody"));
     let status = client.unary(hello()).await.unwrap_err();
-    assert_eq!((status.code(), status.message()), (Code::Unavailable, "no endpoints for nobody"));
+    assert_eq!(
+        (status.code(), status.message()),
+        (Code::Unavailable, "no endpoints for nobody")
+    );
 
-    let patient = hello().wait_for_ready().with_timeout(Duration::from_millis(50));
+    let patient = hello()
+        .wait_for_ready()
+        .with_timeout(Duration::from_millis(50));
     let status = client.unary(patient).await.unwrap_err();
     assert_eq!(status.code(), Code::DeadlineExceeded, "{status}");
 }
@@ -168,7 +231,11 @@ async fn a_name_that_nobody_knows_is_unavailable_and_never_hangs() {
 async fn a_call_that_waits_is_served_by_the_endpoint_that_comes() {
     let mut house = House::of(0).await;
     let mut client = EchoClient::new(house.ziggurat().channel("echo"));
-    let call = async { client.unary(hello().wait_for_ready().with_timeout(20 * SECOND)).await };
+    let call = async {
+        client
+            .unary(hello().wait_for_ready().with_timeout(20 * SECOND))
+            .await
+    };
     let (answer, ()) = tokio::join!(call, house.join());
     assert_eq!(answer.unwrap().into_inner().server, "echo-0");
 }

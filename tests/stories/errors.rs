@@ -55,9 +55,7 @@ where
 {
     type Response = S::Response;
     type Error = BoxError;
-    type Future = std::pin::Pin<
-        Box<dyn Future<Output = Result<S::Response, BoxError>> + Send>,
-    >;
+    type Future = std::pin::Pin<Box<dyn Future<Output = Result<S::Response, BoxError>> + Send>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         self.0.poll_ready(cx)
@@ -80,7 +78,10 @@ where
     B::Error: Into<BoxError> + Send,
     Cause: Error + 'static,
 {
-    let bare = EchoClient::new(stack.clone()).unary(hello()).await.unwrap_err();
+    let bare = EchoClient::new(stack.clone())
+        .unary(hello())
+        .await
+        .unwrap_err();
     let deep = Wrap(Wrap(Wrap(stack)));
     let wrapped = EchoClient::new(deep).unary(hello()).await.unwrap_err();
     for status in [&bare, &wrapped] {
@@ -88,7 +89,10 @@ where
         assert!(status.message().contains(message), "{status:?}");
         assert!(error::find::<Cause>(status).is_some(), "{status:?}");
         assert!(error::find::<Rejection>(status).is_some(), "{status:?}");
-        assert_eq!(error::code(status).map(|code| i32::from(code.number())), Some(code.into()));
+        assert_eq!(
+            error::code(status).map(|code| i32::from(code.number())),
+            Some(code.into())
+        );
     }
     wrapped
 }
@@ -108,8 +112,12 @@ async fn an_open_circuit() {
 #[tokio::test]
 async fn a_rate_limit() {
     let rate = Rate::new(1, Duration::from_secs(60)).unwrap();
-    let limit = RateLimitLayer::new(rate).layer(Strict::around(HttpScript::new([Step::grpc("ok")])));
-    let first = limit.clone().oneshot(http::Request::new(Body::empty())).await;
+    let limit =
+        RateLimitLayer::new(rate).layer(Strict::around(HttpScript::new([Step::grpc("ok")])));
+    let first = limit
+        .clone()
+        .oneshot(http::Request::new(Body::empty()))
+        .await;
     assert!(first.is_ok());
     let status = seen::<_, _, Limited>(limit, Code::ResourceExhausted, "rate limit").await;
     assert!(pushback(&status).unwrap() > 50_000);
@@ -162,7 +170,10 @@ async fn a_connection_that_is_refused() {
 async fn an_open_circuit_behind_a_buffer_does_not_poison_it() {
     let layer = BreakerLayer::default();
     let inner = Strict::around(HttpScript::new([Step::grpc("")]));
-    let buffered = ServiceBuilder::new().buffer(8).layer(layer.clone()).service(inner);
+    let buffered = ServiceBuilder::new()
+        .buffer(8)
+        .layer(layer.clone())
+        .service(inner);
     let mut client = EchoClient::new(buffered);
     layer.handle().force_open();
     for _ in 0..3 {

@@ -38,7 +38,10 @@ async fn a_dead_endpoint_among_three_costs_no_call() {
 
 #[tokio::test]
 async fn an_endpoint_that_fails_at_once_attracts_no_load() {
-    for behaviour in [Behaviour::Fail(Code::Unavailable), Behaviour::FailLate(Code::Unavailable)] {
+    for behaviour in [
+        Behaviour::Fail(Code::Unavailable),
+        Behaviour::FailLate(Code::Unavailable),
+    ] {
         let house = House::of(5).await;
         for server in &house.servers {
             server.latency(Duration::from_millis(1));
@@ -83,7 +86,11 @@ async fn connections_of_a_bounded_age_cost_no_call() {
     let mut servers = Vec::new();
     for name in ["a", "b"] {
         let age = Duration::from_millis(100);
-        let server = EchoServer::setup().name(name).max_connection_age(age).start().await;
+        let server = EchoServer::setup()
+            .name(name)
+            .max_connection_age(age)
+            .start()
+            .await;
         house.register(name, &server).await;
         servers.push(server);
     }
@@ -97,7 +104,10 @@ async fn connections_of_a_bounded_age_cost_no_call() {
         }
     });
     futures_util::future::join_all(calls).await;
-    let accepted: usize = servers.iter().map(|server| server.counts().accepted as usize).sum();
+    let accepted: usize = servers
+        .iter()
+        .map(|server| server.counts().accepted as usize)
+        .sum();
     assert!(accepted >= 2);
 }
 
@@ -121,29 +131,48 @@ async fn a_removed_endpoint_finishes_its_call() {
     let (answer, _registration) = tokio::join!(call, replace);
     assert_eq!(answer.unwrap().into_inner().server, "echo-0");
     server.until(|counts| counts.connections == 0).await;
-    assert_eq!(client.unary(hello()).await.unwrap().into_inner().server, "other");
+    assert_eq!(
+        client.unary(hello()).await.unwrap().into_inner().server,
+        "other"
+    );
 }
 
 #[tokio::test]
 async fn an_open_circuit_says_so_and_heals_under_the_same_client() {
     let house = House::of(1).await;
     let open_for = Duration::from_millis(200);
-    let breaker = breaker::Settings::default().consecutive_failures(5).unwrap();
+    let breaker = breaker::Settings::default()
+        .consecutive_failures(5)
+        .unwrap();
     let breaker = breaker.open_for(open_for).unwrap();
-    let settings = ChannelSettings::new().breaker(breaker).retry(retry::Settings::new().attempts(NonZeroU32::MIN));
+    let settings = ChannelSettings::new()
+        .breaker(breaker)
+        .retry(retry::Settings::new().attempts(NonZeroU32::MIN));
     let ziggurat = Ziggurat::new(house.registry.clone()).service("echo", settings);
     let mut client = EchoClient::new(ziggurat.channel("echo"));
     client.unary(hello()).await.unwrap();
 
     house.servers[0].behave(Behaviour::Fail(Code::Internal));
     for _ in 0..5 {
-        assert_eq!(client.unary(hello()).await.unwrap_err().code(), Code::Internal);
+        assert_eq!(
+            client.unary(hello()).await.unwrap_err().code(),
+            Code::Internal
+        );
     }
     let status = client.unary(hello()).await.unwrap_err();
-    assert_eq!((status.code(), status.message()), (Code::Unavailable, "circuit open"));
+    assert_eq!(
+        (status.code(), status.message()),
+        (Code::Unavailable, "circuit open")
+    );
     assert!(status.metadata().get("grpc-retry-pushback-ms").is_some());
     assert!(error::find::<breaker::Open>(&status).is_some());
-    assert!(error::find::<Rejection>(&status).unwrap().retry_after().unwrap() <= open_for * 2);
+    assert!(
+        error::find::<Rejection>(&status)
+            .unwrap()
+            .retry_after()
+            .unwrap()
+            <= open_for * 2
+    );
     assert_eq!(house.arrived(), [6]);
 
     house.servers[0].behave(Behaviour::Healthy);

@@ -52,7 +52,10 @@ impl House {
 
     /// How many calls the servers have begun, all together.
     pub(crate) fn arrived(&self) -> Vec<u64> {
-        self.servers.iter().map(|server| server.counts().arrived as u64).collect()
+        self.servers
+            .iter()
+            .map(|server| server.counts().arrived as u64)
+            .collect()
     }
 }
 

@@ -27,7 +27,10 @@ use ziggurat_testkit::{
 
 /// Two requests at once, and one more every ten seconds.
 fn rate() -> Rate {
-    Rate::new(1, Duration::from_secs(10)).unwrap().burst(2).unwrap()
+    Rate::new(1, Duration::from_secs(10))
+        .unwrap()
+        .burst(2)
+        .unwrap()
 }
 
 async fn listen() -> (TcpListener, SocketAddr) {
@@ -66,9 +69,17 @@ async fn a_tonic_server_answers_what_its_layers_reject() {
 
     // Every connection gets clones of one layer value: the limit is the server's.
     for _ in 0..2 {
-        plain_client(address).await.unary(EchoRequest::default()).await.unwrap();
+        plain_client(address)
+            .await
+            .unary(EchoRequest::default())
+            .await
+            .unwrap();
     }
-    let limited = plain_client(address).await.unary(EchoRequest::default()).await.unwrap_err();
+    let limited = plain_client(address)
+        .await
+        .unary(EchoRequest::default())
+        .await
+        .unwrap_err();
     assert_eq!(limited.code(), Code::ResourceExhausted);
     let pushback = limited.metadata().get("grpc-retry-pushback-ms").unwrap();
     let millis: u64 = pushback.to_str().unwrap().parse().unwrap();
@@ -117,7 +128,10 @@ async fn an_axum_router_answers_what_its_layers_reject() {
     let parent = "traceparent: 00-0190a5c27b1e7c3d9e4f0123456789ab-00f067aa0ba902b7-01\r\n";
     let answer = get_http(address, parent).await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-    assert!(answer.ends_with("0190a5c27b1e7c3d9e4f0123456789ab"), "{answer}");
+    assert!(
+        answer.ends_with("0190a5c27b1e7c3d9e4f0123456789ab"),
+        "{answer}"
+    );
     get_http(address, "").await;
     let limited = get_http(address, "").await;
     assert!(limited.starts_with("HTTP/1.1 429"), "{limited}");
@@ -151,8 +165,14 @@ async fn a_handlers_calls_carry_the_deadline_and_the_trace_that_it_serves() {
     assert!(answer.ends_with("called"), "{answer}");
     let seen = backend.last_headers().unwrap();
     let sent = seen["traceparent"].to_str().unwrap();
-    assert!(sent.starts_with("00-0190a5c27b1e7c3d9e4f0123456789ab-"), "{sent}");
-    assert!(!sent.contains("00f067aa0ba902b7"), "a step of its own: {sent}");
+    assert!(
+        sent.starts_with("00-0190a5c27b1e7c3d9e4f0123456789ab-"),
+        "{sent}"
+    );
+    assert!(
+        !sent.contains("00f067aa0ba902b7"),
+        "a step of its own: {sent}"
+    );
     let timeout = ziggurat::core::grpc::decode_timeout(&seen["grpc-timeout"]).unwrap();
     assert!(timeout <= Duration::from_secs(1), "{timeout:?}");
 }

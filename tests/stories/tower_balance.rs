@@ -18,13 +18,19 @@ async fn tower_balances_what_we_discover() {
         .service(Connector::default());
     let (rtt, decay) = (Duration::from_millis(10), Duration::from_secs(10));
     let measured = PeakEwmaDiscover::new(endpoints, rtt, decay, CompleteOnResponse::default());
-    let balance = ServiceBuilder::new().buffer(64).service(Balance::new(measured));
+    let balance = ServiceBuilder::new()
+        .buffer(64)
+        .service(Balance::new(measured));
 
     let mut client = EchoClient::new(balance);
     for _ in 0..100 {
         client.unary(hello()).await.unwrap();
     }
-    assert!(house.arrived().iter().all(|calls| *calls > 0), "{:?}", house.arrived());
+    assert!(
+        house.arrived().iter().all(|calls| *calls > 0),
+        "{:?}",
+        house.arrived()
+    );
 
     house.join().await;
     while house.arrived()[2] == 0 {
