@@ -5,9 +5,10 @@ use std::time::Duration;
 use tonic::{Code, Request, codec::CompressionEncoding, metadata::MetadataValue};
 use ziggurat::{
     client::{ChannelSettings, ChannelState, RequestExt, Ziggurat},
-    core::{State, error},
+    core::{Live, State, error},
+    deadline,
 };
-use ziggurat_testkit::{EchoClient, EchoRequest};
+use ziggurat_testkit::{EchoClient, EchoRequest, EchoServer};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -195,6 +196,60 @@ async fn the_user_agent_can_be_overridden() {
             .unwrap()
             .starts_with("sturdy/1.0"),
         "{headers:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_service_is_addressed_by_its_name_or_by_another_authority() {
+    let (seen, mut authorities) = tokio::sync::mpsc::unbounded_channel();
+    let spy =
+        tower::util::MapRequestLayer::new(move |request: http::Request<tonic::body::Body>| {
+            let _ = seen.send(request.uri().authority().map(ToString::to_string));
+            request
+        });
+    let server = EchoServer::setup().layer(spy).start().await;
+    let mut house = House::of(0).await;
+    house.register("spied", &server).await;
+    EchoClient::new(house.ziggurat().channel("echo"))
+        .unary(hello())
+        .await
+        .unwrap();
+    assert_eq!(authorities.recv().await.unwrap().as_deref(), Some("echo"));
+
+    let settings = ChannelSettings::new().authority("echo.test:443").unwrap();
+    let ziggurat = house.ziggurat().settings(settings);
+    EchoClient::new(ziggurat.channel("echo"))
+        .unary(hello())
+        .await
+        .unwrap();
+    assert_eq!(
+        authorities.recv().await.unwrap().as_deref(),
+        Some("echo.test:443")
+    );
+}
+
+#[tokio::test]
+async fn settings_change_under_a_running_channel() {
+    let house = House::of(1).await;
+    let (setter, timeouts) = Live::channel(deadline::Settings::unbounded());
+    let settings = ChannelSettings::new().deadline(timeouts);
+    let mut client = EchoClient::new(house.ziggurat().settings(settings).channel("echo"));
+    client.unary(hello()).await.unwrap();
+    assert!(
+        house.servers[0]
+            .last_headers()
+            .unwrap()
+            .get("grpc-timeout")
+            .is_none()
+    );
+    setter.set(deadline::Settings::new(SECOND).unwrap());
+    client.unary(hello()).await.unwrap();
+    assert!(
+        house.servers[0]
+            .last_headers()
+            .unwrap()
+            .get("grpc-timeout")
+            .is_some()
     );
 }
 
