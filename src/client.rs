@@ -22,6 +22,7 @@ mod body;
 mod channel;
 mod future;
 mod gate;
+mod keeper;
 mod request;
 mod settings;
 mod stack;

@@ -1,38 +1,78 @@
 //! Power of two choices over endpoints that are all good, by latency: the choice alone.
 
-use std::time::Duration;
+use super::floor;
+use futures_util::stream;
+use std::{convert::Infallible, time::Duration};
 use tower::{
+    BoxError, Layer, Service,
     balance::p2c::Balance,
     buffer::Buffer,
-    discover::ServiceList,
+    discover::{Change, ServiceList},
     load::{CompleteOnResponse, PeakEwma},
 };
-use ziggurat_benches::{Board, Noop};
+use ziggurat_balance::{BalanceLayer, Foreign, ForeignEndpoint, Settings};
+use ziggurat_benches::{Board, HttpNoop, HttpRequest, Noop};
+use ziggurat_core::{ByResult, Grpc};
 
-type Endpoints = ServiceList<Vec<PeakEwma<Noop>>>;
+type Endpoints<S> = ServiceList<Vec<PeakEwma<S>>>;
+
+const CALLS: usize = 1024;
 
 pub(crate) fn rows(board: &mut Board) {
     for (state, endpoints) in [("", 10), ("N=1000", 1000)] {
         board
             .section::<u64>("balance", state)
-            .service("floor", || Noop)
-            .alone("tower", move || tower(endpoints))
-            .service("tower+buffer", move || Buffer::new(tower(endpoints), 1024));
+            .service("bare", || Noop)
+            .service("floor", move || floor::p2c(endpoints))
+            .service("ziggurat", move || ziggurat(ByResult, endpoints, Noop))
+            .alone("tower", move || tower::<_, u64>(endpoints, Noop))
+            .service("tower+buffer", move || {
+                Buffer::new(tower::<_, u64>(endpoints, Noop), CALLS)
+            });
     }
+
+    board
+        .section::<HttpRequest>("balance", "http")
+        .service("floor", || HttpNoop)
+        .service("ziggurat", || ziggurat(Grpc, 10, HttpNoop))
+        .alone("tower", || tower::<_, HttpRequest>(10, HttpNoop))
+        .service("tower+buffer", || {
+            Buffer::new(tower::<_, HttpRequest>(10, HttpNoop), CALLS)
+        });
+}
+
+/// Endpoints of a service that has run for a while: they are past their slow start.
+pub(crate) fn ziggurat<S, C>(
+    classifier: C,
+    endpoints: usize,
+    service: S,
+) -> ziggurat_balance::Balance<ForeignEndpoint<S>, C>
+where
+    S: Clone + Send + Sync + 'static,
+    C: Clone,
+{
+    let found = vec![service; endpoints].into_iter().enumerate();
+    let found = found.map(|(nth, service)| Ok::<_, Infallible>(Change::Insert(nth, service)));
+    BalanceLayer::p2c()
+        .classify_with(classifier)
+        .settings(Settings::new().slow_start(Duration::ZERO))
+        .layer(Foreign::new("users", stream::iter(found)))
 }
 
 /// Not `Clone`: in a client it stands behind a buffer.
-fn tower(endpoints: usize) -> Balance<Endpoints, u64> {
+pub(crate) fn tower<S, Req>(endpoints: usize, service: S) -> Balance<Endpoints<S>, Req>
+where
+    S: Service<Req, Error: Into<BoxError>> + Clone,
+{
     let endpoint = |_| {
         let (rtt, decay) = (Duration::from_millis(1), Duration::from_secs(10));
         PeakEwma::new(
-            Noop,
+            service.clone(),
             rtt,
             decay.as_nanos() as f64,
             CompleteOnResponse::default(),
         )
     };
-    Balance::new(ServiceList::new(
-        (0..endpoints).map(endpoint).collect::<Vec<_>>(),
-    ))
+    let endpoints = (0..endpoints).map(endpoint).collect::<Vec<_>>();
+    Balance::new(ServiceList::new(endpoints))
 }

@@ -1,22 +1,28 @@
 //! Circuit breakers: closed, the path of nearly every call, and open.
 
+use super::floor;
 use failsafe::{
     Config, backoff,
     failure_policy::{self, ConsecutiveFailures},
     futures::CircuitBreaker,
 };
 use recloser::{AsyncRecloser, Recloser};
-use std::{fmt::Debug, time::Duration};
-use tower::{BoxError, Layer, Service, service_fn};
+use std::{fmt::Debug, future::ready, time::Duration};
+use tokio::runtime::Handle;
+use tower::{BoxError, Layer, Service, ServiceExt, service_fn};
 use tower_resilience_circuitbreaker::CircuitBreakerLayer;
 use ziggurat_benches::{Board, Noop};
+use ziggurat_breaker::{Breaker, BreakerLayer, Settings, State};
+use ziggurat_core::ByResult;
 
 const COOL_DOWN: Duration = Duration::from_secs(3600);
 
 pub(crate) fn rows(board: &mut Board) {
     board
         .section::<u64>("breaker", "")
-        .service("floor", || Noop)
+        .service("bare", || Noop)
+        .service("floor", || floor::breaker(Duration::ZERO))
+        .service("ziggurat", || ziggurat().layer(Noop))
         .service("recloser", || through_recloser(recloser()))
         .service("failsafe", || through_failsafe(Config::new().build()))
         .service("failsafe consecutive", || {
@@ -28,7 +34,9 @@ pub(crate) fn rows(board: &mut Board) {
 
     board
         .section::<u64>("breaker", "open")
-        .service("floor", || Noop)
+        .service("bare", || Noop)
+        .rejecting("floor", || floor::breaker(COOL_DOWN))
+        .rejecting("ziggurat", failed)
         .rejecting("recloser", || {
             let recloser = recloser();
             while !matches!(
@@ -44,12 +52,42 @@ pub(crate) fn rows(board: &mut Board) {
             }
             through_failsafe(breaker)
         })
-        .rejecting("tower-resilience", || {
-            let (layer, handle) = tower_resilience().build_with_handle().expect("valid");
-            tokio::runtime::Handle::current().block_on(handle.force_open());
-            assert!(handle.is_open());
+        .rejecting("tower-resilience", forced_tower_resilience);
+
+    board
+        .section::<u64>("breaker", "forced open")
+        .service("floor", || Noop)
+        .rejecting("ziggurat", || {
+            let layer = ziggurat();
+            layer.handle().force_open();
             layer.layer(Noop)
-        });
+        })
+        .rejecting("tower-resilience", forced_tower_resilience);
+}
+
+fn ziggurat() -> BreakerLayer<ByResult> {
+    let settings = Settings::new().open_for(COOL_DOWN).expect("valid");
+    BreakerLayer::new(settings).classify_with(ByResult)
+}
+
+/// Opened by failures, as it would be.
+fn failed() -> Breaker<Noop, ByResult> {
+    let layer = ziggurat();
+    let failing = layer.layer(service_fn(|_: u64| {
+        ready(Err::<u64, BoxError>("down".into()))
+    }));
+    while layer.handle().state() == State::Closed {
+        _ = Handle::current().block_on(failing.clone().oneshot(0));
+    }
+    layer.layer(Noop)
+}
+
+fn forced_tower_resilience()
+-> impl Service<u64, Response = u64, Error: Debug, Future: Send> + Clone + Send + 'static {
+    let (layer, handle) = tower_resilience().build_with_handle().expect("valid");
+    Handle::current().block_on(handle.force_open());
+    assert!(handle.is_open());
+    layer.layer(Noop)
 }
 
 fn recloser() -> Recloser {

@@ -1,10 +1,12 @@
 //! Rate limits: with tokens to spare, and with none.
 
+use super::floor;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use std::{fmt::Debug, num::NonZeroU32, sync::Arc, time::Duration};
 use tower::{Layer, Service, ServiceExt, limit::RateLimitLayer, service_fn};
 use tower_resilience_ratelimiter::RateLimiterLayer;
 use ziggurat_benches::{Board, Noop};
+use ziggurat_limit::{Rate, RateLimitLayer as Ours};
 
 /// More a second than any row can ask for.
 const PLENTY: NonZeroU32 = NonZeroU32::new(1_000_000_000).expect("not zero");
@@ -18,7 +20,11 @@ struct Limited;
 pub(crate) fn rows(board: &mut Board) {
     board
         .section::<u64>("limit", "")
-        .service("floor", || Noop)
+        .service("bare", || Noop)
+        .service("floor", || floor::gcra(Duration::from_nanos(1), PLENTY))
+        .service("ziggurat", || {
+            Ours::new(Rate::per_second(PLENTY.get()).expect("valid")).layer(Noop)
+        })
         .service("governor", || {
             through_governor(RateLimiter::direct(Quota::per_second(PLENTY)))
         })
@@ -31,7 +37,11 @@ pub(crate) fn rows(board: &mut Board) {
 
     board
         .section::<u64>("limit", "rejecting")
-        .service("floor", || Noop)
+        .service("bare", || Noop)
+        .rejecting("floor", || exhausted(floor::gcra(HOUR, NonZeroU32::MIN)))
+        .rejecting("ziggurat", || {
+            exhausted(Ours::new(Rate::new(1, HOUR).expect("valid")).layer(Noop))
+        })
         .rejecting("governor", || {
             let limiter = RateLimiter::direct(Quota::with_period(HOUR).expect("not zero"));
             assert!(
@@ -40,14 +50,14 @@ pub(crate) fn rows(board: &mut Board) {
             );
             through_governor(limiter)
         })
-        .rejecting("tower-resilience", || {
-            let limited = tower_resilience(1, HOUR);
-            let first = limited.clone().oneshot(0);
-            tokio::runtime::Handle::current()
-                .block_on(first)
-                .expect("the first call takes the one token");
-            limited
-        });
+        .rejecting("tower-resilience", || exhausted(tower_resilience(1, HOUR)));
+}
+
+fn exhausted<S: Service<u64, Error: Debug> + Clone>(limited: S) -> S {
+    let first = limited.clone().oneshot(0);
+    let first = tokio::runtime::Handle::current().block_on(first);
+    assert!(first.is_ok(), "the first call takes the one token");
+    limited
 }
 
 /// As a layer would: `governor` has none of its own.

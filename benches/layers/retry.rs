@@ -9,24 +9,30 @@ use std::{
 use tower::{
     BoxError, Layer, Service,
     retry::{
-        Policy, RetryLayer,
+        self, Policy,
         budget::{Budget, TpsBudget},
     },
     service_fn,
 };
 use tower_resilience_retry::RetryBudgetBuilder;
 use ziggurat_benches::{Board, HttpNoop, HttpRequest, HttpResponse, Noop};
+use ziggurat_retry::{RetryLayer, Settings};
 
 /// tower leaves the policy to its users; this is the one of its documentation, with a budget.
 #[derive(Clone, Default)]
-struct Budgeted(Arc<TpsBudget>);
+pub(crate) struct Budgeted(Arc<TpsBudget>);
 
 pub(crate) fn rows(board: &mut Board) {
     board
         .section::<u64>("retry", "")
         .service("floor", || Noop)
+        .service("ziggurat", || {
+            RetryLayer::values(Settings::new()).layer(Noop)
+        })
         .service("backon", backon)
-        .service("tower", || RetryLayer::new(Budgeted::default()).layer(Noop))
+        .service("tower", || {
+            retry::RetryLayer::new(Budgeted::default()).layer(Noop)
+        })
         .service("tower-resilience", || {
             let budget = RetryBudgetBuilder::new()
                 .token_bucket()
@@ -39,8 +45,9 @@ pub(crate) fn rows(board: &mut Board) {
     board
         .section::<HttpRequest>("retry", "http")
         .service("floor", || HttpNoop)
+        .service("ziggurat", || RetryLayer::default().layer(HttpNoop))
         .service("tower", || {
-            RetryLayer::new(Budgeted::default()).layer(HttpNoop)
+            retry::RetryLayer::new(Budgeted::default()).layer(HttpNoop)
         })
         .service("tower-resilience", || {
             let budget = RetryBudgetBuilder::new()

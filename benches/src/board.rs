@@ -18,8 +18,9 @@ pub struct Board {
 
 /// A layer in one state, to which subjects are added.
 ///
-/// Subjects take turns in the order in which they are added. The first should be `floor`: the bare
-/// service, which is taken off to show what a layer costs net.
+/// Subjects take turns in the order in which they are added. The first should be the bare service,
+/// which is taken off to show what a layer costs net: it is `floor`, or it is `bare` and the next is
+/// `floor`, the least that such a layer can do, written by hand.
 #[derive(Debug)]
 pub struct Section<'a, Req> {
     entry: &'a mut Entry,

@@ -21,9 +21,9 @@ pub type HttpResponse = Response<Full<Bytes>>;
 #[derive(Clone, Debug)]
 pub struct Noop;
 
-/// Answers with the request, but only when it is polled again.
+/// Answers as the service inside, but only when it is polled again.
 #[derive(Clone, Debug)]
-pub struct PendsOnce;
+pub struct PendsOnce<S>(pub S);
 
 /// Answers at once, as a gRPC server that says OK without a message.
 #[derive(Clone, Debug)]
@@ -31,8 +31,8 @@ pub struct HttpNoop;
 
 /// The answer of [`PendsOnce`].
 #[derive(Debug)]
-pub struct Twice {
-    request: u64,
+pub struct Twice<F> {
+    inner: F,
     polled: bool,
 }
 
@@ -62,18 +62,21 @@ impl Service<u64> for Noop {
 
 // === impl PendsOnce ===
 
-impl Service<u64> for PendsOnce {
-    type Response = u64;
-    type Error = BoxError;
-    type Future = Twice;
+impl<S, Req> Service<Req> for PendsOnce<S>
+where
+    S: Service<Req, Future: Unpin>,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = Twice<S::Future>;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        Poll::Ready(Ok(()))
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.0.poll_ready(cx)
     }
 
-    fn call(&mut self, request: u64) -> Twice {
+    fn call(&mut self, request: Req) -> Self::Future {
         Twice {
-            request,
+            inner: self.0.call(request),
             polled: false,
         }
     }
@@ -81,12 +84,12 @@ impl Service<u64> for PendsOnce {
 
 // === impl Twice ===
 
-impl Future for Twice {
-    type Output = Result<u64, BoxError>;
+impl<F: Future + Unpin> Future for Twice<F> {
+    type Output = F::Output;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         if self.polled {
-            return Poll::Ready(Ok(self.request));
+            return Pin::new(&mut self.inner).poll(cx);
         }
         self.polled = true;
         cx.waker().wake_by_ref();
@@ -96,16 +99,10 @@ impl Future for Twice {
 
 // === impl HttpNoop ===
 
-impl Service<HttpRequest> for HttpNoop {
-    type Response = HttpResponse;
-    type Error = BoxError;
-    type Future = Ready<Result<HttpResponse, BoxError>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, _: HttpRequest) -> Self::Future {
+impl HttpNoop {
+    /// What it answers, whatever it is asked.
+    #[must_use]
+    pub fn answer() -> HttpResponse {
         static ANSWER: LazyLock<HttpResponse> = LazyLock::new(|| {
             let mut answer = Response::new(Full::default());
             let headers = answer.headers_mut();
@@ -119,7 +116,21 @@ impl Service<HttpRequest> for HttpNoop {
             );
             answer
         });
-        ready(Ok(ANSWER.clone()))
+        ANSWER.clone()
+    }
+}
+
+impl<B> Service<Request<B>> for HttpNoop {
+    type Response = HttpResponse;
+    type Error = BoxError;
+    type Future = Ready<Result<HttpResponse, BoxError>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<B>) -> Self::Future {
+        ready(Ok(Self::answer()))
     }
 }
 

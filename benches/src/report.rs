@@ -5,6 +5,10 @@ use std::{fs, path::Path};
 
 /// The subject that the others are compared with.
 const OURS: &str = "ziggurat";
+
+/// The bare service, where a `floor` written by hand stands beside it. Programs find it in the
+/// sections of the layer `bare`, and nowhere else: it is no peer.
+const BARE: &str = "bare";
 const FLOOR: &str = "floor";
 
 /// Below this, two threads were not really two.
@@ -31,7 +35,8 @@ pub(crate) fn print(rows: &[Row]) {
             .find(|row| row.subject == subject)
             .map(|row| row.ns)
     };
-    let (floor, ours) = (find(FLOOR), find(OURS));
+    let base = if find(BARE).is_some() { BARE } else { FLOOR };
+    let (bare, ours) = (find(base), find(OURS));
 
     let threads = if first.threads == 1 {
         "thread"
@@ -47,10 +52,10 @@ pub(crate) fn print(rows: &[Row]) {
         "", "ns", "net", "allocs", "ratio"
     );
     for row in rows {
-        let net = floor
-            .filter(|_| row.subject != FLOOR)
-            .map(|floor| format!("{:.1}", row.ns - floor));
-        let peer = row.subject != FLOOR && row.subject != OURS;
+        let net = bare
+            .filter(|_| row.subject != base)
+            .map(|bare| format!("{:.1}", row.ns - bare));
+        let peer = row.subject != base && row.subject != OURS;
         let ratio = ours
             .filter(|_| peer)
             .map(|ours| format!("{:.2}x", ours / row.ns));
@@ -83,31 +88,47 @@ pub(crate) fn write(rows: &[Row], file: &Path) -> Result<(), String> {
     if let Some(folder) = file.parent() {
         fs::create_dir_all(folder).map_err(|error| said(&error))?;
     }
-    let mut json = serde_json::to_string_pretty(rows).map_err(|error| said(&error))?;
+    let mut json = json(rows).map_err(|error| said(&error))?;
     json.push('\n');
     fs::write(file, json).map_err(|error| said(&error))
 }
 
+fn json(rows: &[Row]) -> serde_json::Result<String> {
+    let rows: Vec<&Row> = rows.iter().filter(|row| row.subject != BARE).collect();
+    serde_json::to_string_pretty(&rows)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Row, write};
+    use super::{Row, json, write};
     use std::path::Path;
 
-    #[test]
-    fn a_row_that_measured_nothing_is_not_written() {
-        let row = Row {
+    fn row(subject: &'static str, ns: f64) -> Row {
+        Row {
             layer: "retry",
             case: "call".to_owned(),
             threads: 1,
-            subject: "tower",
-            ns: 0.0,
+            subject,
+            ns,
             allocs: 0.0,
             overlap: 1.0,
-        };
-        assert!(
-            write(&[row], Path::new("/nonexistent/rows.json"))
-                .unwrap_err()
-                .contains("nothing")
+        }
+    }
+
+    #[test]
+    fn a_row_that_measured_nothing_is_not_written() {
+        let error = write(&[row("tower", 0.0)], Path::new("/nonexistent/rows.json")).unwrap_err();
+        assert!(error.contains("nothing"), "{error}");
+    }
+
+    #[test]
+    fn the_bare_service_beside_a_floor_is_no_peer_for_programs() {
+        let json = json(&[row("bare", 2.0), row("floor", 9.0)]).unwrap();
+        let rows: Vec<serde_json::Value> = serde_json::from_str(&json).unwrap();
+        assert_eq!(rows.len(), 1);
+        assert_eq!(
+            (&rows[0]["subject"], &rows[0]["ns"]),
+            (&"floor".into(), &9.0.into())
         );
     }
 }

@@ -48,7 +48,7 @@ fn measure(board: &Board, args: &Args) -> Result<Vec<Row>, String> {
     let (rounds, length) = args.pace();
     println!("ns per call and thread: {}.", clock::UNIT);
     println!(
-        "Medians of {rounds} interleaved rounds of {length:?} a subject; `net` is less the floor;"
+        "Medians of {rounds} interleaved rounds of {length:?} a subject; `net` is less the bare service;"
     );
     println!("`ratio` is ziggurat's ns to the peer's; `~` marks threads that seldom ran at once.");
 

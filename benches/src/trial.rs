@@ -181,7 +181,9 @@ mod tests {
     #[test]
     fn two_threads_run_together_and_come_back() {
         let mut board = Board::default();
-        board.section::<u64>("x", "").service("pends", || PendsOnce);
+        board
+            .section::<u64>("x", "")
+            .service("pends", || PendsOnce(Noop));
         let pinned = Pinned::new(2).unwrap();
         let mut workers = board.entries[0].subjects[0]
             .workers(Case::CloneCall, 2)

@@ -8,7 +8,7 @@ use pin_project_lite::pin_project;
 use std::{
     fmt,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 use tower::Service;
 use ziggurat_core::BoxError;
@@ -41,7 +41,8 @@ impl<B> HasBody for http::Response<B> {
 // === impl Body ===
 
 impl Body {
-    pub(super) const fn new(inner: StackBody, inside: Option<Inside>) -> Self {
+    pub(super) fn new(inner: StackBody, inside: Option<Inside>) -> Self {
+        let inside = inside.filter(|_| !http_body::Body::is_end_stream(&inner));
         Self { inner, inside }
     }
 }
@@ -61,12 +62,17 @@ impl http_body::Body for Body {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let this = self.project();
-        let frame = this.inner.poll_frame(cx);
-        if matches!(frame, Poll::Ready(None | Some(Err(_)))) {
+        let mut this = self.project();
+        let frame = ready!(this.inner.as_mut().poll_frame(cx));
+        // A reader of gRPC stops at the trailers, and one that knows the length at the last byte.
+        let over = match &frame {
+            Some(Ok(frame)) => frame.is_trailers() || this.inner.is_end_stream(),
+            Some(Err(_)) | None => true,
+        };
+        if over {
             *this.inside = None;
         }
-        frame
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {

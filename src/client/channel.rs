@@ -4,6 +4,7 @@ use super::{
     ChannelSettings, ChannelState, ResponseFuture,
     body::Body,
     gate::Gate,
+    keeper::Lease,
     stack::{Pick, Stack, stack},
 };
 use http::{Request, Response};
@@ -33,7 +34,7 @@ use ziggurat_core::{BoxError, Code, Rejection, Resolve};
 /// | Errors it adds  | [`Closed`]                                                      |
 /// | Place it        | under a generated client, or under layers of your own           |
 pub struct Channel {
-    shared: Arc<Shared>,
+    lease: Arc<Lease>,
     /// Made on the first call: most clones are made for one call, and some for none.
     stack: Option<Stack>,
 }
@@ -63,23 +64,20 @@ const ROUND: Duration = Duration::from_secs(1);
 // === impl Channel ===
 
 impl Channel {
-    pub(super) const fn new(shared: Arc<Shared>) -> Self {
-        Self {
-            shared,
-            stack: None,
-        }
+    pub(super) const fn new(lease: Arc<Lease>) -> Self {
+        Self { lease, stack: None }
     }
 
     /// The name of the service.
     #[must_use]
     pub fn service(&self) -> &str {
-        &self.shared.service
+        self.lease.shared.service()
     }
 
     /// How the channel is doing.
     #[must_use]
     pub fn state(&self) -> ChannelState {
-        let shared = &self.shared;
+        let shared = &self.lease.shared;
         if shared.gate.is_closed() {
             return ChannelState::Shutdown;
         }
@@ -92,7 +90,7 @@ impl Channel {
     /// How each endpoint is doing, ordered by name.
     #[must_use]
     pub fn endpoints(&self) -> Vec<EndpointView> {
-        self.shared.pick.endpoints()
+        self.lease.shared.pick.endpoints()
     }
 
     /// Finds and connects the endpoints now, rather than on the first call, and waits until one is
@@ -102,8 +100,8 @@ impl Channel {
     ///
     /// If none is after 20 s, or no endpoint is even known after 1 s.
     pub async fn connect(&self) -> Result<(), NotReady> {
-        self.shared.started.store(true, Ordering::Relaxed);
-        let pick = &self.shared.pick;
+        self.lease.shared.started.store(true, Ordering::Relaxed);
+        let pick = &self.lease.shared.pick;
         let mut waited = Duration::ZERO;
         loop {
             match pick.wait_until_ready(ROUND).await {
@@ -122,18 +120,18 @@ impl Channel {
     ///
     /// Outside of a tokio runtime.
     pub async fn ready(&self) -> Result<(), NotReady> {
-        self.shared.started.store(true, Ordering::Relaxed);
-        let pick = &self.shared.pick;
+        self.lease.shared.started.store(true, Ordering::Relaxed);
+        let pick = &self.lease.shared.pick;
         pick.wait_until_ready(Duration::MAX).await.map_err(NotReady)
     }
 
     /// Refuses new calls from now on, and waits until the calls in flight are over, their answers'
     /// last bytes included.
     ///
-    /// The connections are closed when the last clone is dropped. The next channel that is asked for
-    /// by this name is a new one.
+    /// The connections are closed when the last clone of the channel and of the `Ziggurat` is dropped,
+    /// or when the next channel is asked for by this name, which is a new one.
     pub async fn close(&self) {
-        self.shared.gate.close().await;
+        self.lease.shared.gate.close().await;
     }
 }
 
@@ -147,11 +145,11 @@ impl Service<Request<tonic::body::Body>> for Channel {
     }
 
     fn call(&mut self, request: Request<tonic::body::Body>) -> Self::Future {
-        let Some(inside) = self.shared.gate.enter() else {
+        let Some(inside) = self.lease.shared.gate.enter() else {
             return ResponseFuture::refused(Closed::new());
         };
-        if !self.shared.started.load(Ordering::Relaxed) {
-            self.shared.started.store(true, Ordering::Relaxed);
+        if !self.lease.shared.started.load(Ordering::Relaxed) {
+            self.lease.shared.started.store(true, Ordering::Relaxed);
         }
         ResponseFuture::sent(self.stack().call(request), inside)
     }
@@ -159,14 +157,15 @@ impl Service<Request<tonic::body::Body>> for Channel {
 
 impl Channel {
     fn stack(&mut self) -> &mut Stack {
-        self.stack.get_or_insert_with(|| self.shared.stack.clone())
+        self.stack
+            .get_or_insert_with(|| self.lease.shared.stack.clone())
     }
 }
 
 /// A clone makes its own way through the layers when it is first called.
 impl Clone for Channel {
     fn clone(&self) -> Self {
-        Self::new(Arc::clone(&self.shared))
+        Self::new(Arc::clone(&self.lease))
     }
 }
 
@@ -195,6 +194,10 @@ impl Shared {
             gate: Arc::default(),
             started: AtomicBool::new(false),
         }
+    }
+
+    pub(super) fn service(&self) -> &str {
+        &self.service
     }
 
     pub(super) fn is_closed(&self) -> bool {

@@ -1,11 +1,7 @@
 //! Where channels come from.
 
-use super::{Channel, ChannelSettings, channel::Shared};
-use std::{
-    collections::HashMap,
-    fmt,
-    sync::{Arc, Mutex, PoisonError, Weak},
-};
+use super::{Channel, ChannelSettings, keeper::Keeper};
+use std::{collections::HashMap, fmt, sync::Arc};
 use ziggurat_core::Resolve;
 
 /// Makes channels to services by their names.
@@ -26,7 +22,7 @@ pub struct Ziggurat {
     resolve: Arc<dyn Resolve>,
     settings: Arc<ChannelSettings>,
     by_service: Arc<HashMap<String, ChannelSettings>>,
-    channels: Arc<Mutex<HashMap<String, Weak<Shared>>>>,
+    keeper: Arc<Keeper>,
 }
 
 // === impl Ziggurat ===
@@ -38,7 +34,7 @@ impl Ziggurat {
             resolve: Arc::new(resolve),
             settings: Arc::default(),
             by_service: Arc::default(),
-            channels: Arc::default(),
+            keeper: Keeper::new(),
         }
     }
 
@@ -46,7 +42,7 @@ impl Ziggurat {
     #[must_use]
     pub fn settings(mut self, settings: ChannelSettings) -> Self {
         self.settings = Arc::new(settings);
-        self.channels = Arc::default();
+        self.keeper = Keeper::new();
         self
     }
 
@@ -56,38 +52,31 @@ impl Ziggurat {
         let mut by_service = (*self.by_service).clone();
         by_service.insert(service.into(), settings);
         self.by_service = Arc::new(by_service);
-        self.channels = Arc::default();
+        self.keeper = Keeper::new();
         self
     }
 
     /// A channel to the service of this name; all channels of one name share everything.
+    ///
+    /// A channel that nobody uses any more is kept for a minute, so it may be asked for anew for each
+    /// request. It ends at once when the `Ziggurat` and its clones are dropped, too.
     ///
     /// Nothing is looked up or connected before the first call, or [`Channel::connect`]. A name that
     /// nobody knows is no error here: calls wait for it as long as they may, and then fail as
     /// UNAVAILABLE, "no endpoints for name".
     #[must_use]
     pub fn channel(&self, service: &str) -> Channel {
-        let mut channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(shared) = channels.get(service).and_then(Weak::upgrade)
-            && !shared.is_closed()
-        {
-            return Channel::new(shared);
-        }
         let settings = self.by_service.get(service).unwrap_or(&self.settings);
-        let shared = Arc::new(Shared::new(Arc::clone(&self.resolve), service, settings));
-        channels.retain(|_, known| known.strong_count() > 0);
-        channels.insert(service.to_owned(), Arc::downgrade(&shared));
-        Channel::new(shared)
+        Channel::new(self.keeper.lease(&self.resolve, service, settings))
     }
 }
 
 impl fmt::Debug for Ziggurat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
         f.debug_struct("Ziggurat")
             .field("settings", &self.settings)
             .field("by_service", &self.by_service)
-            .field("channels", &channels.keys())
+            .field("channels", &self.keeper)
             .finish_non_exhaustive()
     }
 }

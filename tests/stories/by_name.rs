@@ -83,7 +83,20 @@ async fn channels_of_one_name_share_everything() {
 }
 
 #[tokio::test]
-async fn dropping_the_last_channel_closes_the_connections() {
+async fn a_channel_that_is_asked_for_on_every_request_is_one_channel() {
+    let house = House::of(1).await;
+    let ziggurat = house.ziggurat();
+    for _ in 0..20 {
+        EchoClient::new(ziggurat.channel("echo"))
+            .unary(hello())
+            .await
+            .unwrap();
+    }
+    assert_eq!(house.servers[0].counts().accepted, 1);
+}
+
+#[tokio::test]
+async fn dropping_the_last_channel_and_its_maker_closes_the_connections() {
     let house = House::of(2).await;
     let channel = house.ziggurat().channel("echo");
     EchoClient::new(channel.clone())
@@ -94,6 +107,17 @@ async fn dropping_the_last_channel_closes_the_connections() {
     for server in &house.servers {
         server.until(|counts| counts.connections == 0).await;
     }
+}
+
+#[tokio::test]
+async fn a_stream_that_was_read_to_its_end_does_not_hold_up_the_close() {
+    let house = House::of(1).await;
+    let channel = house.ziggurat().channel("echo");
+    let mut client = EchoClient::new(channel.clone());
+    let mut stream = client.server_stream(hello()).await.unwrap().into_inner();
+    while stream.message().await.unwrap().is_some() {}
+    channel.close().await;
+    drop(stream);
 }
 
 #[tokio::test]

@@ -25,8 +25,8 @@ impl AnswerLayer {
 
     /// Tells `observer` what is answered.
     #[must_use]
-    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
-        self.observer = Some(observer);
+    pub fn observe_with(mut self, observer: impl Observer) -> Self {
+        self.observer = Some(Arc::new(observer));
         self
     }
 }

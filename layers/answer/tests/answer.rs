@@ -12,7 +12,7 @@ mod answer {
     use std::{
         error::Error,
         fmt,
-        sync::{Mutex, PoisonError},
+        sync::{Arc, Mutex, PoisonError},
         time::Duration,
     };
     use ziggurat_answer::Observer;
@@ -34,8 +34,8 @@ mod answer {
         }
     }
 
-    #[derive(Debug, Default)]
-    struct Told(Mutex<Vec<String>>);
+    #[derive(Clone, Debug, Default)]
+    struct Told(Arc<Mutex<Vec<String>>>);
 
     impl Told {
         fn lines(&self) -> Vec<String> {

@@ -3,35 +3,22 @@
 use crate::{
     Observer, Open, Settings, State,
     bucket::Run,
-    machine::{Hold, Machine, Verdict},
-    news::News,
+    machine::{Machine, Verdict},
+    switch::Switch,
     window::Window,
     word::Word,
 };
-use std::{
-    fmt,
-    sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 use ziggurat_core::{Dice, Live, Outcome, clock::Instant};
 
 /// A closed circuit is one load on the way in and one write on the way out; the machine under the
 /// mutex is asked only when something may change.
 pub(crate) struct Circuit {
-    /// The present [`Word`].
-    word: AtomicU64,
-    /// No call is admitted before this, in nanoseconds after the origin, unless the word is closed.
-    hold: AtomicU64,
-    origin: OnceLock<Instant>,
+    switch: Switch,
     run: Run,
     window: Window,
-    machine: Mutex<Machine>,
     settings: Live<Settings>,
     dice: Dice,
-    news: News,
 }
 
 /// Under what a call was admitted.
@@ -57,29 +44,24 @@ impl Circuit {
         dice: Dice,
         observer: Option<Arc<dyn Observer>>,
     ) -> Self {
-        let width = settings.read(Settings::width);
         Self {
-            word: AtomicU64::new(Word::new(State::Closed, 0, width).bits()),
-            hold: AtomicU64::new(0),
-            origin: OnceLock::new(),
+            switch: Switch::new(settings.read(Settings::width), observer),
             run: Run::new(),
             window: Window::new(),
-            machine: Mutex::new(Machine::new(width)),
             settings,
             dice,
-            news: News::new(observer),
         }
     }
 
     /// The same settings around a fresh state.
     pub(crate) fn isolated(&self) -> Self {
-        let observer = self.news.observer();
+        let observer = self.switch.news().observer();
         Self::new(self.settings.clone(), self.dice.clone(), observer)
     }
 
     /// The same, with other chance.
     pub(crate) fn with_dice(&self, dice: Dice) -> Self {
-        Self::new(self.settings.clone(), dice, self.news.observer())
+        Self::new(self.settings.clone(), dice, self.switch.news().observer())
     }
 
     /// The same, told to somebody else.
@@ -90,7 +72,7 @@ impl Circuit {
     /// May a call be sent? A closed circuit does not ask for the time.
     #[inline]
     pub(crate) fn admit(&self, clock: impl FnOnce() -> Instant) -> Result<Ticket, Open> {
-        let word = self.word();
+        let word = self.switch.word();
         if word.is_closed() {
             return Ok(Ticket {
                 word,
@@ -102,11 +84,10 @@ impl Circuit {
 
     #[cold]
     fn admit_unless_open(&self, word: Word, now: Instant) -> Result<Ticket, Open> {
-        let nanos = self.nanos(now);
-        // Acquire, as in `word`: who sees a state sees how long it holds, or later.
-        let hold = self.hold.load(Ordering::Acquire);
-        if nanos < hold {
-            return Err(self.reject(word, hold - nanos));
+        let nanos = self.switch.nanos(now);
+        let wait = self.switch.holds(nanos);
+        if wait > 0 {
+            return Err(self.reject(word, wait));
         }
         let (verdict, word) = self.change(|machine, settings| machine.admit(now, settings));
         match verdict {
@@ -118,10 +99,7 @@ impl Circuit {
                 word,
                 role: Role::Probe(number),
             }),
-            Verdict::Reject => {
-                let hold = self.hold.load(Ordering::Acquire);
-                Err(self.reject(word, hold.saturating_sub(nanos)))
-            }
+            Verdict::Reject => Err(self.reject(word, self.switch.holds(nanos))),
         }
     }
 
@@ -176,7 +154,7 @@ impl Circuit {
     ) {
         let generation = ticket.word.generation();
         if outcome == Outcome::Cancelled {
-            self.news.cancelled();
+            self.switch.news().cancelled();
         }
         match ticket.role {
             Role::Call if outcome.is_failure() => self.failed(seat, ticket.word, clock()),
@@ -202,18 +180,18 @@ impl Circuit {
     }
 
     pub(crate) fn state(&self) -> State {
-        self.word().state()
+        self.switch.word().state()
     }
 
     pub(crate) fn opened(&self) -> u64 {
-        self.lock().opened()
+        self.switch.opened()
     }
 
     fn succeeded(&self, seat: usize, word: Word, now: Instant) {
         // The time was read before the word: a record that is held up here belongs to an epoch that
         // no later generation counts.
-        let nanos = self.nanos(now);
-        if self.word() == word {
+        let nanos = self.switch.nanos(now);
+        if self.switch.word() == word {
             self.window.succeeded(seat, word.epoch(nanos));
             self.run.ended();
         }
@@ -221,9 +199,9 @@ impl Circuit {
 
     fn failed(&self, seat: usize, word: Word, now: Instant) {
         let settings = self.settings.get();
-        let nanos = self.nanos(now);
+        let nanos = self.switch.nanos(now);
         let word = self.with_width_of(&settings, word, nanos);
-        if self.word() != word {
+        if self.switch.word() != word {
             return;
         }
         let epoch = word.epoch(nanos);
@@ -236,7 +214,7 @@ impl Circuit {
 
     fn open(&self, generation: u32, now: Instant) {
         // Where the origin comes from if nobody asked before.
-        let _ = self.nanos(now);
+        let _ = self.switch.nanos(now);
         self.change(|machine, settings| {
             machine.open(generation, now, |streak| {
                 settings.open_time(streak, &self.dice)
@@ -256,55 +234,17 @@ impl Circuit {
         if restarted { present } else { word }
     }
 
-    /// Changes the machine, and tells everybody what has become of it.
+    /// Changes the machine by the settings that are in force.
     fn change<T>(&self, change: impl FnOnce(&mut Machine, &Settings) -> T) -> (T, Word) {
         let settings = self.settings.get();
-        let mut machine = self.lock();
-        let before = (machine.state(), machine.generation());
-        let result = change(&mut machine, &settings);
-        let after = (machine.state(), machine.generation());
-        // Release pairs with the Acquire in `admit` and `word`; the hold goes first.
-        let hold = self.hold_of(machine.hold(&settings));
-        self.hold.store(hold, Ordering::Release);
-        if before != after {
-            let word = Word::new(after.0, after.1, machine.width());
-            self.word.store(word.bits(), Ordering::Release);
-        }
-        if before.0 != after.0 {
-            self.news.add(before.0, after.0);
-        }
-        let word = self.word();
-        drop(machine);
-        if before.0 != after.0 {
-            self.news.tell();
-        }
-        (result, word)
-    }
-
-    fn hold_of(&self, hold: Hold) -> u64 {
-        match hold {
-            Hold::No => 0,
-            Hold::Until(until) => self.origin.get().map_or(0, |origin| nanos(*origin, until)),
-            Hold::ForEver => u64::MAX,
-        }
+        self.switch
+            .change(&settings, |machine| change(machine, &settings))
     }
 
     fn reject(&self, word: Word, wait: u64) -> Open {
-        self.news.rejected();
+        self.switch.news().rejected();
         // While a probe is under way nobody knows: it may close the circuit at any moment.
         Open::new((word.state() == State::Open).then(|| Duration::from_nanos(wait)))
-    }
-
-    fn word(&self) -> Word {
-        Word::from_bits(self.word.load(Ordering::Acquire))
-    }
-
-    fn nanos(&self, now: Instant) -> u64 {
-        nanos(*self.origin.get_or_init(|| now), now)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Machine> {
-        self.machine.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -315,13 +255,6 @@ impl fmt::Debug for Circuit {
             .field("settings", &self.settings)
             .finish_non_exhaustive()
     }
-}
-
-/// What is before the origin, by the clock of another thread, is at it.
-fn nanos(origin: Instant, now: Instant) -> u64 {
-    let since = now.saturating_duration_since(origin);
-    let nanos = since.as_secs().saturating_mul(1_000_000_000);
-    nanos.saturating_add(since.subsec_nanos().into())
 }
 
 #[cfg(not(ziggurat_loom))]

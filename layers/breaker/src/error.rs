@@ -1,4 +1,4 @@
-//! Why a call was not sent, and why settings were refused.
+//! Why a call was not sent.
 
 use std::{error::Error, fmt, time::Duration};
 use ziggurat_core::{Code, Rejection};
@@ -7,14 +7,6 @@ use ziggurat_core::{Code, Rejection};
 #[derive(Clone, Debug)]
 pub struct Open {
     rejection: Rejection,
-}
-
-/// Settings that could never work were asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InvalidSettings {
-    field: &'static str,
-    value: String,
-    rule: &'static str,
 }
 
 // === impl Open ===
@@ -50,42 +42,3 @@ impl Error for Open {
         Some(&self.rejection)
     }
 }
-
-// === impl InvalidSettings ===
-
-impl InvalidSettings {
-    pub(crate) fn new(field: &'static str, value: impl fmt::Debug, rule: &'static str) -> Self {
-        Self {
-            field,
-            value: format!("{value:?}"),
-            rule,
-        }
-    }
-
-    /// The name of the setting.
-    #[must_use]
-    pub const fn field(&self) -> &'static str {
-        self.field
-    }
-
-    /// What was asked for.
-    #[must_use]
-    pub fn value(&self) -> &str {
-        &self.value
-    }
-
-    /// What is allowed.
-    #[must_use]
-    pub const fn rule(&self) -> &'static str {
-        self.rule
-    }
-}
-
-impl fmt::Display for InvalidSettings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { field, value, rule } = self;
-        write!(f, "invalid breaker settings: {field} {value} {rule}")
-    }
-}
-
-impl Error for InvalidSettings {}

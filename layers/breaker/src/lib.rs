@@ -61,11 +61,12 @@ mod observer;
 mod permit;
 mod service;
 mod settings;
+mod switch;
 mod window;
 mod word;
 
 pub use self::{
-    error::{InvalidSettings, Open},
+    error::Open,
     future::ResponseFuture,
     handle::{Handle, State},
     layer::BreakerLayer,

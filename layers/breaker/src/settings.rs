@@ -1,11 +1,8 @@
 //! What a breaker is told: when to open, for how long, and what closes it again.
 
-use crate::{
-    InvalidSettings,
-    bucket::{BUCKETS, Totals},
-};
-use std::time::Duration;
-use ziggurat_core::{Backoff, Dice};
+use crate::bucket::{BUCKETS, Totals};
+use std::{fmt, time::Duration};
+use ziggurat_core::{Backoff, Dice, InvalidSetting};
 
 /// When a circuit opens, for how long, and what closes it again.
 ///
@@ -74,11 +71,9 @@ impl Settings {
     /// # Errors
     ///
     /// If it is not above 0 and at most 1.
-    pub fn failure_ratio(mut self, ratio: f64) -> Result<Self, InvalidSettings> {
-        if !(ratio > 0.0 && ratio <= 1.0) {
-            let rule = "must be above 0 and at most 1";
-            return Err(InvalidSettings::new("failure_ratio", ratio, rule));
-        }
+    pub fn failure_ratio(mut self, ratio: f64) -> Result<Self, InvalidSetting> {
+        let rule = "must be above 0 and at most 1";
+        check(ratio > 0.0 && ratio <= 1.0, "failure_ratio", ratio, rule)?;
         self.failure_ratio = ratio;
         Ok(self)
     }
@@ -88,11 +83,9 @@ impl Settings {
     /// # Errors
     ///
     /// If it is zero or above 65,536.
-    pub fn minimum_calls(mut self, calls: u32) -> Result<Self, InvalidSettings> {
-        if !(1..=MOST_MINIMUM_CALLS).contains(&calls) {
-            let rule = "must be from 1 to 65536";
-            return Err(InvalidSettings::new("minimum_calls", calls, rule));
-        }
+    pub fn minimum_calls(mut self, calls: u32) -> Result<Self, InvalidSetting> {
+        let sane = (1..=MOST_MINIMUM_CALLS).contains(&calls);
+        check(sane, "minimum_calls", calls, "must be from 1 to 65536")?;
         self.minimum_calls = calls;
         Ok(self)
     }
@@ -104,11 +97,9 @@ impl Settings {
     /// # Errors
     ///
     /// If it is below 10 ms or above 1 h.
-    pub fn window(mut self, window: Duration) -> Result<Self, InvalidSettings> {
-        if !(10 * MILLISECOND..=HOUR).contains(&window) {
-            let rule = "must be from 10 ms to 1 h";
-            return Err(InvalidSettings::new("window", window, rule));
-        }
+    pub fn window(mut self, window: Duration) -> Result<Self, InvalidSetting> {
+        let sane = (10 * MILLISECOND..=HOUR).contains(&window);
+        check(sane, "window", window, "must be from 10 ms to 1 h")?;
         self.window = window;
         Ok(self)
     }
@@ -121,12 +112,10 @@ impl Settings {
     pub fn consecutive_failures(
         mut self,
         failures: impl Into<Option<u32>>,
-    ) -> Result<Self, InvalidSettings> {
+    ) -> Result<Self, InvalidSetting> {
         let failures = failures.into();
-        if failures == Some(0) {
-            let rule = "must be above zero";
-            return Err(InvalidSettings::new("consecutive_failures", 0, rule));
-        }
+        let rule = "must be above zero";
+        check(failures != Some(0), "consecutive_failures", 0, rule)?;
         self.consecutive_failures = failures;
         Ok(self)
     }
@@ -136,16 +125,10 @@ impl Settings {
     /// # Errors
     ///
     /// If it is below 1 ms or above a day.
-    pub fn open_for(self, time: Duration) -> Result<Self, InvalidSettings> {
-        let fixed = Backoff::new(time, 1.0, time).and_then(|backoff| backoff.jitter(0.0));
-        let rule = "must be from 1 ms to 1 day";
-        match fixed {
-            Ok(fixed) if (MILLISECOND..=DAY).contains(&time) => Ok(Self {
-                backoff: fixed,
-                ..self
-            }),
-            _ => Err(InvalidSettings::new("open_for", time, rule)),
-        }
+    pub fn open_for(self, time: Duration) -> Result<Self, InvalidSetting> {
+        check_time("open_for", time)?;
+        let backoff = Backoff::new(time, 1.0, time)?.jitter(0.0)?;
+        Ok(Self { backoff, ..self })
     }
 
     /// Stays open for so long: the n-th delay the n-th time it opens since it was closed.
@@ -153,11 +136,9 @@ impl Settings {
     /// # Errors
     ///
     /// If its longest delay is above a day.
-    pub fn backoff(mut self, backoff: Backoff) -> Result<Self, InvalidSettings> {
-        if backoff.max() > DAY {
-            let rule = "must be at most 1 day";
-            return Err(InvalidSettings::new("backoff", backoff.max(), rule));
-        }
+    pub fn backoff(mut self, backoff: Backoff) -> Result<Self, InvalidSetting> {
+        let max = backoff.max();
+        check(max <= DAY, "backoff", max, "must be at most 1 day")?;
         self.backoff = backoff;
         Ok(self)
     }
@@ -167,11 +148,9 @@ impl Settings {
     /// # Errors
     ///
     /// If it is zero or above 1,024.
-    pub fn probes(mut self, probes: u32) -> Result<Self, InvalidSettings> {
-        if !(1..=MOST_PROBES).contains(&probes) {
-            let rule = "must be from 1 to 1024";
-            return Err(InvalidSettings::new("probes", probes, rule));
-        }
+    pub fn probes(mut self, probes: u32) -> Result<Self, InvalidSetting> {
+        let sane = (1..=MOST_PROBES).contains(&probes);
+        check(sane, "probes", probes, "must be from 1 to 1024")?;
         self.probes = probes;
         Ok(self)
     }
@@ -181,11 +160,8 @@ impl Settings {
     /// # Errors
     ///
     /// If it is zero.
-    pub fn successes(mut self, successes: u32) -> Result<Self, InvalidSettings> {
-        if successes == 0 {
-            let rule = "must be above zero";
-            return Err(InvalidSettings::new("successes", successes, rule));
-        }
+    pub fn successes(mut self, successes: u32) -> Result<Self, InvalidSetting> {
+        check(successes > 0, "successes", successes, "must be above zero")?;
         self.successes = successes;
         Ok(self)
     }
@@ -195,11 +171,8 @@ impl Settings {
     /// # Errors
     ///
     /// If it is below 1 ms or above a day.
-    pub fn probe_timeout(mut self, timeout: Duration) -> Result<Self, InvalidSettings> {
-        if !(MILLISECOND..=DAY).contains(&timeout) {
-            let rule = "must be from 1 ms to 1 day";
-            return Err(InvalidSettings::new("probe_timeout", timeout, rule));
-        }
+    pub fn probe_timeout(mut self, timeout: Duration) -> Result<Self, InvalidSetting> {
+        check_time("probe_timeout", timeout)?;
         self.probe_timeout = timeout;
         Ok(self)
     }
@@ -229,6 +202,24 @@ impl Settings {
     pub(crate) fn open_time(&self, streak: u32, dice: &Dice) -> Duration {
         self.backoff.delay(streak, dice)
     }
+}
+
+fn check_time(field: &'static str, time: Duration) -> Result<(), InvalidSetting> {
+    let sane = (MILLISECOND..=DAY).contains(&time);
+    check(sane, field, time, "must be from 1 ms to 1 day")
+}
+
+fn check(
+    sane: bool,
+    field: &'static str,
+    value: impl fmt::Debug,
+    rule: &'static str,
+) -> Result<(), InvalidSetting> {
+    if sane {
+        return Ok(());
+    }
+    let of = "breaker settings";
+    Err(InvalidSetting::new(of, field, value, rule))
 }
 
 #[cfg(test)]

@@ -2,8 +2,14 @@
 
 //! The breaker, seen from outside: paused clock, strict and scripted inner services.
 
+#[path = "breaker/backend.rs"]
+mod backend;
+#[path = "breaker/contract.rs"]
+mod contract;
 #[path = "breaker/grpc.rs"]
 mod grpc;
+#[path = "breaker/probes.rs"]
+mod probes;
 #[path = "breaker/values.rs"]
 mod values;
 

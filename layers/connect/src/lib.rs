@@ -80,7 +80,7 @@ pub use self::{
     error::{Crowded, InvalidAuthority, TooLate, Undelivered},
     future::{ConnectFuture, ResponseFuture},
     observer::Observer,
-    settings::{InvalidSettings, Settings},
+    settings::Settings,
 };
 
 #[cfg(doctest)]

@@ -1,7 +1,7 @@
 //! What a connection is allowed, and how patient it is.
 
-use std::{error::Error, fmt, time::Duration};
-use ziggurat_core::Backoff;
+use std::{fmt, time::Duration};
+use ziggurat_core::{Backoff, InvalidSetting};
 
 /// How connections are made and kept.
 ///
@@ -22,14 +22,6 @@ pub struct Settings {
     pub(crate) stream_window: u32,
     pub(crate) connection_window: u32,
     pub(crate) max_waiting: usize,
-}
-
-/// Settings that could never work: the field, the value, and the rule that it breaks.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InvalidSettings {
-    field: &'static str,
-    value: String,
-    rule: &'static str,
 }
 
 /// How often the peer is asked whether it lives, and how long it has to answer.
@@ -77,7 +69,7 @@ impl Settings {
     /// # Errors
     ///
     /// If it is zero.
-    pub fn connect_timeout(mut self, timeout: Duration) -> Result<Self, InvalidSettings> {
+    pub fn connect_timeout(mut self, timeout: Duration) -> Result<Self, InvalidSetting> {
         above_zero("connect_timeout", timeout)?;
         self.connect_timeout = timeout;
         Ok(self)
@@ -102,7 +94,7 @@ impl Settings {
         mut self,
         interval: Duration,
         timeout: Duration,
-    ) -> Result<Self, InvalidSettings> {
+    ) -> Result<Self, InvalidSetting> {
         above_zero("keepalive interval", interval)?;
         above_zero("keepalive timeout", timeout)?;
         self.keepalive = Some(Keepalive { interval, timeout });
@@ -121,7 +113,7 @@ impl Settings {
     /// # Errors
     ///
     /// If one is below 65 535 or above 2 147 483 647 bytes.
-    pub fn windows(mut self, stream: u32, connection: u32) -> Result<Self, InvalidSettings> {
+    pub fn windows(mut self, stream: u32, connection: u32) -> Result<Self, InvalidSetting> {
         is_window("stream window", stream)?;
         is_window("connection window", connection)?;
         self.stream_window = stream;
@@ -150,31 +142,12 @@ impl Keepalive {
     }
 }
 
-// === impl InvalidSettings ===
-
-impl InvalidSettings {
-    /// The field that is wrong.
-    #[must_use]
-    pub const fn field(&self) -> &'static str {
-        self.field
-    }
-}
-
-impl fmt::Display for InvalidSettings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { field, value, rule } = self;
-        write!(f, "invalid connection settings: {field} {value} {rule}")
-    }
-}
-
-impl Error for InvalidSettings {}
-
-fn above_zero(field: &'static str, value: Duration) -> Result<(), InvalidSettings> {
+fn above_zero(field: &'static str, value: Duration) -> Result<(), InvalidSetting> {
     let rule = "must be above zero";
     check(!value.is_zero(), field, value, rule)
 }
 
-fn is_window(field: &'static str, value: u32) -> Result<(), InvalidSettings> {
+fn is_window(field: &'static str, value: u32) -> Result<(), InvalidSetting> {
     let rule = "must be from 65535 to 2147483647 bytes";
     let sane = (SMALLEST_WINDOW..=LARGEST_WINDOW).contains(&value);
     check(sane, field, value, rule)
@@ -185,13 +158,12 @@ fn check(
     field: &'static str,
     value: impl fmt::Debug,
     rule: &'static str,
-) -> Result<(), InvalidSettings> {
-    let value = || format!("{value:?}");
-    sane.then_some(()).ok_or_else(|| InvalidSettings {
-        field,
-        value: value(),
-        rule,
-    })
+) -> Result<(), InvalidSetting> {
+    if sane {
+        return Ok(());
+    }
+    let of = "connection settings";
+    Err(InvalidSetting::new(of, field, value, rule))
 }
 
 #[cfg(test)]

@@ -28,9 +28,10 @@ impl DeadlineLayer {
 
     /// For a client of HTTP or gRPC: calls are over when the earliest deadline in sight has passed.
     ///
-    /// In sight are the settings, [`CallOptions`](ziggurat_core::CallOptions), a
-    /// [`Deadline`](ziggurat_core::Deadline) in the request's extensions, its `grpc-timeout`, and
-    /// the deadline of the request that is [being served](crate::current).
+    /// In sight are [`CallOptions`](ziggurat_core::CallOptions), a
+    /// [`Deadline`](ziggurat_core::Deadline) in the request's extensions and its `grpc-timeout`; if
+    /// there is none of these, the timeout of the settings; in any case, their maximum and the
+    /// deadline of the request that is [being served](crate::current).
     pub fn client(settings: impl Into<Live<Settings>>) -> Self {
         Self::with(settings.into(), Http::client())
     }
@@ -58,13 +59,14 @@ impl DeadlineLayer {
 }
 
 impl DeadlineLayer<Values> {
-    /// For calls of any type: the earlier of the settings and the deadline of the request that is
-    /// [being served](crate::current).
+    /// For calls of any type: the earlier of the settings' timeout and the deadline of the request
+    /// that is [being served](crate::current).
     pub fn values(settings: impl Into<Live<Settings>>) -> Self {
         Self::with(settings.into(), Values::default())
     }
 
-    /// Finds deadlines in requests by `carry`, and writes the call's own into them.
+    /// Finds deadlines in requests by `carry`, which stand in for the settings' timeout, and writes
+    /// the call's own into them.
     #[must_use]
     pub fn carry_with<C>(self, carry: C) -> DeadlineLayer<Values<C>> {
         DeadlineLayer {
@@ -85,8 +87,8 @@ impl<M> DeadlineLayer<M> {
 
     /// Tells `observer` what happens.
     #[must_use]
-    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
-        self.observer = Some(observer);
+    pub fn observe_with(mut self, observer: impl Observer) -> Self {
+        self.observer = Some(Arc::new(observer));
         self
     }
 

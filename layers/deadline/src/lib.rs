@@ -20,7 +20,7 @@
 //! | Clones          | share the settings; there is no other state                                |
 //! | Dropped futures | drop the inner future, and a timer if one was armed                        |
 //! | Errors it adds  | [`Exceeded`]                                                               |
-//! | Place it        | client: inside the service's breaker, which must see it, and outside retry, so that all attempts share one deadline; a second one inside retry bounds and stamps each attempt. Server: inside whatever answers errors, outside limits and handlers |
+//! | Place it        | client: inside the service's breaker, which must see it, and outside retry, so that all attempts share one deadline; a second one inside retry stamps each attempt with what is left, and bounds it by its maximum. Server: inside whatever answers errors, outside limits and handlers |
 //!
 //! A server's layer also makes the deadline [`current`] while the handler runs and while its
 //! response body is polled, and a client's layer keeps within it. `tokio::spawn` loses it: use
@@ -77,7 +77,7 @@ pub use self::{
     local::{Scope, current, scope, spawn},
     observer::Observer,
     service::WithDeadline,
-    settings::{InvalidSettings, Settings},
+    settings::Settings,
 };
 
 #[cfg(doctest)]

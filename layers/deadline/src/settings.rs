@@ -1,6 +1,7 @@
 //! How long calls may take.
 
-use std::{error::Error, fmt, time::Duration};
+use std::time::Duration;
+use ziggurat_core::{Deadline, InvalidSetting, clock::Instant};
 
 /// How long calls may take; a [`Live`](ziggurat_core::Live) value, so that it may change while
 /// calls run. A call keeps what was in force when it began.
@@ -15,28 +16,27 @@ pub struct Settings {
     margin: Option<Duration>,
 }
 
-/// Settings that could never work were asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct InvalidSettings(&'static str);
-
 // === impl Settings ===
 
 impl Settings {
-    /// A client's calls take at most `timeout`; a server applies it to callers that name none.
+    /// A call that nobody gave a deadline takes at most `timeout`.
+    ///
+    /// One that was given a deadline keeps it, be it later: a caller who asks for an hour gets an
+    /// hour, unless [`at_most`](Self::at_most) says less.
     ///
     /// # Errors
     ///
     /// If it is zero.
-    pub const fn new(timeout: Duration) -> Result<Self, InvalidSettings> {
+    pub fn new(timeout: Duration) -> Result<Self, InvalidSetting> {
         if timeout.is_zero() {
-            return Err(InvalidSettings("the timeout is zero"));
+            return Err(invalid("timeout", timeout, "must be above zero"));
         }
         let mut settings = Self::unbounded();
         settings.timeout = Some(timeout);
         Ok(settings)
     }
 
-    /// Only what the caller or the request asks for bounds a call.
+    /// A call that nobody gave a deadline has none.
     #[must_use]
     pub const fn unbounded() -> Self {
         Self {
@@ -46,17 +46,18 @@ impl Settings {
         }
     }
 
-    /// No call takes longer than `max`, whatever it asks for.
+    /// No call takes longer than `max`, whatever was asked for.
     ///
     /// # Errors
     ///
     /// If it is zero, or shorter than the timeout.
-    pub fn at_most(mut self, max: Duration) -> Result<Self, InvalidSettings> {
+    pub fn at_most(mut self, max: Duration) -> Result<Self, InvalidSetting> {
         if max.is_zero() {
-            return Err(InvalidSettings("the maximum is zero"));
+            return Err(invalid("at_most", max, "must be above zero"));
         }
         if self.timeout.is_some_and(|timeout| timeout > max) {
-            return Err(InvalidSettings("the timeout is longer than the maximum"));
+            let rule = "must not be shorter than the timeout";
+            return Err(invalid("at_most", max, rule));
         }
         self.max = Some(max);
         Ok(self)
@@ -73,14 +74,14 @@ impl Settings {
         self
     }
 
-    /// What bounds a call that nothing else bounds.
-    pub(crate) fn fallback(&self) -> Option<Duration> {
-        self.timeout.or(self.max)
-    }
-
-    /// What bounds a call whatever else does.
-    pub(crate) const fn max(&self) -> Option<Duration> {
-        self.max
+    /// The deadline of a call that begins at `now` and was given `asked`.
+    pub(crate) fn bound(&self, asked: Option<Deadline>, now: Instant) -> Option<Deadline> {
+        let most = match asked {
+            Some(_) => self.max,
+            None => self.timeout.or(self.max),
+        };
+        let most = most.map(|most| Deadline::after_from(most, now));
+        Deadline::earlier(asked, most)
     }
 
     pub(crate) fn margin_or(&self, default: Duration) -> Duration {
@@ -88,15 +89,9 @@ impl Settings {
     }
 }
 
-// === impl InvalidSettings ===
-
-impl fmt::Display for InvalidSettings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "invalid deadline settings: {}", self.0)
-    }
+fn invalid(field: &'static str, value: Duration, rule: &'static str) -> InvalidSetting {
+    InvalidSetting::new("deadline settings", field, value, rule)
 }
-
-impl Error for InvalidSettings {}
 
 #[cfg(test)]
 mod tests {
@@ -105,16 +100,43 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
-    fn what_could_never_work_is_refused() {
-        let bad = [
-            Settings::new(Duration::ZERO),
-            Settings::unbounded().at_most(Duration::ZERO),
-            Settings::new(SECOND).and_then(|s| s.at_most(SECOND / 2)),
-        ];
-        for settings in bad {
-            let error = settings.unwrap_err().to_string();
-            assert!(error.starts_with("invalid deadline settings"), "{error}");
+    fn what_could_never_work_is_refused_by_name() {
+        let second = Settings::new(SECOND).unwrap();
+        for (refused, field, value) in [
+            (Settings::new(Duration::ZERO), "timeout", "0ns"),
+            (second.at_most(Duration::ZERO), "at_most", "0ns"),
+            (second.at_most(SECOND / 2), "at_most", "500ms"),
+        ] {
+            let error = refused.unwrap_err();
+            assert_eq!((error.field(), error.value()), (field, value));
+            let text = error.to_string();
+            assert!(text.starts_with("invalid deadline settings: "), "{text}");
         }
-        assert!(Settings::new(SECOND).unwrap().at_most(SECOND).is_ok());
+        assert!(second.at_most(SECOND).is_ok());
+    }
+
+    #[test]
+    fn the_timeout_is_for_who_asks_for_nothing_and_the_maximum_for_all() {
+        let now = Instant::now();
+        let after = |seconds: u32| Deadline::after_from(seconds * SECOND, now);
+        let none = Settings::unbounded();
+        let ten = Settings::new(10 * SECOND).unwrap();
+        let most = none.at_most(60 * SECOND).unwrap();
+        let both = ten.at_most(60 * SECOND).unwrap();
+        for (settings, asked, given) in [
+            (none, None, None),
+            (none, Some(3_600), Some(3_600)),
+            (ten, None, Some(10)),
+            (ten, Some(5), Some(5)),
+            (ten, Some(3_600), Some(3_600)),
+            (most, None, Some(60)),
+            (most, Some(3_600), Some(60)),
+            (both, None, Some(10)),
+            (both, Some(30), Some(30)),
+            (both, Some(3_600), Some(60)),
+        ] {
+            let bound = settings.bound(asked.map(after), now);
+            assert_eq!(bound, given.map(after), "{settings:?} {asked:?}");
+        }
     }
 }

@@ -11,7 +11,10 @@ mod deadline {
 
     use http::{Request, header::CONTENT_TYPE};
     use std::{
-        sync::atomic::{AtomicUsize, Ordering::Relaxed},
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering::Relaxed},
+        },
         time::Duration,
     };
     use ziggurat_deadline::{Exceeded, Observer, Settings};
@@ -29,10 +32,10 @@ mod deadline {
         "99999999999999999999H",
     ];
 
-    #[derive(Debug, Default)]
+    #[derive(Clone, Debug, Default)]
     struct Told {
-        exceeded: AtomicUsize,
-        malformed: AtomicUsize,
+        exceeded: Arc<AtomicUsize>,
+        malformed: Arc<AtomicUsize>,
     }
 
     impl Observer for Told {

@@ -97,7 +97,7 @@ pub use self::{
     observer::Observer,
     record::Watch,
     service::{Checked, Health},
-    settings::{InvalidSettings, Settings},
+    settings::Settings,
 };
 
 #[cfg(doctest)]

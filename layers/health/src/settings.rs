@@ -1,6 +1,7 @@
 //! When an endpoint is ejected, and for how long.
 
-use std::{error::Error, fmt, time::Duration};
+use std::{fmt, time::Duration};
+use ziggurat_core::InvalidSetting;
 
 /// When an endpoint is ejected, for how long, and how many may be.
 ///
@@ -24,13 +25,6 @@ pub struct Settings {
     pub(crate) max: Duration,
     pub(crate) max_ejected_percent: u8,
     pub(crate) probe_timeout: Duration,
-}
-
-/// Settings that make no sense: the setting, and the rule that it breaks.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InvalidSettings {
-    setting: &'static str,
-    rule: &'static str,
 }
 
 // === impl Settings ===
@@ -75,19 +69,13 @@ impl Settings {
     /// # Errors
     ///
     /// If `base` is zero or longer than `max`.
-    pub const fn ejection(
-        mut self,
-        base: Duration,
-        max: Duration,
-    ) -> Result<Self, InvalidSettings> {
+    pub fn ejection(mut self, base: Duration, max: Duration) -> Result<Self, InvalidSetting> {
         if base.is_zero() {
-            return Err(InvalidSettings::new("base ejection", "must not be zero"));
+            return Err(invalid("ejection", base, "must be above zero"));
         }
-        if base.as_nanos() > max.as_nanos() {
-            return Err(InvalidSettings::new(
-                "base ejection",
-                "must not be longer than the longest",
-            ));
+        if base > max {
+            let rule = "must not be longer than the longest";
+            return Err(invalid("ejection", base, rule));
         }
         self.base = base;
         self.max = max;
@@ -99,10 +87,10 @@ impl Settings {
     /// # Errors
     ///
     /// If it is more than 100.
-    pub const fn max_ejected_percent(mut self, percent: u8) -> Result<Self, InvalidSettings> {
+    pub fn max_ejected_percent(mut self, percent: u8) -> Result<Self, InvalidSetting> {
         if percent > 100 {
-            let rule = "must not be more than 100";
-            return Err(InvalidSettings::new("max ejected percent", rule));
+            let rule = "must be at most 100";
+            return Err(invalid("max_ejected_percent", percent, rule));
         }
         self.max_ejected_percent = percent;
         Ok(self)
@@ -114,9 +102,9 @@ impl Settings {
     /// # Errors
     ///
     /// If it is zero.
-    pub const fn probe_timeout(mut self, timeout: Duration) -> Result<Self, InvalidSettings> {
+    pub fn probe_timeout(mut self, timeout: Duration) -> Result<Self, InvalidSetting> {
         if timeout.is_zero() {
-            return Err(InvalidSettings::new("probe timeout", "must not be zero"));
+            return Err(invalid("probe_timeout", timeout, "must be above zero"));
         }
         self.probe_timeout = timeout;
         Ok(self)
@@ -131,25 +119,48 @@ impl Settings {
     }
 }
 
-// === impl InvalidSettings ===
-
-impl InvalidSettings {
-    const fn new(setting: &'static str, rule: &'static str) -> Self {
-        Self { setting, rule }
-    }
-
-    /// The setting that makes no sense.
-    #[must_use]
-    pub const fn setting(&self) -> &'static str {
-        self.setting
-    }
+fn invalid(field: &'static str, value: impl fmt::Debug, rule: &'static str) -> InvalidSetting {
+    InvalidSetting::new("health settings", field, value, rule)
 }
 
-impl fmt::Display for InvalidSettings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { setting, rule } = self;
-        write!(f, "invalid health settings: {setting} {rule}")
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_room_for_some_but_never_for_the_last() {
+        let settings = Settings::new();
+        for (known, most) in [(0, 0), (1, 0), (2, 1), (3, 1), (4, 2), (5, 2), (10, 5)] {
+            let ejected = (0..=known).take_while(|n| settings.has_room(known, *n));
+            assert_eq!(ejected.count(), most, "of {known}");
+        }
+        let few = settings.max_ejected_percent(10).unwrap();
+        assert!(few.has_room(3, 0) && !few.has_room(3, 1));
+        let none = settings.max_ejected_percent(0).unwrap();
+        assert!(none.has_room(2, 0), "one may always go");
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_by_name() {
+        const SECOND: Duration = Duration::from_secs(1);
+        let settings = Settings::new();
+        for (refused, field, value) in [
+            (settings.ejection(Duration::ZERO, SECOND), "ejection", "0ns"),
+            (settings.ejection(2 * SECOND, SECOND), "ejection", "2s"),
+            (
+                settings.max_ejected_percent(101),
+                "max_ejected_percent",
+                "101",
+            ),
+            (
+                settings.probe_timeout(Duration::ZERO),
+                "probe_timeout",
+                "0ns",
+            ),
+        ] {
+            let error = refused.unwrap_err();
+            assert_eq!((error.field(), error.value()), (field, value));
+            assert!(error.to_string().starts_with("invalid health settings: "));
+        }
     }
 }
-
-impl Error for InvalidSettings {}

@@ -55,11 +55,7 @@ mod service;
 mod shared;
 
 pub use self::{
-    error::Limited,
-    future::ResponseFuture,
-    layer::RateLimitLayer,
-    observer::Observer,
-    rate::{InvalidRate, Rate},
+    error::Limited, future::ResponseFuture, layer::RateLimitLayer, observer::Observer, rate::Rate,
     service::RateLimit,
 };
 

@@ -1,7 +1,8 @@
 //! How many calls, how often.
 
 use crate::gcra::TICKS;
-use std::{error::Error, fmt, time::Duration};
+use std::{fmt, time::Duration};
+use ziggurat_core::InvalidSetting;
 
 /// So many calls in so much time, and how many of them may come at once.
 ///
@@ -19,14 +20,6 @@ pub struct Rate {
     interval: u64,
 }
 
-/// A rate that makes no sense was asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InvalidRate {
-    field: &'static str,
-    value: String,
-    rule: &'static str,
-}
-
 const LONGEST: Duration = Duration::from_secs(30 * 86_400);
 const SECOND_NANOS: u128 = 1_000_000_000;
 
@@ -38,7 +31,7 @@ impl Rate {
     /// # Errors
     ///
     /// If it is zero or above 1,000,000,000.
-    pub fn per_second(count: u32) -> Result<Self, InvalidRate> {
+    pub fn per_second(count: u32) -> Result<Self, InvalidSetting> {
         Self::new(count, Duration::from_secs(1))
     }
 
@@ -47,18 +40,18 @@ impl Rate {
     /// # Errors
     ///
     /// If either is zero, `per` is above 30 days, or it is more than a call a nanosecond.
-    pub fn new(count: u32, per: Duration) -> Result<Self, InvalidRate> {
+    pub fn new(count: u32, per: Duration) -> Result<Self, InvalidSetting> {
         if count == 0 {
-            return Err(InvalidRate::new("count", count, "must be above zero"));
+            return Err(invalid("count", count, "must be above zero"));
         }
         if per.is_zero() || per > LONGEST {
             let rule = "must be above zero and at most 30 days";
-            return Err(InvalidRate::new("per", per, rule));
+            return Err(invalid("per", per, rule));
         }
         let nanos = per.as_nanos();
         if nanos < u128::from(count) {
             let rule = "must be at most one call a nanosecond";
-            return Err(InvalidRate::new("count", count, rule));
+            return Err(invalid("count", count, rule));
         }
         // Rounded up, so that the rate is never exceeded.
         let interval = (nanos * u128::from(TICKS)).div_ceil(count.into());
@@ -76,14 +69,14 @@ impl Rate {
     /// # Errors
     ///
     /// If it is zero, or takes more than a year to come together again.
-    pub fn burst(mut self, burst: u32) -> Result<Self, InvalidRate> {
+    pub fn burst(mut self, burst: u32) -> Result<Self, InvalidSetting> {
         const YEAR_TICKS: u128 = 365 * 86_400 * SECOND_NANOS * TICKS as u128;
         if burst == 0 {
-            return Err(InvalidRate::new("burst", burst, "must be above zero"));
+            return Err(invalid("burst", burst, "must be above zero"));
         }
         if u128::from(self.interval) * u128::from(burst) > YEAR_TICKS {
             let rule = "must come together again in a year";
-            return Err(InvalidRate::new("burst", burst, rule));
+            return Err(invalid("burst", burst, rule));
         }
         self.burst = burst;
         Ok(self)
@@ -108,44 +101,9 @@ impl fmt::Display for Rate {
     }
 }
 
-// === impl InvalidRate ===
-
-impl InvalidRate {
-    fn new(field: &'static str, value: impl fmt::Debug, rule: &'static str) -> Self {
-        Self {
-            field,
-            value: format!("{value:?}"),
-            rule,
-        }
-    }
-
-    /// What was wrong: `count`, `per` or `burst`.
-    #[must_use]
-    pub const fn field(&self) -> &'static str {
-        self.field
-    }
-
-    /// What was asked for.
-    #[must_use]
-    pub fn value(&self) -> &str {
-        &self.value
-    }
-
-    /// What is allowed.
-    #[must_use]
-    pub const fn rule(&self) -> &'static str {
-        self.rule
-    }
+fn invalid(field: &'static str, value: impl fmt::Debug, rule: &'static str) -> InvalidSetting {
+    InvalidSetting::new("rate", field, value, rule)
 }
-
-impl fmt::Display for InvalidRate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { field, value, rule } = self;
-        write!(f, "invalid rate: {field} {value} {rule}")
-    }
-}
-
-impl Error for InvalidRate {}
 
 #[cfg(test)]
 mod tests {

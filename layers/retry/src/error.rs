@@ -1,5 +1,4 @@
-//! What can be wrong: an attempt that took too long, settings that cannot work, a request body
-//! that has moved on.
+//! What can be wrong: an attempt that took too long, a request body that has moved on.
 
 use std::{error::Error, fmt, time::Duration};
 use ziggurat_core::{Code, Rejection, Sent};
@@ -13,14 +12,6 @@ pub struct AttemptTimedOut {
     number: u32,
     after: Duration,
     rejection: Rejection,
-}
-
-/// Settings that could never work were asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InvalidSettings {
-    field: &'static str,
-    value: String,
-    rule: &'static str,
 }
 
 /// The request body that an earlier attempt read: a later one has taken over.
@@ -65,27 +56,6 @@ impl Error for AttemptTimedOut {
         Some(&self.rejection)
     }
 }
-
-// === impl InvalidSettings ===
-
-impl InvalidSettings {
-    pub(crate) fn new(field: &'static str, value: impl fmt::Debug, rule: &'static str) -> Self {
-        Self {
-            field,
-            value: format!("{value:?}"),
-            rule,
-        }
-    }
-}
-
-impl fmt::Display for InvalidSettings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { field, value, rule } = self;
-        write!(f, "invalid retry settings: {field} {value} {rule}")
-    }
-}
-
-impl Error for InvalidSettings {}
 
 // === impl Superseded ===
 

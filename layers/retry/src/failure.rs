@@ -52,11 +52,12 @@ impl Failure {
     }
 
     /// What an error means: the [`Rejection`] that caused it says how far the call got; without
-    /// one nobody knows, and the call was [lost](Self::lost).
+    /// one nobody knows, and the call was [lost](Self::lost), with the [code](error::code) of the
+    /// error, or UNAVAILABLE if it has none.
     #[must_use]
     pub fn from_error(error: &(dyn Error + 'static)) -> Self {
         let Some(rejection) = error::find::<Rejection>(error) else {
-            return Self::lost(Code::Unavailable);
+            return Self::lost(error::code(error).unwrap_or(Code::Unavailable));
         };
         let kind = match rejection.sent() {
             _ if rejection.is_decision() => Kind::Decided,

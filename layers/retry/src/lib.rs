@@ -98,7 +98,7 @@ mod service;
 mod settings;
 
 pub use self::{
-    error::{AttemptTimedOut, InvalidSettings, Superseded},
+    error::{AttemptTimedOut, Superseded},
     failure::Failure,
     future::ResponseFuture,
     layer::RetryLayer,

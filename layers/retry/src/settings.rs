@@ -1,8 +1,8 @@
 //! What may be changed while calls run.
 
-use crate::{InvalidSettings, budget::Income};
-use std::{num::NonZeroU32, time::Duration};
-use ziggurat_core::{Backoff, Code};
+use crate::budget::Income;
+use std::{fmt, num::NonZeroU32, time::Duration};
+use ziggurat_core::{Backoff, Code, InvalidSetting};
 
 /// What is tried again, how often, how soon and how much of it.
 ///
@@ -55,7 +55,7 @@ pub enum AttemptTimeout {
 }
 
 /// A set of status codes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Codes(u32);
 
 /// No setting allows more attempts, whoever wrote it (gRFC A6).
@@ -128,11 +128,11 @@ impl Settings {
     pub fn retry_on(
         mut self,
         codes: impl IntoIterator<Item = Code>,
-    ) -> Result<Self, InvalidSettings> {
+    ) -> Result<Self, InvalidSetting> {
         self.codes = codes.into_iter().fold(Codes::EMPTY, Codes::with);
         if self.codes == Codes::EMPTY || self.codes.contains(Code::Ok) {
             let (value, rule) = (self.codes, "must name failures, and at least one");
-            return Err(InvalidSettings::new("retry_on", value, rule));
+            return Err(invalid("retry_on", value, rule));
         }
         Ok(self)
     }
@@ -143,14 +143,14 @@ impl Settings {
     /// # Errors
     ///
     /// If `per_call` is not from 0 to 4, or `per_second` above 5000.
-    pub fn budget(mut self, per_call: f64, per_second: u32) -> Result<Self, InvalidSettings> {
+    pub fn budget(mut self, per_call: f64, per_second: u32) -> Result<Self, InvalidSetting> {
         if !(0.0..=MOST_PER_CALL).contains(&per_call) {
             let rule = "must be from 0 to 4 for every call";
-            return Err(InvalidSettings::new("budget", per_call, rule));
+            return Err(invalid("budget", per_call, rule));
         }
         if per_second > MOST_PER_SECOND {
             let rule = "must be at most 5000 for every second";
-            return Err(InvalidSettings::new("budget", per_second, rule));
+            return Err(invalid("budget", per_second, rule));
         }
         self.income = Income {
             per_call,
@@ -172,7 +172,7 @@ impl Settings {
     /// # Errors
     ///
     /// If it is zero, or no multiple.
-    pub fn attempt_timeout(mut self, timeout: AttemptTimeout) -> Result<Self, InvalidSettings> {
+    pub fn attempt_timeout(mut self, timeout: AttemptTimeout) -> Result<Self, InvalidSetting> {
         let works = match timeout {
             AttemptTimeout::Off => true,
             AttemptTimeout::Fixed(timeout) => !timeout.is_zero(),
@@ -180,7 +180,7 @@ impl Settings {
         };
         if !works {
             let rule = "must not be zero";
-            return Err(InvalidSettings::new("attempt_timeout", timeout, rule));
+            return Err(invalid("attempt_timeout", timeout, rule));
         }
         self.attempt_timeout = timeout;
         Ok(self)
@@ -226,6 +226,18 @@ impl Codes {
     }
 }
 
+impl fmt::Debug for Codes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let codes = (0..u32::BITS).filter_map(Code::from_number);
+        let named = codes.filter(|code| self.contains(*code));
+        f.debug_set().entries(named).finish()
+    }
+}
+
+fn invalid(field: &'static str, value: impl fmt::Debug, rule: &'static str) -> InvalidSetting {
+    InvalidSetting::new("retry settings", field, value, rule)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -253,9 +265,10 @@ mod tests {
     fn what_cannot_work_is_refused_by_name() {
         let settings = Settings::new();
         let refused =
-            |settings: Result<Settings, InvalidSettings>| settings.unwrap_err().to_string();
-        assert!(refused(settings.retry_on([])).contains("retry_on"));
-        assert!(refused(settings.retry_on([Code::Ok, Code::Aborted])).contains("retry_on"));
+            |settings: Result<Settings, InvalidSetting>| settings.unwrap_err().to_string();
+        assert!(refused(settings.retry_on([])).contains("retry_on {}"));
+        let with_ok = refused(settings.retry_on([Code::Aborted, Code::Ok]));
+        assert!(with_ok.contains("retry_on {Ok, Aborted}"), "{with_ok}");
         for per_call in [-0.1, 4.1, f64::NAN, f64::INFINITY] {
             assert!(refused(settings.budget(per_call, 10)).contains("every call"));
         }

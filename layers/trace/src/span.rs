@@ -10,7 +10,7 @@ use std::{
 use tracing::{Span, field};
 use ziggurat_core::{
     Attempt, BoxError, Carry, Classify, Grpc, Http, Outcome, Picked, Record, Recorded, Recorder,
-    Rejection, error, grpc,
+    error, grpc,
 };
 
 /// A call's span, while the call is under way.
@@ -133,10 +133,9 @@ impl Watch {
         }
         self.span.record("error", field::display(error));
         // What a stack of ours fails with is boxed; of other errors no more than that is known.
-        let rejection = (error as &dyn Any)
+        let code = (error as &dyn Any)
             .downcast_ref::<BoxError>()
-            .and_then(|error| error::find::<Rejection>(&**error));
-        let code = rejection.map(Rejection::code);
+            .and_then(|error| error::code(&**error));
         if let (Some(code), true) = (code, self.is_grpc) {
             self.span.record("rpc.grpc.status_code", code.number());
         }

@@ -40,7 +40,7 @@ impl Body for Fails {
 
 #[tokio::test]
 async fn a_grpc_stream_that_is_rejected_ends_with_the_status_in_its_trailers() {
-    let told = Arc::new(Told::default());
+    let told = Told::default();
     let alive = Arc::new(());
     let held = Arc::clone(&alive);
     let inner = service_fn(move |_| {
@@ -48,7 +48,7 @@ async fn a_grpc_stream_that_is_rejected_ends_with_the_status_in_its_trailers() {
         let begun = false;
         async move { Ok::<_, BoxError>(Response::new(Fails { begun, _alive })) }
     });
-    let service = AnswerLayer::new().observer(told.clone()).layer(inner);
+    let service = AnswerLayer::new().observe_with(told.clone()).layer(inner);
     let call = request("application/grpc");
     let mut body = service.oneshot(call).await.unwrap().into_body();
 
@@ -88,9 +88,9 @@ async fn a_rejected_body_without_trailers_to_end_with_is_cut_off() {
 
 #[tokio::test]
 async fn a_body_that_breaks_is_cut_off_and_told_of() {
-    let told = Arc::new(Told::default());
+    let told = Told::default();
     let inner = HttpScript::new([Step::cut_off("half")]);
-    let service = AnswerLayer::new().observer(told.clone()).layer(inner);
+    let service = AnswerLayer::new().observe_with(told.clone()).layer(inner);
     let call = request("application/grpc");
     let body = service.oneshot(call).await.unwrap().into_body();
     assert!(body.collect().await.unwrap_err().is::<BodyCut>());

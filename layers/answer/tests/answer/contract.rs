@@ -38,11 +38,11 @@ async fn calls_the_instance_that_was_polled() {
 
 #[tokio::test]
 async fn failed_readiness_is_answered_by_the_next_call_and_then_forgotten() {
-    let told = Arc::new(Told::default());
+    let told = Told::default();
     let gate = Gate::closed();
     gate.fail_next(1);
     let inner = Strict::around(HttpScript::new([Step::grpc("hello")])).gate(&gate);
-    let mut service = AnswerLayer::new().observer(told.clone()).layer(inner);
+    let mut service = AnswerLayer::new().observe_with(told.clone()).layer(inner);
 
     ServiceExt::<Call>::ready(&mut service).await.unwrap();
     // Asked again before the call, it is as ready as it was.

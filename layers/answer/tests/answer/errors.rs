@@ -4,7 +4,6 @@ use super::{Limited, Told, boom, limited, request};
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::Body as _;
 use http_body_util::{BodyExt, Empty};
-use std::sync::Arc;
 use tower::{Layer, ServiceExt, service_fn};
 use ziggurat_answer::{AnswerLayer, Body};
 use ziggurat_core::{BoxError, Code, Rejection};
@@ -96,8 +95,8 @@ async fn every_code_is_answered_and_none_is_ok() {
 
 #[tokio::test]
 async fn what_nobody_meant_for_a_peer_stays_here() {
-    let told = Arc::new(Told::default());
-    let layer = AnswerLayer::new().observer(told.clone());
+    let told = Told::default();
+    let layer = AnswerLayer::new().observe_with(told.clone());
     let response = answer_by(layer.clone(), boom, request("application/grpc")).await;
     let expected = [
         ("content-type", "application/grpc"),

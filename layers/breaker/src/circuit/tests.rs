@@ -23,7 +23,7 @@ fn call(circuit: &Circuit, outcome: Outcome, now: Instant) -> Result<(), Open> {
 }
 
 fn seat_by_turns() -> usize {
-    use std::sync::atomic::AtomicUsize;
+    use std::sync::atomic::{AtomicUsize, Ordering};
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     NEXT.fetch_add(1, Ordering::Relaxed) % crate::window::SEATS
 }
@@ -197,7 +197,7 @@ fn eight_threads_lose_no_record() {
         }
     });
     // The share of the failures is a half, or was when the sixteen-thousandth call was one.
-    let totals = circuit.window.totals(circuit.word().epoch(0));
+    let totals = circuit.window.totals(circuit.switch.word().epoch(0));
     if circuit.state() == State::Closed {
         assert_eq!((totals.successes, totals.failures), (8_000, 8_000));
         call(&circuit, Outcome::Failure, now).unwrap();

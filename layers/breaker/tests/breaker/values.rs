@@ -1,71 +1,23 @@
 //! Around services of plain values.
 
-use super::{MINUTE, SECOND, five_for_a_minute};
+use super::{
+    MINUTE, SECOND,
+    backend::{Backend, is_open, layer, open_up},
+    five_for_a_minute,
+};
 use std::{
     future::pending,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
 };
-use tokio::{sync::Semaphore, task::JoinSet, time};
-use tokio_test::{assert_pending, assert_ready_err, assert_ready_ok, task};
-use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt};
-use tower_test::mock;
-use ziggurat_breaker::{Breaker, BreakerLayer, Handle, Observer, Open, Settings, State};
-use ziggurat_core::{ByResult, Code, Live, Rejection, Sent, error};
-use ziggurat_testkit::{
-    Counting, Gate, Gauge, Script, Scripted, Step, Strict, drop_at_every_await_then, tonic,
-};
-
-fn layer(settings: impl Into<Live<Settings>>) -> BreakerLayer<ByResult> {
-    BreakerLayer::new(settings).classify_with(ByResult)
-}
-
-/// A service that can be broken and mended.
-#[derive(Clone, Default)]
-struct Backend(Arc<AtomicBool>);
-
-impl Backend {
-    fn breaks(&self, broken: bool) {
-        self.0.store(broken, Ordering::Relaxed);
-    }
-
-    fn service(
-        &self,
-    ) -> (
-        Counting<
-            impl Service<u32, Response = u32, Error = BoxError, Future: Send> + Clone + Send + 'static,
-        >,
-        Gauge,
-    ) {
-        let Self(broken) = self.clone();
-        Counting::new(Strict::new(move |request: u32| {
-            let broken = broken.load(Ordering::Relaxed);
-            async move {
-                match broken {
-                    true => Err("broken".into()),
-                    false => Ok(request),
-                }
-            }
-        }))
-    }
-}
-
-async fn open_up<S>(service: &S, handle: &Handle)
-where
-    S: Service<u32, Response = u32, Error = BoxError> + Clone,
-{
-    while handle.state() == State::Closed {
-        service.clone().oneshot(0).await.unwrap_err();
-    }
-}
-
-fn is_open<T>(result: &Result<T, BoxError>) -> bool {
-    result
-        .as_ref()
-        .is_err_and(|error| error::find::<Open>(&**error).is_some())
-}
+use tokio::time;
+use tokio_test::{assert_pending, task};
+use tower::{Layer, Service, ServiceBuilder, ServiceExt};
+use ziggurat_breaker::{Breaker, Handle, Observer, Open, State};
+use ziggurat_core::{Code, Live, Rejection, Sent, error};
+use ziggurat_testkit::{Script, Step, Strict, tonic};
 
 #[tokio::test(start_paused = true)]
 async fn five_calls_reach_a_broken_service_and_the_sixth_does_not() {
@@ -92,117 +44,6 @@ async fn five_calls_reach_a_broken_service_and_the_sixth_does_not() {
         error::find::<Open>(&*error).unwrap().retry_after(),
         Some(MINUTE)
     );
-}
-
-#[tokio::test(start_paused = true)]
-async fn exactly_one_of_fifty_callers_probes_and_two_successes_heal() {
-    let backend = Backend::default();
-    backend.breaks(true);
-    let (inner, gauge) = backend.service();
-    let slow = ServiceBuilder::new()
-        .layer(layer(five_for_a_minute()))
-        .then(|result| async {
-            time::sleep(SECOND).await;
-            result
-        })
-        .service(inner);
-    let handle = slow.handle();
-    open_up(&slow, &handle).await;
-    backend.breaks(false);
-    for round in 0..2 {
-        time::advance(if round == 0 { MINUTE } else { SECOND }).await;
-        let mut callers = JoinSet::new();
-        for caller in 0..50 {
-            callers.spawn(slow.clone().oneshot(caller));
-        }
-        let results = callers.join_all().await;
-        assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1);
-        assert_eq!(results.iter().filter(|result| is_open(result)).count(), 49);
-        assert_eq!(gauge.started(), 6 + round);
-    }
-    assert_eq!(handle.state(), State::Closed);
-    assert_eq!(handle.opened(), 1);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_probe_that_fails_opens_it_again() {
-    let backend = Backend::default();
-    backend.breaks(true);
-    let (inner, gauge) = backend.service();
-    let service = layer(five_for_a_minute()).layer(inner);
-    let handle = service.handle();
-    open_up(&service, &handle).await;
-    time::advance(MINUTE).await;
-    let probe = service.clone().oneshot(1).await;
-    assert!(!is_open(&probe));
-    assert_eq!((handle.state(), handle.opened()), (State::Open, 2));
-    let after = service.clone().oneshot(2).await;
-    assert!(is_open(&after));
-    assert_eq!(gauge.started(), 6);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_probe_dropped_at_any_await_gives_its_place_back() {
-    let backend = Backend::default();
-    backend.breaks(true);
-    let slow = ServiceBuilder::new()
-        .layer(layer(five_for_a_minute()))
-        .then(|result| async {
-            time::sleep(SECOND).await;
-            time::sleep(SECOND).await;
-            result
-        })
-        .service(backend.service().0);
-    let handle = slow.handle();
-    open_up(&slow, &handle).await;
-    time::advance(MINUTE).await;
-    let call = || slow.clone().oneshot(1);
-    let mut drops = 0;
-    let healed = async {
-        backend.breaks(false);
-        drop_at_every_await_then(call, |_| drops += 1).await
-    };
-    assert_eq!(healed.await.unwrap(), 1);
-    assert!(drops > 2, "{drops}");
-    assert_eq!(handle.state(), State::HalfOpen);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_probe_that_hangs_lets_another_go_after_the_probe_timeout() {
-    let (mut breaker, mut inner) = mock::spawn_layer::<u32, u32, _>(layer(
-        five_for_a_minute()
-            .consecutive_failures(1)
-            .and_then(|settings| settings.successes(1))
-            .and_then(|settings| settings.probe_timeout(10 * SECOND))
-            .unwrap(),
-    ));
-    assert_ready_ok!(breaker.poll_ready());
-    let call = breaker.call(1);
-    inner.next_request().await.unwrap().1.send_error("boom");
-    call.await.unwrap_err();
-    time::advance(MINUTE).await;
-
-    assert_ready_ok!(breaker.poll_ready());
-    let mut hung = task::spawn(breaker.call(2));
-    assert_pending!(hung.poll());
-    let (_, never_answered) = inner.next_request().await.unwrap();
-    for (wait, admits) in [(0, false), (9, false), (1, true)] {
-        time::advance(wait * SECOND).await;
-        assert_ready_ok!(breaker.poll_ready());
-        let mut call = task::spawn(breaker.call(3));
-        if admits {
-            assert_pending!(call.poll());
-            inner.next_request().await.unwrap().1.send_response(4);
-            assert_eq!(call.await.unwrap(), 4);
-        } else {
-            assert!(assert_ready_err!(call.poll()).is::<Open>());
-        }
-    }
-    // What the first one says in the end is of an earlier state.
-    never_answered.send_error("too late");
-    hung.await.unwrap_err();
-    assert_ready_ok!(breaker.poll_ready());
-    assert_pending!(task::spawn(breaker.call(5)).poll());
 }
 
 #[tokio::test(start_paused = true)]
@@ -257,70 +98,6 @@ async fn a_timeout_inside_counts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_layer_is_one_circuit_and_an_isolated_one_another() {
-    let backend = Backend::default();
-    backend.breaks(true);
-    let layer = layer(five_for_a_minute());
-    let one = layer.layer(backend.service().0);
-    let two = layer.clone().layer(backend.service().0);
-    let other = layer.isolated().layer(backend.service().0);
-    open_up(&one, &layer.handle()).await;
-    assert!(is_open(&two.oneshot(1).await));
-    assert!(!is_open(&other.oneshot(1).await));
-}
-
-#[tokio::test(start_paused = true)]
-async fn readiness_takes_nothing_in_any_state() {
-    let permits = Arc::new(Semaphore::new(1));
-    let layer = layer(five_for_a_minute());
-    let service = layer.layer(Strict::echo().permits(Arc::clone(&permits)));
-    for state in [State::Closed, State::ForcedOpen] {
-        if state == State::ForcedOpen {
-            layer.handle().force_open();
-        }
-        assert_eq!(layer.handle().state(), state);
-        for _ in 0..10_000 {
-            let mut service = service.clone();
-            ServiceExt::<u32>::ready(&mut service).await.unwrap();
-        }
-        assert_eq!(permits.available_permits(), 1);
-    }
-    layer.handle().reset();
-    assert_eq!(service.oneshot(7).await.unwrap(), 7);
-}
-
-#[tokio::test(start_paused = true)]
-async fn readiness_takes_no_probe() {
-    let backend = Backend::default();
-    backend.breaks(true);
-    let service = layer(five_for_a_minute()).layer(backend.service().0);
-    open_up(&service, &service.handle()).await;
-    backend.breaks(false);
-    time::advance(MINUTE).await;
-    for _ in 0..10_000 {
-        let mut service = service.clone();
-        service.ready().await.unwrap();
-    }
-    assert_eq!(service.oneshot(1).await.unwrap(), 1);
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_open_breaker_is_as_ready_as_its_inner_service_and_is_not_polled_for_it() {
-    let (layer, gate) = (layer(five_for_a_minute()), Gate::default());
-    let mut service = task::spawn(layer.layer(Strict::echo().gate(&gate)));
-    layer.handle().force_open();
-    assert_ready_ok!(
-        service.enter(|cx, mut service| Service::<u32>::poll_ready(&mut *service, cx))
-    );
-    gate.close();
-    let polls = gate.polls();
-    assert_pending!(service.enter(|cx, mut service| Service::<u32>::poll_ready(&mut *service, cx)));
-    time::advance(MINUTE).await;
-    assert!(!service.is_woken());
-    assert_eq!(gate.polls(), polls + 1);
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_generated_client_sees_unavailable_through_a_buffer_and_it_works_again() {
     let backend = Backend::default();
     backend.breaks(true);
@@ -345,26 +122,6 @@ async fn a_generated_client_sees_unavailable_through_a_buffer_and_it_works_again
         assert_eq!(service.clone().oneshot(call).await.unwrap(), call);
     }
     assert_eq!(handle.state(), State::Closed);
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_inner_error_comes_out_as_it_is() {
-    let service = layer(five_for_a_minute()).layer(Script::new([Step::<u32>::fail_with("boom")]));
-    let error = service.oneshot(1_u32).await.unwrap_err();
-    assert!(error.is::<Scripted>());
-}
-
-#[tokio::test(start_paused = true)]
-async fn it_keeps_the_contract_inside_and_outside_other_layers() {
-    let service = ServiceBuilder::new()
-        .buffer(4)
-        .concurrency_limit(1)
-        .layer(layer(five_for_a_minute()))
-        .concurrency_limit(1)
-        .service(Strict::echo().pending_first(1));
-    for call in 0..30_u32 {
-        assert_eq!(service.clone().oneshot(call).await.unwrap(), call);
-    }
 }
 
 #[tokio::test(start_paused = true)]

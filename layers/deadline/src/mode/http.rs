@@ -119,10 +119,10 @@ fn of_client<B>(
     told: Option<Duration>,
     now: Instant,
 ) -> Option<Deadline> {
-    let after = |timeout| Deadline::after_from(timeout, now);
-    let own = Deadline::earlier(settings.fallback().map(after), told.map(after));
-    let known = ziggurat_core::Http.deadline(request);
-    Deadline::earlier(own, Deadline::earlier(known, local::current()))
+    let told = told.map(|told| Deadline::after_from(told, now));
+    let asked = Deadline::earlier(told, ziggurat_core::Http.deadline(request));
+    // What is being served bounds what is done for it, whoever asks for more.
+    Deadline::earlier(settings.bound(asked, now), local::current())
 }
 
 fn of_server<B>(
@@ -131,14 +131,10 @@ fn of_server<B>(
     told: Option<Duration>,
     now: Instant,
 ) -> Option<Deadline> {
-    let after = |timeout| Deadline::after_from(timeout, now);
-    let told = told.map(|told| after(told - settings.margin_or(TICK).min(told / 2)));
+    let sooner = |told: Duration| told - settings.margin_or(TICK).min(told / 2);
+    let told = told.map(|told| Deadline::after_from(sooner(told), now));
     let asked = Deadline::earlier(told, request.extensions().get().copied());
-    let bound = match asked {
-        Some(_) => settings.max(),
-        None => settings.fallback(),
-    };
-    Deadline::earlier(asked, bound.map(after))
+    settings.bound(asked, now)
 }
 
 fn is_grpc(headers: &HeaderMap) -> bool {

@@ -21,11 +21,8 @@ impl<Req, C: Carry<Req>> Stamp<Req> for Values<C> {
         now: Instant,
         _: &dyn Observer,
     ) -> Option<Deadline> {
-        let own = settings
-            .fallback()
-            .map(|timeout| Deadline::after_from(timeout, now));
-        let known = Deadline::earlier(self.0.deadline(request), local::current());
-        let deadline = Deadline::earlier(own, known)?;
+        let own = settings.bound(self.0.deadline(request), now);
+        let deadline = Deadline::earlier(own, local::current())?;
         if let Some(extensions) = self.0.extensions_mut(request) {
             extensions.insert(deadline);
         }

@@ -1,16 +1,13 @@
 //! Where a client's deadline comes from, and where it is written.
 
 use super::{MALFORMED, Told, grpc, header, ms, within};
-use http::{HeaderName, Request};
-use http_body_util::Empty;
-use std::{
-    sync::{Arc, atomic::Ordering::Relaxed},
-    time::Duration,
-};
+use http::{HeaderName, Request, Response};
+use http_body_util::{BodyExt, Empty};
+use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 use tower::{Layer, ServiceExt};
 use ziggurat_core::{CallOptions, Deadline, Live, clock, grpc as wire};
 use ziggurat_deadline::{DeadlineLayer, Settings, scope};
-use ziggurat_testkit::{HttpScript, Seen, Step};
+use ziggurat_testkit::{HttpScript, ScriptBody, Seen, Step};
 
 type Call = Request<Empty<bytes::Bytes>>;
 
@@ -51,13 +48,49 @@ async fn the_earliest_deadline_in_sight_is_the_calls() {
         for (place, source) in sources.iter().enumerate() {
             source(&mut call, ms(if place == earliest { 40 } else { 70 }));
         }
-        for (default, current, expected) in [(50, 60, 40), (30, 60, 30), (50, 20, 20)] {
+        for (default, current, expected) in [(50, 60, 40), (30, 60, 40), (50, 20, 20)] {
             let layer = DeadlineLayer::client(within(default));
             let seen = scope(Deadline::after(ms(current)), send(&layer, call.clone())).await;
             assert_eq!(extension(&seen), Some(ms(expected)), "{earliest} {default}");
             assert_eq!(told(&seen), Some(ms(expected)), "{earliest} {default}");
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_who_asks_for_an_hour_gets_it_unless_nobody_may() {
+    const HOUR: Duration = Duration::from_secs(3_600);
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    let default = Settings::new(MINUTE / 2).unwrap();
+    let bounded = default.at_most(MINUTE).unwrap();
+    let mut long = grpc();
+    long.extensions_mut()
+        .insert(CallOptions::new().timeout(HOUR));
+    for (settings, call, expected) in [
+        (default, long.clone(), HOUR),
+        (bounded, long.clone(), MINUTE),
+        (bounded, grpc(), MINUTE / 2),
+    ] {
+        let layer = DeadlineLayer::client(settings);
+        let seen = send(&layer, call.clone()).await;
+        assert_eq!(told(&seen), Some(expected), "{settings:?}");
+
+        let served = scope(Deadline::after(ms(70)), send(&layer, call)).await;
+        assert_eq!(told(&served), Some(ms(70)), "{settings:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_is_not_cut_by_a_default_that_its_caller_overruled() {
+    let body = ScriptBody::default().data("one").wait(ms(500)).data("two");
+    let inner = HttpScript::new([Step::answer(Response::new(body))]);
+    let service = DeadlineLayer::client(within(50)).layer(inner);
+    let mut call = grpc();
+    call.extensions_mut()
+        .insert(CallOptions::new().timeout(ms(1_000)));
+    let body = service.oneshot(call).await.unwrap().into_body();
+    assert_eq!(body.collect().await.unwrap().to_bytes(), "onetwo");
 }
 
 #[tokio::test(start_paused = true)]
@@ -100,8 +133,8 @@ async fn a_deadline_that_still_stands_is_never_written_as_zero() {
 
 #[tokio::test(start_paused = true)]
 async fn a_timeout_header_that_makes_no_sense_counts_as_none() {
-    let heard = Arc::new(Told::default());
-    let layer = DeadlineLayer::client(within(50)).observer(heard.clone());
+    let heard = Told::default();
+    let layer = DeadlineLayer::client(within(50)).observe_with(heard.clone());
     for text in MALFORMED {
         let mut call = grpc();
         call.headers_mut().insert(wire::TIMEOUT, header(text));
@@ -123,7 +156,8 @@ async fn a_margin_is_asked_for_on_the_wire_and_not_kept_here() {
 #[tokio::test(start_paused = true)]
 async fn a_second_layer_inside_stamps_each_attempt_with_what_is_left() {
     let inner = HttpScript::new([Step::grpc("hello")]);
-    let attempts = DeadlineLayer::client(within(100)).layer(inner.clone());
+    let an_attempt = Settings::unbounded().at_most(ms(100)).unwrap();
+    let attempts = DeadlineLayer::client(an_attempt).layer(inner.clone());
     let attempts = tower::service_fn(move |call: Call| {
         let attempts = attempts.clone();
         async move {

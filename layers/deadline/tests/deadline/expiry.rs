@@ -53,9 +53,9 @@ fn cause(error: &BoxError) -> (Phase, Code, Sent) {
 #[tokio::test(start_paused = true)]
 async fn waiting_for_the_response_ends_at_the_deadline() {
     let begun = clock::now();
-    let heard = Arc::new(Told::default());
+    let heard = Told::default();
     let (inner, gauge) = Counting::new(HttpScript::new([Step::never()]));
-    let layer = DeadlineLayer::client(within(120)).observer(heard.clone());
+    let layer = DeadlineLayer::client(within(120)).observe_with(heard.clone());
     let error = layer.layer(inner).oneshot(grpc()).await.unwrap_err();
 
     assert_eq!(clock::now() - begun, ms(120));

@@ -69,10 +69,10 @@ async fn a_handler_sees_what_its_caller_asked_for_a_tick_early_and_within_the_se
 
 #[tokio::test(start_paused = true)]
 async fn a_timeout_that_makes_no_sense_counts_as_none() {
-    let heard = Arc::new(Told::default());
+    let heard = Told::default();
     let layer = DeadlineLayer::server()
         .settings(within(300))
-        .observer(heard.clone());
+        .observe_with(heard.clone());
     for text in MALFORMED {
         let mut call = grpc();
         call.headers_mut().insert(wire::TIMEOUT, header(text));
@@ -109,6 +109,7 @@ async fn a_caller_in_this_process_is_heard_by_its_extension() {
 async fn what_a_handler_calls_gets_what_is_left_or_its_own_if_that_is_less() {
     for (asked, own, outbound) in [
         (Some(200), 1_000, 119),
+        (Some(200), 100, 100),
         (Some(200), 50, 50),
         (None, 1_000, 1_000),
     ] {

@@ -59,7 +59,13 @@ async fn a_request_that_carries_words_is_read_and_written() {
         .layer(inner);
     let seen = service.clone().oneshot(Extensions::new()).await.unwrap();
     assert_eq!(seen, Some(ms(50)));
-    let mut request = Extensions::new();
-    request.insert(Deadline::after(ms(20)));
-    assert_eq!(service.oneshot(request).await.unwrap(), Some(ms(20)));
+    for (asked, current, seen) in [(20, 90, 20), (80, 90, 80), (80, 70, 70)] {
+        let mut request = Extensions::new();
+        request.insert(Deadline::after(ms(asked)));
+        let call = scope(
+            Deadline::after(ms(current)),
+            service.clone().oneshot(request),
+        );
+        assert_eq!(call.await.unwrap(), Some(ms(seen)), "{asked} {current}");
+    }
 }

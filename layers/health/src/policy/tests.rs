@@ -174,30 +174,3 @@ fn what_began_before_an_ejection_counts_no_more() {
     }
     assert!(bench.standing.is_clean());
 }
-
-#[test]
-fn there_is_room_for_some_but_never_for_the_last() {
-    let settings = Settings::new();
-    for (known, most) in [(0, 0), (1, 0), (2, 1), (3, 1), (4, 2), (5, 2), (10, 5)] {
-        let ejected = (0..=known).take_while(|n| settings.has_room(known, *n));
-        assert_eq!(ejected.count(), most, "of {known}");
-    }
-    let few = settings.max_ejected_percent(10).unwrap();
-    assert!(few.has_room(3, 0) && !few.has_room(3, 1));
-    let none = settings.max_ejected_percent(0).unwrap();
-    assert!(none.has_room(2, 0), "one may always go");
-}
-
-#[test]
-fn what_makes_no_sense_is_refused_by_name() {
-    let zero = Duration::ZERO;
-    let settings = Settings::new();
-    for error in [
-        settings.ejection(zero, SECOND).unwrap_err(),
-        settings.ejection(SECOND * 2, SECOND).unwrap_err(),
-        settings.max_ejected_percent(101).unwrap_err(),
-        settings.probe_timeout(zero).unwrap_err(),
-    ] {
-        assert!(error.to_string().contains(error.setting()));
-    }
-}

@@ -196,6 +196,23 @@ async fn plain_values_are_judged_by_a_predicate_and_by_their_rejection() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_status_from_elsewhere_is_judged_by_its_code_and_may_have_been_acted_on() {
+    for (code, idempotent, calls) in [
+        (Code::Unavailable, true, 2),
+        (Code::Unavailable, false, 1),
+        (Code::NotFound, true, 1),
+    ] {
+        let foreign = Step::fail(tonic::Status::new(code, "foreign"));
+        let inner = Script::<&str, &str>::new([foreign, Step::answer("fine")]);
+        let settings = settings().assume_idempotent(idempotent);
+        let service = RetryLayer::values(settings).layer(inner.clone());
+        let result = service.oneshot("request").await;
+        let told = (inner.calls(), result.is_ok());
+        assert_eq!(told, (calls, calls == 2), "{code:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_generated_client_sees_the_code_of_every_error() {
     use ziggurat_testkit::{EchoClient, EchoRequest};
     let inner = script([Step::never()]);

@@ -222,7 +222,7 @@ fn play(seed: u64) -> [u64; 4] {
     let (setter, live) = Live::channel(any_settings(&dice));
     let mut model = Model::new(live.get());
     let (circuit, origin) = (Circuit::new(live, Dice::new(), None), clock::now());
-    assert_eq!(circuit.nanos(origin), 0);
+    assert_eq!(circuit.switch.nanos(origin), 0);
     let (mut now, mut calls) = (0, Vec::new());
     let mut seen = [0; 4];
     let good = any(&dice, &[1, 4, 8]);

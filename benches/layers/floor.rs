@@ -1,0 +1,178 @@
+//! The least that some layers can do, written by hand: nothing boxed, nothing allocated, the state in
+//! one `Arc`, the clock that ours read. No observers, no settings that change, no half-open probes.
+
+use std::{
+    fmt::Debug,
+    num::NonZeroU32,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+use tower::{Service, service_fn};
+use ziggurat_benches::Noop;
+use ziggurat_core::clock::{self, Instant};
+
+/// Says no without allocating.
+#[derive(Debug, thiserror::Error)]
+#[error("rejected")]
+struct Rejected;
+
+/// On cache lines of its own.
+#[repr(align(128))]
+struct Circuit {
+    /// Nanoseconds after `origin`; 0 when it is closed.
+    open_until: AtomicU64,
+    /// Good and bad calls of even and of odd seconds, half a word each: the least of a window.
+    calls: [AtomicU64; 2],
+    origin: Instant,
+}
+
+#[repr(align(128))]
+struct Cell {
+    tat: AtomicU64,
+    origin: Instant,
+}
+
+#[repr(align(128))]
+#[derive(Default)]
+struct Endpoint {
+    pending: AtomicU64,
+    /// An average of latencies in nanoseconds, as bits of an `f64`.
+    latency: AtomicU64,
+}
+
+/// A call that is under way at an endpoint, also when it is dropped.
+struct Pending(Arc<Endpoint>);
+
+/// One load to let a call in; one clock and one addition to count it. Open, one load and one clock.
+pub(crate) fn breaker(
+    open_for: Duration,
+) -> impl Service<u64, Response = u64, Error: Debug, Future: Send> + Clone + Send + 'static {
+    let circuit = Arc::new(Circuit {
+        open_until: AtomicU64::new(open_for.as_nanos() as u64),
+        calls: Default::default(),
+        origin: clock::now(),
+    });
+    service_fn(move |request| {
+        let circuit = circuit.admits().then(|| Arc::clone(&circuit));
+        async move {
+            let circuit = circuit.ok_or(Rejected)?;
+            let answer = Noop.call(request).await;
+            circuit.count(answer.is_ok());
+            answer
+        }
+    })
+}
+
+/// One clock and one compare-and-swap.
+pub(crate) fn gcra(
+    interval: Duration,
+    burst: NonZeroU32,
+) -> impl Service<u64, Response = u64, Error: Debug, Future: Send> + Clone + Send + 'static {
+    let interval = interval.as_nanos() as u64;
+    let tolerance = interval * u64::from(burst.get() - 1);
+    let cell = Arc::new(Cell {
+        tat: AtomicU64::new(0),
+        origin: clock::now(),
+    });
+    service_fn(move |request| {
+        let taken = cell.take(interval, tolerance);
+        async move {
+            taken?;
+            Noop.call(request).await
+        }
+    })
+}
+
+/// Two draws, two looks at pending calls and latency, two clocks, three writes.
+pub(crate) fn p2c(
+    endpoints: usize,
+) -> impl Service<u64, Response = u64, Error: Debug, Future: Send> + Clone + Send + 'static {
+    let endpoints: Arc<[Arc<Endpoint>]> = (0..endpoints).map(|_| Arc::default()).collect();
+    service_fn(move |request| {
+        let (one, other) = two_of(&endpoints);
+        let lighter = if one.load() <= other.load() {
+            one
+        } else {
+            other
+        };
+        let pending = Pending::new(Arc::clone(lighter));
+        async move {
+            let begun = clock::now();
+            let answer = Noop.call(request).await;
+            pending.0.learn(begun.elapsed());
+            answer
+        }
+    })
+}
+
+// === impl Circuit ===
+
+impl Circuit {
+    fn admits(&self) -> bool {
+        let until = self.open_until.load(Relaxed);
+        until == 0 || nanos(self.origin.elapsed()) >= until
+    }
+
+    fn count(&self, ok: bool) {
+        let second = self.origin.elapsed().as_secs() as usize;
+        let one = if ok { 1 } else { 1 << 32 };
+        self.calls[second % 2].fetch_add(one, Relaxed);
+    }
+}
+
+// === impl Cell ===
+
+impl Cell {
+    fn take(&self, interval: u64, tolerance: u64) -> Result<(), Rejected> {
+        let now = nanos(self.origin.elapsed());
+        let admit = |tat: u64| (now + tolerance >= tat).then(|| tat.max(now) + interval);
+        let update = self.tat.fetch_update(Relaxed, Relaxed, admit);
+        update.map(drop).map_err(|_| Rejected)
+    }
+}
+
+// === impl Endpoint ===
+
+impl Endpoint {
+    fn load(&self) -> f64 {
+        f64::from_bits(self.latency.load(Relaxed)) * (1 + self.pending.load(Relaxed)) as f64
+    }
+
+    fn learn(&self, latency: Duration) {
+        let before = self.latency.load(Relaxed);
+        let average = f64::from_bits(before);
+        let average = average + (nanos(latency) as f64 - average) / 8.0;
+        // Whoever comes second has nothing to add.
+        _ = self
+            .latency
+            .compare_exchange(before, average.to_bits(), Relaxed, Relaxed);
+    }
+}
+
+// === impl Pending ===
+
+impl Pending {
+    fn new(endpoint: Arc<Endpoint>) -> Self {
+        endpoint.pending.fetch_add(1, Relaxed);
+        Self(endpoint)
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        self.0.pending.fetch_sub(1, Relaxed);
+    }
+}
+
+fn two_of<T>(all: &[T]) -> (&T, &T) {
+    let one = fastrand::usize(..all.len());
+    let other = fastrand::usize(..all.len() - 1);
+    (&all[one], &all[other + usize::from(other >= one)])
+}
+
+fn nanos(duration: Duration) -> u64 {
+    duration.as_secs() * 1_000_000_000 + u64::from(duration.subsec_nanos())
+}

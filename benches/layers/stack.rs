@@ -1,0 +1,129 @@
+//! A whole client over endpoints that do nothing, beside what can be stacked of the peers' layers.
+//!
+//! What is in the stacks differs, and no peer has all of it:
+//!
+//! | | trace | breaker | deadline | bulkhead | retry, budget | attempt's trace | balance |
+//! |---|---|---|---|---|---|---|---|
+//! | ziggurat | yes | yes | yes | | yes | yes | 10 endpoints |
+//! | tower | | | yes | yes | yes | | |
+//! | tower+balance | | | yes | yes | yes | | 10 endpoints, buffered |
+//! | tower-resilience | | yes | yes | yes | yes | | |
+
+use super::{balance, retry::Budgeted};
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Full;
+use std::{fmt::Debug, time::Duration};
+use tower::{BoxError, Service, ServiceBuilder, buffer::Buffer};
+use tower_resilience_bulkhead::BulkheadLayer;
+use tower_resilience_circuitbreaker::CircuitBreakerLayer;
+use tower_resilience_retry::RetryBudgetBuilder;
+use tower_resilience_timelimiter::TimeLimiterLayer;
+use ziggurat_benches::{Board, HttpNoop, HttpRequest, HttpResponse, PendsOnce};
+use ziggurat_breaker::BreakerLayer;
+use ziggurat_core::Grpc;
+use ziggurat_deadline::DeadlineLayer;
+use ziggurat_retry::{ReplayBody, RetryLayer};
+use ziggurat_trace::TraceLayer;
+
+const LIMIT: Duration = Duration::from_secs(1);
+const PERMITS: usize = 1024;
+const ENDPOINTS: usize = 10;
+
+pub(crate) fn rows(board: &mut Board) {
+    section(board, "", || HttpNoop);
+    section(board, "pends", || PendsOnce(HttpNoop));
+}
+
+fn section<S>(board: &mut Board, state: &'static str, bare: fn() -> S)
+where
+    S: Service<HttpRequest, Response = HttpResponse, Error = BoxError, Future: Send>
+        + Service<
+            Request<ReplayBody<Full<Bytes>>>,
+            Response = HttpResponse,
+            Error = BoxError,
+            Future: Send,
+        > + Clone
+        + Send
+        + Sync
+        + 'static,
+{
+    board
+        .section::<HttpRequest>("stack", state)
+        .service("floor", bare)
+        .service("ziggurat", move || ziggurat(bare()))
+        .service("tower", move || tower(bare()))
+        .service("tower+balance", move || {
+            let balance = balance::tower::<_, HttpRequest>(ENDPOINTS, bare());
+            tower(Buffer::new(balance, PERMITS))
+        })
+        .service("tower-resilience", move || tower_resilience(bare()));
+}
+
+fn ziggurat<S>(
+    service: S,
+) -> impl Service<HttpRequest, Error: Debug, Future: Send> + Clone + Send + 'static
+where
+    S: Service<
+            Request<ReplayBody<Full<Bytes>>>,
+            Response = HttpResponse,
+            Error = BoxError,
+            Future: Send,
+        > + Clone
+        + Send
+        + Sync
+        + 'static,
+{
+    ServiceBuilder::new()
+        .layer(TraceLayer::client())
+        .layer(BreakerLayer::default())
+        .layer(DeadlineLayer::client(
+            ziggurat_deadline::Settings::new(LIMIT).expect("not zero"),
+        ))
+        .layer(RetryLayer::default())
+        .layer(TraceLayer::attempt())
+        .service(balance::ziggurat(Grpc, ENDPOINTS, service))
+}
+
+fn tower<S>(
+    service: S,
+) -> impl Service<HttpRequest, Error: Debug, Future: Send> + Clone + Send + 'static
+where
+    S: Service<HttpRequest, Response = HttpResponse, Error = BoxError, Future: Send>
+        + Clone
+        + Send
+        + 'static,
+{
+    ServiceBuilder::new()
+        .timeout(LIMIT)
+        .concurrency_limit(PERMITS)
+        .retry(Budgeted::default())
+        .service(service)
+}
+
+fn tower_resilience<S>(
+    service: S,
+) -> impl Service<HttpRequest, Error: Debug, Future: Send> + Clone + Send + 'static
+where
+    S: Service<HttpRequest, Response = HttpResponse, Error = BoxError, Future: Send>
+        + Clone
+        + Send
+        + 'static,
+{
+    let limiter = TimeLimiterLayer::builder().timeout_duration(LIMIT).build();
+    let bulkhead = BulkheadLayer::builder().max_concurrent_calls(PERMITS);
+    let breaker = CircuitBreakerLayer::builder()
+        .failure_rate_threshold(0.5)
+        .sliding_window_size(100);
+    let budget = RetryBudgetBuilder::new().token_bucket();
+    let retry =
+        tower_resilience_retry::RetryLayer::<HttpRequest, HttpResponse, BoxError>::builder()
+            .max_attempts(3)
+            .budget(budget.build().expect("valid"));
+    ServiceBuilder::new()
+        .layer(limiter)
+        .layer(bulkhead.build().expect("valid"))
+        .layer(breaker.build().expect("valid"))
+        .layer(retry.build())
+        .service(service)
+}

@@ -1,0 +1,108 @@
+//! The state that every call reads, and the machine behind a lock that alone changes it.
+
+use crate::{
+    Observer, Settings, State,
+    machine::{Hold, Machine},
+    news::News,
+    word::Word,
+};
+use std::sync::{
+    Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
+use ziggurat_core::clock::Instant;
+
+/// What the machine decided, where nobody waits for it: the word, and how long it holds.
+pub(crate) struct Switch {
+    /// The present [`Word`].
+    word: AtomicU64,
+    /// No call is admitted before this, in nanoseconds after the origin, unless the word is closed.
+    hold: AtomicU64,
+    origin: OnceLock<Instant>,
+    machine: Mutex<Machine>,
+    news: News,
+}
+
+// === impl Switch ===
+
+impl Switch {
+    pub(crate) fn new(width: u32, observer: Option<Arc<dyn Observer>>) -> Self {
+        Self {
+            word: AtomicU64::new(Word::new(State::Closed, 0, width).bits()),
+            hold: AtomicU64::new(0),
+            origin: OnceLock::new(),
+            machine: Mutex::new(Machine::new(width)),
+            news: News::new(observer),
+        }
+    }
+
+    pub(crate) fn word(&self) -> Word {
+        Word::from_bits(self.word.load(Ordering::Acquire))
+    }
+
+    /// How much longer the present state rejects every call, if it does.
+    pub(crate) fn holds(&self, nanos: u64) -> u64 {
+        // Acquire, as in `word`: who sees a state sees how long it holds, or later.
+        self.hold.load(Ordering::Acquire).saturating_sub(nanos)
+    }
+
+    /// Nanoseconds since the first time that somebody asked.
+    pub(crate) fn nanos(&self, now: Instant) -> u64 {
+        nanos(*self.origin.get_or_init(|| now), now)
+    }
+
+    pub(crate) fn opened(&self) -> u64 {
+        self.lock().opened()
+    }
+
+    pub(crate) const fn news(&self) -> &News {
+        &self.news
+    }
+
+    /// Changes the machine, and tells everybody what has become of it.
+    pub(crate) fn change<T>(
+        &self,
+        settings: &Settings,
+        change: impl FnOnce(&mut Machine) -> T,
+    ) -> (T, Word) {
+        let mut machine = self.lock();
+        let before = (machine.state(), machine.generation());
+        let result = change(&mut machine);
+        let after = (machine.state(), machine.generation());
+        // Release pairs with the Acquire in `holds` and `word`; the hold goes first.
+        let hold = self.hold_of(machine.hold(settings));
+        self.hold.store(hold, Ordering::Release);
+        if before != after {
+            let word = Word::new(after.0, after.1, machine.width());
+            self.word.store(word.bits(), Ordering::Release);
+        }
+        if before.0 != after.0 {
+            self.news.add(before.0, after.0);
+        }
+        let word = self.word();
+        drop(machine);
+        if before.0 != after.0 {
+            self.news.tell();
+        }
+        (result, word)
+    }
+
+    fn hold_of(&self, hold: Hold) -> u64 {
+        match hold {
+            Hold::No => 0,
+            Hold::Until(until) => self.origin.get().map_or(0, |origin| nanos(*origin, until)),
+            Hold::ForEver => u64::MAX,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Machine> {
+        self.machine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is before the origin, by the clock of another thread, is at it.
+fn nanos(origin: Instant, now: Instant) -> u64 {
+    let since = now.saturating_duration_since(origin);
+    let nanos = since.as_secs().saturating_mul(1_000_000_000);
+    nanos.saturating_add(since.subsec_nanos().into())
+}
