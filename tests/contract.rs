@@ -1,7 +1,8 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 //! What every layer keeps, asked of every layer: it calls the instance that it polled, hoards
-//! nothing, gives back what a dropped future held, and is built without a runtime.
+//! nothing, gives back what a dropped future held, is built without a runtime, and shares its state
+//! among all that one layer value makes.
 
 use bytes::Bytes;
 use http::{HeaderValue, Request};
@@ -12,14 +13,15 @@ use tower::{Layer, Service, ServiceExt, discover::ServiceList, service_fn};
 use ziggurat::{
     answer::AnswerLayer,
     balance::{BalanceLayer, Foreign, ForeignEndpoint},
-    breaker::BreakerLayer,
+    breaker::{self, BreakerLayer},
     core::{BoxError, Instance},
     deadline::{self, DeadlineLayer},
     health::HealthLayer,
-    limit::{Rate, RateLimitLayer},
-    retry::RetryLayer,
+    limit::{Limited, Rate, RateLimitLayer},
+    retry::{self, RetryLayer},
     trace::TraceLayer,
 };
+use ziggurat_testkit::tonic::Code;
 use ziggurat_testkit::{Counting, Gauge, HttpScript, Step, Strict, exercise};
 
 type Inner = Counting<Strict<HttpScript>>;
@@ -197,4 +199,90 @@ fn health() {
         })
     });
     keeps_the_contract(layer);
+}
+
+/// Calls `service` once; is it the layer that answers?
+async fn is_rejected<S, Cause>(service: &S) -> bool
+where
+    S: Service<Request<Full<Bytes>>, Error = BoxError> + Clone,
+    Cause: std::error::Error + 'static,
+{
+    let answer = service.clone().oneshot(request()).await;
+    answer.is_err_and(|error| ziggurat::core::error::find::<Cause>(&*error).is_some())
+}
+
+#[test]
+fn the_circuit_belongs_to_the_layer() {
+    let failing = || Strict::around(HttpScript::new([Step::trailers_only(Code::Internal)]));
+    let layer = BreakerLayer::new(breaker::Settings::new().consecutive_failures(5).unwrap());
+    let (one, other) = (layer.layer(failing()), layer.clone().layer(failing()));
+    let apart = layer.isolated().layer(failing());
+    runtime().block_on(async {
+        for call in 0..5 {
+            // Each call by a clone of its own, through either service.
+            let service = if call % 2 == 0 { &one } else { &other };
+            assert!(!is_rejected::<_, breaker::Open>(service).await);
+        }
+        assert!(is_rejected::<_, breaker::Open>(&one).await);
+        assert!(is_rejected::<_, breaker::Open>(&other).await);
+        assert!(!is_rejected::<_, breaker::Open>(&apart).await);
+    });
+}
+
+#[test]
+fn the_rate_belongs_to_the_layer() {
+    let fine = || Strict::around(HttpScript::new([Step::grpc("fine")]));
+    let layer = RateLimitLayer::new(Rate::per_second(1).unwrap().burst(3).unwrap());
+    let (one, other) = (layer.layer(fine()), layer.clone().layer(fine()));
+    let apart = layer.isolated().layer(fine());
+    runtime().block_on(async {
+        for service in [&one, &other, &one] {
+            assert!(!is_rejected::<_, Limited>(service).await);
+        }
+        assert!(is_rejected::<_, Limited>(&one).await);
+        assert!(is_rejected::<_, Limited>(&other).await);
+        assert!(!is_rejected::<_, Limited>(&apart).await);
+    });
+}
+
+#[test]
+fn the_budget_belongs_to_the_layer() {
+    let failing = || HttpScript::new([Step::trailers_only(Code::Unavailable)]);
+    let (one_inner, other_inner, apart_inner) = (failing(), failing(), failing());
+    // No reserve, and an eighth of a retry for each call: sixteen calls earn two.
+    let layer = RetryLayer::new(retry::Settings::new().budget(0.125, 0).unwrap());
+    let one = layer.layer(Strict::around(one_inner.clone()));
+    let other = layer.clone().layer(Strict::around(other_inner.clone()));
+    let apart = layer.isolated().layer(Strict::around(apart_inner.clone()));
+    runtime().block_on(async {
+        for _ in 0..8 {
+            one.clone().oneshot(request()).await.unwrap();
+            other.clone().oneshot(request()).await.unwrap();
+        }
+        apart.clone().oneshot(request()).await.unwrap();
+    });
+    assert_eq!(one_inner.calls() + other_inner.calls(), 16 + 2);
+    assert_eq!(apart_inner.calls(), 1);
+}
+
+#[test]
+fn the_endpoints_belong_to_the_balance_that_was_made() {
+    let list = ServiceList::new::<Request<Full<Bytes>>>(vec![Watched::new().answering()]);
+    let balance = BalanceLayer::p2c().layer(Foreign::new("test", list));
+    runtime().block_on(async {
+        for _ in 0..3 {
+            balance.clone().oneshot(request()).await.unwrap();
+        }
+        let pending = balance.clone().oneshot(request()).await.unwrap();
+        assert_eq!(
+            balance.endpoints()[0].pending(),
+            1,
+            "until the body has ended"
+        );
+        drop(pending);
+    });
+    assert_eq!(
+        (balance.endpoints()[0].pending(), balance.endpoints().len()),
+        (0, 1)
+    );
 }
