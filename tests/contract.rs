@@ -215,7 +215,7 @@ where
 fn the_circuit_belongs_to_the_layer() {
     let failing = || Strict::around(HttpScript::new([Step::trailers_only(Code::Internal)]));
     let layer = BreakerLayer::new(breaker::Settings::new().consecutive_failures(5).unwrap());
-    let (one, other) = (layer.layer(failing()), layer.clone().layer(failing()));
+    let (one, other) = (layer.layer(failing()), layer.layer(failing()));
     let apart = layer.isolated().layer(failing());
     runtime().block_on(async {
         for call in 0..5 {
@@ -233,7 +233,7 @@ fn the_circuit_belongs_to_the_layer() {
 fn the_rate_belongs_to_the_layer() {
     let fine = || Strict::around(HttpScript::new([Step::grpc("fine")]));
     let layer = RateLimitLayer::new(Rate::per_second(1).unwrap().burst(3).unwrap());
-    let (one, other) = (layer.layer(fine()), layer.clone().layer(fine()));
+    let (one, other) = (layer.layer(fine()), layer.layer(fine()));
     let apart = layer.isolated().layer(fine());
     runtime().block_on(async {
         for service in [&one, &other, &one] {
@@ -252,7 +252,7 @@ fn the_budget_belongs_to_the_layer() {
     // No reserve, and an eighth of a retry for each call: sixteen calls earn two.
     let layer = RetryLayer::new(retry::Settings::new().budget(0.125, 0).unwrap());
     let one = layer.layer(Strict::around(one_inner.clone()));
-    let other = layer.clone().layer(Strict::around(other_inner.clone()));
+    let other = layer.layer(Strict::around(other_inner.clone()));
     let apart = layer.isolated().layer(Strict::around(apart_inner.clone()));
     runtime().block_on(async {
         for _ in 0..8 {
