@@ -8,4 +8,5 @@ mod errors;
 mod failing;
 mod house;
 mod on_a_server;
+mod storeys;
 mod tower_balance;

@@ -3,11 +3,18 @@
 //! | an error caused by | gRPC | HTTP |
 //! |---|---|---|
 //! | a [`Rejection`](ziggurat_core::Rejection) | HTTP 200 without a body; `grpc-status`, `grpc-message`, and `grpc-retry-pushback-ms` when it knows how long to stay away | the [status of its code](ziggurat_core::Code::to_http) (429, 503, 504, ...), `Retry-After` in seconds, the reason as text |
+//! | one of a call that [was lost](ziggurat_core::Rejection::is_lost) on its way to another server | the same, `grpc-retry-pushback-ms: -1` | the same, no `Retry-After` |
 //! | a `tonic::Status` (feature `tonic`) | that status, with its details and metadata | the status of its code, its message as text |
 //! | anything else | INTERNAL | 500; in both cases its text stays here and is logged |
 //!
 //! Which of the two it is, the request's content type tells. A gRPC stream that has begun ends with
 //! the status of the error in its trailers.
+//!
+//! A call that this server made, and that was lost when the other one may have acted, must not be
+//! repeated because of the UNAVAILABLE that stands for it: whence the pushback of -1. It also stops
+//! the repeating of calls that may be made twice; who wants those repeated repeats them here.
+//! A handler that answers with the `tonic::Status` of its own client hands on the same pushback, for
+//! it is in the metadata; one that makes up a status of its own has to add it.
 //!
 //! | Question        | Answer                                                                     |
 //! |-----------------|----------------------------------------------------------------------------|

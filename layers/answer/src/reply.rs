@@ -6,14 +6,17 @@ use http::{
     header::{CONTENT_TYPE, RETRY_AFTER},
 };
 use std::{borrow::Cow, error::Error, time::Duration};
-use ziggurat_core::{Code, Rejection, error, grpc};
+use ziggurat_core::{
+    Code, Rejection, error,
+    grpc::{self, Pushback},
+};
 
 /// What a peer is told of an error.
 #[derive(Debug)]
 pub(crate) struct Reply<'e> {
     pub(crate) code: Code,
     message: Cow<'e, str>,
-    retry_after: Option<Duration>,
+    pushback: Option<Pushback>,
     /// What else goes with a gRPC status: details, metadata.
     extra: HeaderMap,
 }
@@ -27,7 +30,11 @@ impl<'e> Reply<'e> {
             return Some(Self {
                 code: failure(rejection.code()),
                 message: rejection.reason().into(),
-                retry_after: rejection.retry_after(),
+                pushback: match rejection.retry_after() {
+                    // UNAVAILABLE alone would invite the peer to have it done twice.
+                    _ if rejection.is_lost() => Some(Pushback::Never),
+                    after => after.map(Pushback::After),
+                },
                 extra: HeaderMap::new(),
             });
         }
@@ -43,7 +50,7 @@ impl<'e> Reply<'e> {
         Self {
             code: Code::Internal,
             message: "internal error".into(),
-            retry_after: None,
+            pushback: None,
             extra: HeaderMap::new(),
         }
     }
@@ -53,15 +60,12 @@ impl<'e> Reply<'e> {
         let mut extra = HeaderMap::new();
         // Details or metadata that fit no header are lost; the code and the message are not.
         let _ = status.add_header(&mut extra);
-        let retry_after = match grpc::pushback(&extra) {
-            Some(grpc::Pushback::After(time)) => Some(time),
-            _ => None,
-        };
+        let pushback = grpc::pushback(&extra);
         let code = Code::from_number(i32::from(status.code()).unsigned_abs());
         Self {
             code: failure(code.unwrap_or(Code::Unknown)),
             message: status.message().into(),
-            retry_after,
+            pushback,
             extra,
         }
     }
@@ -73,8 +77,14 @@ impl<'e> Reply<'e> {
         if !self.message.is_empty() {
             headers.insert(grpc::MESSAGE, message::encode(&self.message));
         }
-        if let Some(retry_after) = self.retry_after {
-            headers.insert(grpc::PUSHBACK, grpc::encode_pushback(retry_after));
+        match self.pushback {
+            Some(Pushback::After(time)) => {
+                headers.insert(grpc::PUSHBACK, grpc::encode_pushback(time));
+            }
+            Some(Pushback::Never) => {
+                headers.insert(grpc::PUSHBACK, grpc::NEVER);
+            }
+            None => {}
         }
         headers
     }
@@ -85,8 +95,8 @@ impl<'e> Reply<'e> {
         if protocol == Protocol::Http {
             let text = message::truncate(&self.message).to_owned();
             headers = HeaderMap::with_capacity(2);
-            if let Some(retry_after) = self.retry_after {
-                headers.insert(RETRY_AFTER, seconds(retry_after));
+            if let Some(Pushback::After(time)) = self.pushback {
+                headers.insert(RETRY_AFTER, seconds(time));
             }
             response = Response::new(Body::text(text));
             *response.status_mut() = self.code.to_http();

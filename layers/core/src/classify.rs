@@ -62,7 +62,7 @@ pub trait Carry<Req> {
 
 /// For answers that are plain values: `Ok` is a success, an error is what its cause says.
 ///
-/// An error caused by a [`Rejection`] is the outcome of its code; any other is a failure.
+/// An error caused by a [`Rejection`](crate::Rejection) is the outcome of its code; any other is a failure.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ByResult;
 

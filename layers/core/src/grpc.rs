@@ -16,6 +16,9 @@ pub const PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms
 /// How many attempts of this call came before this one (gRFC A6).
 pub const PREVIOUS_ATTEMPTS: HeaderName = HeaderName::from_static("grpc-previous-rpc-attempts");
 
+/// A [pushback](PUSHBACK) that says never.
+pub const NEVER: HeaderValue = HeaderValue::from_static("-1");
+
 /// What a server said about trying again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums, reason = "gRFC A6 knows these two")]

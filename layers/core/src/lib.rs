@@ -5,7 +5,7 @@
 //!
 //! | word | says | spoken by |
 //! |---|---|---|
-//! | [`Outcome`], [`Record`], [`Recorder`] | how a call ended, told once | breaker, health, balance, retry |
+//! | [`Outcome`], [`Record`], [`Recorder`], [`expire`] | how a call ended, told once | breaker, health, balance, retry |
 //! | [`Classify`], [`Carry`] | where an outcome is read from, where words are carried | every layer that looks into a call |
 //! | [`Rejection`], [`Code`], [`Sent`] | why a call was not answered, and how far it got | every layer that adds an error |
 //! | [`Deadline`] | when a call must be over | deadline, retry, balance, connect |
@@ -61,7 +61,7 @@ pub use self::{
     live::{Live, LiveSetter},
     options::CallOptions,
     outcome::Outcome,
-    record::{Record, Recorder},
+    record::{Record, Recorder, expire},
     rejection::{Rejection, Sent},
     resolve::{Change, Changes, Resolve},
     setting::InvalidSetting,

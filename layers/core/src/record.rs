@@ -1,6 +1,7 @@
 //! Telling once, and only once, how a call ended.
 
 use crate::{Deadline, Outcome, clock};
+use std::cell::Cell;
 
 /// What a layer does when a call that it admitted has ended.
 ///
@@ -16,13 +17,18 @@ pub trait Record: Send + 'static {
 
 /// Settles a [`Record`] exactly once.
 ///
-/// Dropped unsettled, the call was cancelled by its caller; unless its deadline has passed by then:
-/// whoever dropped it was a timer, and that is a [`Timeout`](Outcome::Timeout).
+/// Dropped unsettled, the call was cancelled by its caller; unless its deadline has passed by then
+/// or somebody lets it [`expire`]: whoever dropped it was a timer, and that is a
+/// [`Timeout`](Outcome::Timeout).
 #[derive(Debug)]
 #[must_use = "dropping a recorder records a cancelled call"]
 pub struct Recorder<R: Record> {
     record: Option<R>,
     deadline: Option<Deadline>,
+}
+
+thread_local! {
+    static EXPIRING: Cell<bool> = const { Cell::new(false) };
 }
 
 // === impl Recorder ===
@@ -64,7 +70,7 @@ impl<R: Record> Recorder<R> {
                 .is_some_and(|deadline| deadline.is_over(clock::now()))
         };
         record.settle(match outcome {
-            Outcome::Cancelled if late() => Outcome::Timeout,
+            Outcome::Cancelled if EXPIRING.get() || late() => Outcome::Timeout,
             outcome => outcome,
         });
     }
@@ -110,10 +116,27 @@ impl<A: Record, B: Record> Record for (A, B) {
     }
 }
 
+/// Runs `end`, which drops what is left of a call because its time is up: to every [`Recorder`] in
+/// it that is a [`Timeout`](Outcome::Timeout).
+///
+/// For a layer that gives a part of a call less time than the call's deadline, of which nobody else
+/// knows. What another task holds is not dropped here, and still counts as cancelled.
+pub fn expire<T>(end: impl FnOnce() -> T) -> T {
+    struct Restore(bool);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            EXPIRING.set(self.0);
+        }
+    }
+    // Also when `end` panics.
+    let _restore = Restore(EXPIRING.replace(true));
+    end()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::{sync::mpsc, time::Duration};
+    use std::{panic, sync::mpsc, time::Duration};
 
     struct Tell(mpsc::Sender<Outcome>);
 
@@ -132,6 +155,35 @@ mod tests {
         assert_eq!(
             told,
             [Outcome::Success, Outcome::Cancelled, Outcome::Cancelled]
+        );
+    }
+
+    #[test]
+    fn a_call_that_a_timer_ends_before_its_deadline_timed_out() {
+        let (tell, told) = mpsc::channel();
+        let recorder = || Recorder::new(Tell(tell.clone()), None);
+        let late = recorder();
+        expire(|| drop(late));
+        drop(recorder());
+        let late = recorder();
+        expire(|| {
+            expire(|| ());
+            drop(late);
+        });
+        let ended = recorder();
+        expire(|| ended.settle(Outcome::Failure));
+        panic::catch_unwind(|| expire(|| panic!("on purpose"))).unwrap_err();
+        drop(recorder());
+        let told: Vec<_> = told.try_iter().collect();
+        assert_eq!(
+            told,
+            [
+                Outcome::Timeout,
+                Outcome::Cancelled,
+                Outcome::Timeout,
+                Outcome::Failure,
+                Outcome::Cancelled
+            ]
         );
     }
 

@@ -6,7 +6,8 @@ use std::{borrow::Cow, error::Error, fmt, time::Duration};
 /// Why a call was not answered: what the error of every layer has as its `source()`.
 ///
 /// With the feature `tonic` its own `source()` is a `tonic::Status`, made when somebody asks, so
-/// that generated clients see the code, the reason as the message, and the pushback.
+/// that generated clients see the code, the reason as the message, and the pushback: how long to
+/// stay away, or never to try again if the call [was lost](Self::is_lost).
 #[derive(Clone, Debug)]
 pub struct Rejection {
     code: Code,
@@ -100,6 +101,15 @@ impl Rejection {
     pub const fn is_decision(&self) -> bool {
         self.decision
     }
+
+    /// Did the connection fail when the server may already have acted?
+    ///
+    /// UNAVAILABLE alone says to a peer that anything may be tried again, so whoever answers one
+    /// with this rejection adds a pushback of [never](crate::grpc::NEVER).
+    #[must_use]
+    pub const fn is_lost(&self) -> bool {
+        !self.decision && matches!(self.sent, Sent::Unknown)
+    }
 }
 
 impl fmt::Display for Rejection {
@@ -124,8 +134,12 @@ impl Rejection {
     fn to_status(&self) -> tonic::Status {
         let code = tonic::Code::from_i32(i32::from(self.code.number()));
         let mut status = tonic::Status::new(code, self.reason());
-        if let Some(retry_after) = self.retry_after {
-            let millis = crate::grpc::pushback_millis(retry_after);
+        // A handler may hand this status on as its own answer, which loses its cause.
+        let millis = match self.retry_after {
+            _ if self.is_lost() => Some(-1),
+            after => after.map(crate::grpc::pushback_millis),
+        };
+        if let Some(millis) = millis {
             status.metadata_mut().insert(PUSHBACK, millis.into());
         }
         status
@@ -150,6 +164,26 @@ mod tests {
         fn source(&self) -> Option<&(dyn Error + 'static)> {
             Some(&*self.0)
         }
+    }
+
+    #[test]
+    fn a_status_handed_on_invites_nobody_to_repeat_what_a_server_may_have_acted_on() {
+        for (sent, pushback) in [
+            (Sent::Never, Some("300")),
+            (Sent::Unprocessed, Some("300")),
+            (Sent::Unknown, Some("-1")),
+        ] {
+            let wait = Duration::from_millis(300);
+            let lost = Rejection::undelivered("lost", sent).with_retry_after(wait);
+            let status = tonic::Status::from_error(Box::new(lost));
+            let answer = status.into_http::<()>();
+            let told = answer.headers().get(PUSHBACK);
+            assert_eq!(told.map(|value| value.to_str().unwrap()), pushback);
+        }
+        // DEADLINE_EXCEEDED invites nobody as it is.
+        let late = Rejection::decided(Code::DeadlineExceeded, "late").with_sent(Sent::Unknown);
+        let status = tonic::Status::from_error(Box::new(late));
+        assert!(status.metadata().is_empty());
     }
 
     #[test]

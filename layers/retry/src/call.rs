@@ -17,9 +17,12 @@ pub(crate) struct Call<M: Repeat<Req>, Req> {
     /// Made when somebody is told.
     tried: Option<Tried>,
     began: Option<Instant>,
-    deadline: Option<Deadline>,
+    /// When the head of the present attempt's answer must be here.
+    due: Option<Deadline>,
     /// Paid for, and not yet made.
     paid: Option<Paid>,
+    /// All tries that the call was worth were made.
+    spent: bool,
 }
 
 /// A retry that the budget has paid for; it is paid back if it is dropped unspent.
@@ -40,8 +43,9 @@ impl<M: Repeat<Req>, Req> Call<M, Req> {
             kept,
             tried: None,
             began: None,
-            deadline: None,
+            due: None,
             paid: None,
+            spent: false,
         }
     }
 
@@ -51,7 +55,7 @@ impl<M: Repeat<Req>, Req> Call<M, Req> {
     pub(crate) fn attempt(&mut self, now: Option<Instant>) -> M::Request {
         let mode = &self.shared.mode;
         self.began = now;
-        self.deadline = now.and_then(|now| {
+        self.due = now.and_then(|now| {
             let method = self.course.wanted().method;
             let p99 = self
                 .course
@@ -68,7 +72,10 @@ impl<M: Repeat<Req>, Req> Call<M, Req> {
         if let Some(paid) = self.paid.take() {
             paid.spend();
         }
-        mode.make(&mut self.kept, attempt, self.deadline.zip(now))
+        // Whoever serves the attempt has as long as the call: its body may follow at leisure, and the
+        // attempt itself may yet be given more time.
+        let deadline = course.wanted().deadline;
+        mode.make(&mut self.kept, attempt, deadline.zip(now))
     }
 
     /// [`attempt`](Self::attempt), now.
@@ -80,7 +87,7 @@ impl<M: Repeat<Req>, Req> Call<M, Req> {
     /// When the timer of the present attempt goes off.
     pub(crate) fn timer(&self) -> Option<Deadline> {
         let enforced = self.is_cut() || self.course.settings().enforce_deadline;
-        self.deadline.filter(|_| enforced)
+        self.due.filter(|_| enforced)
     }
 
     /// When the whole call must be over, if this layer sees to it.
@@ -93,11 +100,11 @@ impl<M: Repeat<Req>, Req> Call<M, Req> {
     pub(crate) fn time_out(&mut self) -> Option<AttemptTimedOut> {
         let useful = self.course.is_strict() || self.shared.mode.is_repeatable(&self.kept);
         if self.is_cut() && !useful && !self.is_over() {
-            self.deadline = self.course.wanted().deadline;
+            self.due = self.course.wanted().deadline;
             return None;
         }
-        let after = match (self.deadline, self.began) {
-            (Some(deadline), Some(began)) => deadline.remaining(began),
+        let after = match (self.due, self.began) {
+            (Some(due), Some(began)) => due.remaining(began),
             _ => Duration::ZERO,
         };
         self.measure(after);
@@ -124,45 +131,56 @@ impl<M: Repeat<Req>, Req> Call<M, Req> {
     /// Decides whether another attempt follows this failure, and after how long.
     pub(crate) fn follows_failure(&mut self, failure: &Failure) -> Option<Duration> {
         let now = clock::now();
-        let cut = self.is_cut();
         let shared = &*self.shared;
         let before = self.course.number();
-        let (after, why, paid) = match self.course.next(failure, cut, now, &shared.dice) {
+        let (after, why, paid) = match self.course.next(failure, now, &shared.dice) {
             Next::Again { after, why, paid } => (after, why, paid),
             Next::Stop(Stop::Final) => return None,
             Next::Stop(Stop::Exhausted) => {
+                self.spent = before > 1;
                 shared.observer.exhausted(before);
                 return None;
             }
             Next::Stop(Stop::OutOfTime) => {
+                self.spent = before > 1;
                 shared.observer.out_of_time();
                 return None;
             }
         };
-        if !shared.mode.rewind(&mut self.kept) {
-            shared.observer.unrepeatable();
-            return None;
-        }
         if paid {
             let income = self.course.settings().income;
             self.paid = Paid::from(&shared.state, income, now);
             if self.paid.is_none() {
+                self.spent = true;
                 shared.observer.out_of_budget();
                 return None;
             }
+        }
+        // Last, for an answer that is returned keeps its request; and now, not when the next attempt
+        // is made, or what the last one goes on reading meanwhile could outgrow the limit.
+        if !shared.mode.rewind(&mut self.kept) {
+            self.spent = before > 1;
+            shared.observer.unrepeatable();
+            return None;
         }
         shared.observer.retried(self.course.number(), why, after);
         Some(after)
     }
 
-    /// No attempt follows.
-    pub(crate) fn finish(&mut self) {
+    /// No attempt follows: this is what the caller gets.
+    pub(crate) fn finish<Rsp>(&mut self, result: &mut Result<Rsp, BoxError>)
+    where
+        M: Judge<Rsp>,
+    {
         self.paid = None;
+        if self.spent {
+            self.shared.mode.give_up(result);
+        }
     }
 
     /// Must the attempt be over before the call?
     fn is_cut(&self) -> bool {
-        match (self.deadline, self.course.wanted().deadline) {
+        match (self.due, self.course.wanted().deadline) {
             (Some(own), Some(whole)) => own < whole,
             (own, _) => own.is_some(),
         }

@@ -42,6 +42,8 @@ pub(crate) enum Stop {
 
 /// A connection that fails and a call that has for ever must not meet for ever.
 const UNSENT_WITHOUT_DEADLINE: u32 = 10;
+/// No server makes a call wait for longer that has for ever.
+const LONGEST_HINT: Duration = Duration::from_secs(60);
 
 // === impl Course ===
 
@@ -89,8 +91,8 @@ impl Course {
         matches!(self.settings.attempt_timeout, AttemptTimeout::Fixed(_))
     }
 
-    /// When the attempt that begins `now` must be over. `repeatable`: the request could be made
-    /// once more.
+    /// When the head of the answer to the attempt that begins `now` must be here. `repeatable`: the
+    /// request could be made once more.
     pub(crate) fn attempt_deadline(
         &self,
         now: Instant,
@@ -112,12 +114,8 @@ impl Course {
         Deadline::earlier(own, self.wanted.deadline)
     }
 
-    /// Decides what follows the present attempt, which failed at `now`; `cut`: its own deadline was
-    /// earlier than the call's.
-    pub(crate) fn next(&mut self, failure: &Failure, cut: bool, now: Instant, dice: &Dice) -> Next {
-        // Whoever ends an attempt that was cut short knows of no other deadline than the attempt's.
-        let late = cut && failure.code == Code::DeadlineExceeded;
-        let failure = if late { &Failure::timed_out() } else { failure };
+    /// Decides what follows the present attempt, which failed at `now`.
+    pub(crate) fn next(&mut self, failure: &Failure, now: Instant, dice: &Dice) -> Next {
         self.pushback = None;
         let hint = match failure.pushback {
             Some(Pushback::Never) => return Next::Stop(Stop::Final),
@@ -131,8 +129,11 @@ impl Course {
             None if self.number >= self.settings.attempts => return Next::Stop(Stop::Exhausted),
             None => (self.delay(hint, dice), true),
         };
-        let due = Deadline::after_from(after, now);
-        if self.wanted.deadline.is_some_and(|deadline| deadline <= due) {
+        let too_late = match self.wanted.deadline {
+            Some(deadline) => deadline <= Deadline::after_from(after, now),
+            None => hint.is_some_and(|hint| hint > LONGEST_HINT),
+        };
+        if too_late {
             return Next::Stop(Stop::OutOfTime);
         }
         self.number += u32::from(paid);

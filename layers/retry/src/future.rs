@@ -9,7 +9,7 @@ use std::{
 };
 use tokio::time::{Sleep, sleep_until};
 use tower_service::Service;
-use ziggurat_core::{BoxError, Deadline, clock, clock::Instant};
+use ziggurat_core::{BoxError, Deadline, clock, clock::Instant, expire};
 
 pin_project! {
     /// The response of a [`Retry`](crate::Retry).
@@ -98,7 +98,11 @@ where
                         ready!(poll_timer(this.timer.as_mut(), this.call.timer(), cx));
                         this.timer.set(None);
                         match this.call.time_out() {
-                            Some(error) => (Err(error.into()), true),
+                            Some(error) => {
+                                // Whoever keeps a record of it knows nothing of this timer.
+                                expire(|| this.state.set(State::Done));
+                                (Err(error.into()), true)
+                            }
                             // It goes on with more time.
                             None => continue,
                         }
@@ -154,9 +158,12 @@ where
         // Whatever the last attempt still holds goes now, even if the caller keeps the future.
         this.state.set(State::Done);
         this.timer.set(None);
-        this.call.finish();
         // Nothing is left only when it is polled after its end.
-        this.last.take().map_or(Poll::Pending, Poll::Ready)
+        let Some(mut result) = this.last.take() else {
+            return Poll::Pending;
+        };
+        this.call.finish(&mut result);
+        Poll::Ready(result)
     }
 }
 

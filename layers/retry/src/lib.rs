@@ -3,7 +3,7 @@
 //! ```text
 //!                              final, committed, exhausted,
 //!                         no budget, no time, not repeatable
-//!   call --> Calling ------------------------------------------> the last answer, as it is
+//!   call --> Calling ------------------------------------------> the last answer
 //!              ^   \
 //!              |    \ failed, and another attempt may follow
 //!              |     v
@@ -25,13 +25,14 @@
 //! |---|---|---|
 //! | [`Rejection`](ziggurat_core::Rejection), no decision, sent `Never` | always, until the deadline (10 times without one); at once, then after a backoff; no attempt, no budget | no server has seen anything |
 //! | the same, sent `Unprocessed` | once, at once; no attempt, no budget. Then like an answer | the server says that it did not look |
-//! | status in the headers (Trailers-Only), code in [`retry_on`](Settings::retry_on) | any call | the server answered before it did anything; nothing has reached the caller |
+//! | status in the headers (Trailers-Only), code in [`retry_on`](Settings::retry_on) | any call | nothing has reached the caller, and UNAVAILABLE is how a server asks for another try. It does not prove that nothing was done: a handler that has acted must answer with another code, or with a pushback of -1 |
 //! | the same with RESOURCE_EXHAUSTED | only with `grpc-retry-pushback-ms` | an overloaded server has to invite the load |
 //! | sent `Unknown`, or an error without a `Rejection` | idempotent calls | the server may have acted |
 //! | the attempt timed out | idempotent calls | the server may have acted |
 //! | HTTP 429, 502, 503, 504 not from gRPC | idempotent calls | a proxy does not know how far it got |
 //! | a `Rejection` that a layer decided | never | here it would be decided the same |
-//! | `grpc-retry-pushback-ms` negative or nonsense | never | the server says so |
+//! | `grpc-retry-pushback-ms` negative or nonsense | never, not even idempotent calls | the server says so |
+//! | a pushback or `Retry-After` that the deadline leaves no time for; above a minute without one | never | no peer makes a call wait for ever |
 //! | CANCELLED, other codes | never, unless `retry_on` names them | trying again changes nothing |
 //! | response headers without a status | never | the answer is under way: committed (gRFC A6) |
 //! | a body beyond [`replay_limit`](Settings::replay_limit) | never | it is gone |
@@ -41,9 +42,24 @@
 //!
 //! # What an attempt carries
 //!
-//! The extensions [`Attempt`](ziggurat_core::Attempt) and, if it must be over by some time,
+//! The extensions [`Attempt`](ziggurat_core::Attempt) and, if the call must be over by some time,
 //! [`Deadline`](ziggurat_core::Deadline); with [`Grpc`](ziggurat_core::Grpc) also `grpc-timeout`
-//! (what the attempt has left) and, from the second on, `grpc-previous-rpc-attempts`.
+//! (what the call has left; a caller's own header goes out as it is, and later less what has passed
+//! since) and, from the second on, `grpc-previous-rpc-attempts`.
+//!
+//! Nobody is told of an attempt's own timeout: it bounds the wait for the head of an answer, whose
+//! body may take as long as the call, and an attempt that no other can follow goes on without it.
+//! Where it ends an attempt, whoever keeps a [record](ziggurat_core::Record) of that sees a timeout.
+//!
+//! # Retries above retries
+//!
+//! Where several services in a row try again, the last one would see the product of their attempts.
+//! So only the one next to the trouble does: an answer that is a status and nothing else gets
+//! `grpc-retry-pushback-ms: -1`, unless it has a pushback, when the layer gave up on it after another
+//! attempt or because the budget was empty. An error says for itself how far the call got; a server
+//! makes it an answer (`ziggurat-answer`, or a handler that hands on a `tonic::Status` as it is), with
+//! the same pushback where the call may have been acted on. A handler that makes up a status of its
+//! own loses both.
 //!
 //! # What it costs
 //!

@@ -27,7 +27,8 @@ pub trait Observer: Send + Sync + 'static {
     /// An attempt was due, and the budget had nothing left.
     fn out_of_budget(&self) {}
 
-    /// An attempt was due, and the deadline left no time for it.
+    /// An attempt was due, and the deadline left no time for it; or, without one, the server wanted
+    /// it to wait for more than a minute.
     fn out_of_time(&self) {}
 
     /// An attempt was due, and the request could not be made again: its body had outgrown the limit.

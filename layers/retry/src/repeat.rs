@@ -17,8 +17,8 @@ pub trait Repeat<Req>: Clone {
     /// Takes a request apart.
     fn keep(&self, request: Req, settings: &Settings) -> Self::Kept;
 
-    /// Makes the request of an attempt, which must be over by the `deadline`, seen from the moment
-    /// beside it. `attempt` says which one it is, to whom it can be told.
+    /// Makes the request of an attempt of a call that must be over by the `deadline`, seen from the
+    /// moment beside it. `attempt` says which one it is, to whom it can be told.
     fn make(
         &self,
         kept: &mut Self::Kept,
@@ -42,6 +42,12 @@ pub trait Repeat<Req>: Clone {
 pub trait Judge<Rsp> {
     /// What went wrong; `None`: nothing, or nothing that can be taken back any more.
     fn judge(&self, result: &Result<Rsp, BoxError>) -> Option<Failure>;
+
+    /// All tries that the call was worth were made, and this is what its caller gets. If that is
+    /// handed on to somebody who tries again, too, it should say that there is no use in it.
+    fn give_up(&self, result: &mut Result<Rsp, BoxError>) {
+        let _ = result;
+    }
 }
 
 /// What a call wants.

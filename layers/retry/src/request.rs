@@ -3,24 +3,32 @@
 use crate::{Failure, Judge, Repeat, ReplayBody, Settings, Wanted, replay::Replay};
 use bytes::Bytes;
 use http::{
-    HeaderValue, Request, Response, StatusCode,
+    HeaderMap, HeaderValue, Request, Response, StatusCode,
     header::{CONTENT_TYPE, RETRY_AFTER},
     request::Parts,
 };
 use http_body::Body;
 use std::{fmt, mem, time::Duration};
 use ziggurat_core::{
-    Attempt, BoxError, Carry, Code, Deadline, Grpc, Http, clock::Instant, grpc, grpc::Pushback,
+    Attempt, BoxError, Carry, Code, Deadline, Grpc, Http, clock, clock::Instant, grpc,
+    grpc::Pushback,
 };
 
 /// What is kept of an HTTP request: its head, and as much of its body as the limit allows.
 pub struct Kept<B> {
     head: Parts,
     body: Replay<B>,
+    told: Option<Told>,
 }
 
-/// A clock that is read twice tells two times; so much is no reason to write a header anew.
-const SLACK: Duration = Duration::from_millis(1);
+/// How much time the caller wants the server to be told of, and when that was.
+///
+/// More than it has, if a timer of the server's is to be later than its own.
+#[derive(Clone, Copy)]
+struct Told {
+    timeout: Duration,
+    at: Instant,
+}
 
 // === impl Kept ===
 
@@ -28,7 +36,8 @@ impl<B: Body<Data = Bytes>> Kept<B> {
     fn new(request: Request<B>, settings: &Settings) -> Self {
         let (head, body) = request.into_parts();
         let body = Replay::new(body, settings.replay_limit);
-        Self { head, body }
+        let told = None;
+        Self { head, body, told }
     }
 
     fn make(&mut self, attempt: Attempt, deadline: Option<Deadline>) -> Request<ReplayBody<B>> {
@@ -70,7 +79,10 @@ where
 
     fn keep(&self, mut request: Request<B>, settings: &Settings) -> Kept<B> {
         request.headers_mut().remove(grpc::PREVIOUS_ATTEMPTS);
-        Kept::new(request, settings)
+        let told = Told::by(request.headers());
+        let mut kept = Kept::new(request, settings);
+        kept.told = told;
+        kept
     }
 
     fn make(
@@ -87,11 +99,13 @@ where
             headers.insert(grpc::PREVIOUS_ATTEMPTS, HeaderValue::from(previous));
         }
         if let Some((deadline, now)) = deadline {
-            let left = deadline.remaining(now);
-            let told = headers
-                .get(grpc::TIMEOUT)
-                .and_then(|value| grpc::decode_timeout(value).ok());
-            if told.is_none_or(|told| told > left + SLACK) {
+            let left = match kept.told {
+                // The first attempt: in the caller's own words.
+                Some(told) if now <= told.at => None,
+                Some(told) => Some(told.remaining(now)),
+                None => Some(deadline.remaining(now)),
+            };
+            if let Some(left) = left {
                 headers.insert(grpc::TIMEOUT, grpc::encode_timeout(left));
             }
         }
@@ -121,6 +135,31 @@ impl<B> Judge<Response<B>> for Grpc {
             None if speaks_grpc(response) => None,
             None => of_status(response),
         }
+    }
+
+    /// A pushback of "never" in an answer whose status is all there is, unless it has one.
+    fn give_up(&self, result: &mut Result<Response<B>, BoxError>) {
+        if let Ok(response) = result
+            && let headers = response.headers_mut()
+            && grpc::status(headers).is_some_and(|code| code != Code::Ok)
+        {
+            headers.entry(grpc::PUSHBACK).or_insert(grpc::NEVER);
+        }
+    }
+}
+
+// === impl Told ===
+
+impl Told {
+    fn by(headers: &HeaderMap) -> Option<Self> {
+        let timeout = grpc::decode_timeout(headers.get(grpc::TIMEOUT)?).ok()?;
+        let at = clock::now();
+        Some(Self { timeout, at })
+    }
+
+    fn remaining(self, now: Instant) -> Duration {
+        let passed = now.saturating_duration_since(self.at);
+        self.timeout.saturating_sub(passed)
     }
 }
 

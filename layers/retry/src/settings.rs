@@ -167,7 +167,7 @@ impl Settings {
         self
     }
 
-    /// How long one attempt may take.
+    /// How long one attempt may wait for the head of its answer.
     ///
     /// # Errors
     ///

@@ -6,7 +6,7 @@ use http_body::Body as _;
 use http_body_util::{BodyExt, Empty};
 use tower::{Layer, ServiceExt, service_fn};
 use ziggurat_answer::{AnswerLayer, Body};
-use ziggurat_core::{BoxError, Code, Rejection};
+use ziggurat_core::{BoxError, Code, Rejection, Sent};
 use ziggurat_testkit::ScriptBody;
 
 type Call = Request<Empty<bytes::Bytes>>;
@@ -120,6 +120,31 @@ async fn what_nobody_meant_for_a_peer_stays_here() {
 }
 
 #[tokio::test]
+async fn what_may_have_been_done_already_is_not_to_be_asked_for_again() {
+    let after = std::time::Duration::from_millis(300);
+    let lost = |sent| Rejection::undelivered("connection lost", sent).with_retry_after(after);
+    let late = Rejection::decided(Code::DeadlineExceeded, "late").with_sent(Sent::Unknown);
+    for (rejection, pushback, seconds) in [
+        (lost(Sent::Unknown), Some("-1"), None),
+        (lost(Sent::Unprocessed), Some("300"), Some("1")),
+        (lost(Sent::Never), Some("300"), Some("1")),
+        (late, None, None),
+    ] {
+        let error = || BoxError::from(Limited(rejection.clone()));
+        let told = |response: &Response<_>, name| {
+            let value: Option<&http::HeaderValue> = response.headers().get(name);
+            value.map(|value| value.to_str().unwrap().to_owned())
+        };
+        let response = answer(error, request("application/grpc")).await;
+        let told_grpc = told(&response, "grpc-retry-pushback-ms");
+        assert_eq!(told_grpc.as_deref(), pushback, "{rejection:?}");
+        let response = answer(error, request("text/plain")).await;
+        let told_http = told(&response, "retry-after");
+        assert_eq!(told_http.as_deref(), seconds, "{rejection:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_reason_can_smuggle_no_header() {
     let error = || {
         let reason = "evil\r\nset-cookie: a=b";
@@ -162,4 +187,28 @@ async fn a_tonic_status_keeps_its_code_its_message_and_its_metadata() {
     assert_eq!(response.status(), StatusCode::NOT_FOUND);
     assert_eq!(response.headers()["retry-after"], "2");
     assert_eq!(response.headers().len(), 2);
+}
+
+#[cfg(feature = "tonic")]
+#[tokio::test]
+async fn a_tonic_status_says_never_to_try_again_if_its_cause_or_its_peer_does() {
+    use ziggurat_testkit::tonic;
+
+    let lost = || {
+        let lost = Rejection::undelivered("connection lost", Sent::Unknown);
+        BoxError::from(tonic::Status::from_error(Box::new(Limited(lost))))
+    };
+    let handed_on = || {
+        let mut status = tonic::Status::unavailable("tried three times");
+        let metadata = status.metadata_mut();
+        metadata.insert("grpc-retry-pushback-ms", "-1".parse().unwrap());
+        BoxError::from(status)
+    };
+    for error in [lost as fn() -> BoxError, handed_on] {
+        let response = answer(error, request("application/grpc")).await;
+        assert_eq!(response.headers()["grpc-status"], "14");
+        assert_eq!(response.headers()["grpc-retry-pushback-ms"], "-1");
+        let response = answer(error, request("text/plain")).await;
+        assert!(!response.headers().contains_key("retry-after"));
+    }
 }

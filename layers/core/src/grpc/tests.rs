@@ -84,6 +84,10 @@ fn a_pushback_is_one_number_or_says_never() {
         assert_eq!(pushed(&[bad]), Some(Pushback::Never), "{bad:?}");
     }
     assert_eq!(pushed(&["1", "1"]), Some(Pushback::Never));
+    assert_eq!(
+        pushback(&HeaderMap::from_iter([(PUSHBACK, NEVER)])),
+        Some(Pushback::Never)
+    );
 }
 
 #[test]

@@ -33,7 +33,7 @@ fn within(settings: Settings, deadline: Duration, now: Instant) -> Course {
 }
 
 fn next(course: &mut Course, failure: Failure) -> Next {
-    course.next(&failure, false, clock::now(), &Dice::new())
+    course.next(&failure, clock::now(), &Dice::new())
 }
 
 fn delay(next: Next) -> Duration {
@@ -170,7 +170,7 @@ fn what_the_deadline_leaves_no_time_for_is_not_waited_for() {
     let unavailable = Failure::answered(Code::Unavailable);
     let pushed = unavailable.pushback(Some(Pushback::After(150 * MS)));
     let next = |deadline: Duration, failure: &Failure| {
-        within(settings(), deadline, now).next(failure, false, now, &Dice::new())
+        within(settings(), deadline, now).next(failure, now, &Dice::new())
     };
     assert_eq!(delay(next(101 * MS, &unavailable)), 100 * MS);
     assert_eq!(next(100 * MS, &unavailable), Next::Stop(Stop::OutOfTime));
@@ -235,19 +235,32 @@ fn a_fixed_timeout_is_for_every_attempt_and_none_for_no_attempt() {
 }
 
 #[test]
-fn whoever_ends_a_short_attempt_speaks_of_the_attempt() {
+fn who_ends_the_call_at_its_deadline_does_not_speak_of_the_attempt() {
     let now = clock::now();
     let decided = rejected(Rejection::decided(Code::DeadlineExceeded, "over"));
     for failure in [decided, Failure::answered(Code::DeadlineExceeded)] {
-        for (cut, again) in [(true, true), (false, false)] {
-            let mut course = within(settings(), 900 * MS, now);
-            let next = course.next(&failure, cut, now, &Dice::new());
-            assert_eq!(
-                matches!(next, Next::Again { .. }),
-                again,
-                "{failure:?} {cut}"
-            );
-        }
+        let next = within(settings(), 900 * MS, now).next(&failure, now, &Dice::new());
+        assert_eq!(next, Next::Stop(Stop::Final), "{failure:?}");
+    }
+}
+
+#[test]
+fn no_server_makes_a_call_without_a_deadline_wait_for_more_than_a_minute() {
+    let now = clock::now();
+    let minute = Duration::from_secs(60);
+    let pushed = |hint| Failure::answered(Code::Unavailable).pushback(Some(Pushback::After(hint)));
+    let unsent = |hint| {
+        let refused = Rejection::undelivered("refused", Sent::Never);
+        rejected(refused.with_retry_after(hint))
+    };
+    for failure in [pushed, unsent] {
+        let endless = |hint| next(&mut course(settings(), false), failure(hint));
+        assert_eq!(delay(endless(minute)), minute);
+        assert_eq!(endless(minute + MS), Next::Stop(Stop::OutOfTime));
+        // A deadline says itself how long is too long.
+        let mut hour = within(settings(), 60 * minute, now);
+        let next = hour.next(&failure(59 * minute), now, &Dice::new());
+        assert_eq!(delay(next), 59 * minute);
     }
 }
 
@@ -260,7 +273,7 @@ fn delays_of_two_calls_have_nothing_to_do_with_each_other() {
         .map(|_| {
             let mut course = course(settings, false);
             [(); 4].map(|()| {
-                let next = course.next(&unavailable, false, clock::now(), &dice);
+                let next = course.next(&unavailable, clock::now(), &dice);
                 delay(next).as_secs_f64()
             })
         })

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt, Full};
 use std::sync::{Arc, Mutex};
-use tower::{Layer, ServiceExt};
+use tower::{Layer, Service, ServiceExt};
 use ziggurat_retry::{ReplayBody, RetryLayer, Superseded};
 use ziggurat_testkit::{ScriptBody, Step, tonic::Code};
 
@@ -91,6 +91,48 @@ async fn an_answer_before_the_body_was_read_does_not_spoil_the_next_attempt() {
     assert_eq!(status(&response), "0");
     let expected: Vec<u8> = (0..10_u8).flat_map(|n| [n; 10]).collect();
     assert_eq!(*whole.lock().unwrap(), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_returned_keeps_its_request_body() {
+    let kept = Arc::new(Mutex::new(None));
+    let keep = Arc::clone(&kept);
+    let inner = tower::service_fn(move |request: Request<ReplayBody<ScriptBody>>| {
+        let keep = Arc::clone(&keep);
+        async move {
+            let mut body = request.into_body();
+            body.frame().await.unwrap().unwrap();
+            *keep.lock().unwrap() = Some(body);
+            Ok::<_, ziggurat_core::BoxError>(answer("14"))
+        }
+    });
+    let layer = RetryLayer::new(settings().budget(0.0, 0).unwrap());
+    let body = ScriptBody::default().data("one").data("two");
+    let request = Request::post("http://shop/shop.Cart/Fill").body(body);
+    let call = layer.layer(inner).oneshot(request.unwrap());
+    assert_eq!(status(&call.await.unwrap()), "14");
+    let rest = kept.lock().unwrap().take().unwrap();
+    assert_eq!(rest.collect().await.unwrap().to_bytes(), "two");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_that_the_body_forbids_costs_nothing() {
+    let inner = script([Step::trailers_only(Code::Unavailable)]);
+    let notes = Notes::default();
+    let poor = settings().replay_limit(64).budget(0.1, 0).unwrap();
+    let layer = RetryLayer::new(poor).observe_with(notes.clone());
+    let mut service = layer.layer(inner.clone());
+    for _ in 0..40 {
+        let long = post().map(|_| Full::from(vec![7; 65]));
+        ready(&mut service).await.call(long).await.unwrap();
+    }
+    // Ten calls earn one retry, and none of the four was made.
+    let notes = notes.take();
+    let unrepeatable = notes.iter().filter(|note| *note == "unrepeatable").count();
+    assert!(unrepeatable >= 30, "{notes:?}");
+    let before = inner.calls();
+    ready(&mut service).await.call(post()).await.unwrap();
+    assert_eq!(inner.calls(), before + 5);
 }
 
 #[tokio::test(start_paused = true)]
