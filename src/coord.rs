@@ -44,7 +44,9 @@
 //! # }
 //! ```
 
+mod follow;
 mod memory;
+mod patience;
 mod registry;
 mod store;
 
