@@ -44,6 +44,7 @@
 //! # }
 //! ```
 
+mod config;
 mod follow;
 mod memory;
 mod patience;
@@ -51,6 +52,10 @@ mod registry;
 mod store;
 
 pub use self::{
+    config::{
+        ConfigCenter, ConfigEntry, ConfigError, ConfigEvent, ConfigHandle, ConfigLayout,
+        ConfigValue, ConfigWatch, Json, OpenHandle, ToConfig, duration,
+    },
     memory::MemoryStore,
     registry::{KeyLayout, Register, Registration, RegistrationState, Registry},
     store::{

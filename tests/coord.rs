@@ -4,6 +4,7 @@
 
 mod coord {
     mod cases;
+    mod config;
     mod conformance;
     mod memory;
     mod model;
