@@ -6,6 +6,7 @@ mod coord {
     mod cases;
     mod config;
     mod conformance;
+    mod loader;
     mod memory;
     mod model;
     mod registration;

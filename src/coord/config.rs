@@ -27,6 +27,7 @@ use super::{
 use std::sync::Arc;
 use ziggurat_core::Dice;
 
+pub(in crate::coord) use self::value::finish;
 pub use self::{
     error::ConfigError,
     handle::{ConfigHandle, OpenHandle},

@@ -17,7 +17,7 @@ use ziggurat_core::BoxError;
 /// Go peers of the same store write the same bytes. They read a string as JSON first, so a JSON
 /// string that one of them wrote (`"dark"`, with quotes) is to be read as `Json<String>` here.
 ///
-/// Whenever a value is read, from the store or by a `ConfigLoader`,
+/// Whenever a value is read, from the store or by a [`ConfigLoader`](crate::coord::ConfigLoader),
 /// it gets its defaults first and is validated second; one that does not validate never comes into
 /// force.
 ///
