@@ -21,6 +21,8 @@
 //! | What if the store is gone? | followers keep what they know, and catch up without a gap |
 //! | What does a follower cost? | one watch a name and process, however many follow |
 //! | What if an entry is nonsense? | it is skipped, counted and logged; the others stand |
+//! | Where do settings live? | in a [`ConfigCenter`]; a [`ConfigHandle`] holds the value in force |
+//! | Where do they come from at the start? | a [`ConfigLoader`]: files, environment, center |
 //!
 //! # Example
 //!
@@ -44,11 +46,23 @@
 //! # }
 //! ```
 
+mod config;
+mod follow;
+mod loader;
 mod memory;
+mod patience;
 mod registry;
 mod store;
 
 pub use self::{
+    config::{
+        ConfigCenter, ConfigEntry, ConfigError, ConfigEvent, ConfigHandle, ConfigLayout,
+        ConfigValue, ConfigWatch, Json, OpenHandle, ToConfig, duration,
+    },
+    loader::{
+        CenterSource, ConfigLoader, ConfigSource, EnvSource, FileSource, LoadError, SourceFuture,
+        ValueSource,
+    },
     memory::MemoryStore,
     registry::{KeyLayout, Register, Registration, RegistrationState, Registry},
     store::{

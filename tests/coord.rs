@@ -4,7 +4,9 @@
 
 mod coord {
     mod cases;
+    mod config;
     mod conformance;
+    mod loader;
     mod memory;
     mod model;
     mod registration;

@@ -91,10 +91,42 @@ impl<T> LiveSetter<T> {
     pub fn set(&self, value: T) {
         self.0.store(Arc::new(value));
     }
+
+    /// The value in force.
+    #[must_use]
+    pub fn load(&self) -> Arc<T> {
+        self.0.load_full()
+    }
+
+    /// A reader of what is set here.
+    #[must_use]
+    pub fn live(&self) -> Live<T> {
+        Live(Inner::Watched(Arc::clone(&self.0)))
+    }
 }
 
 impl<T: fmt::Debug> fmt::Debug for LiveSetter<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("LiveSetter").field(&*self.0.load()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_sets_a_value_can_read_it_and_make_readers() {
+        struct NotClone(u32);
+
+        let (setter, first) = Live::channel(NotClone(5));
+        let second = setter.live();
+        setter.set(NotClone(6));
+        assert_eq!(setter.load().0, 6);
+        assert!(
+            [first, second]
+                .iter()
+                .all(|live| live.read(|value| value.0) == 6)
+        );
     }
 }

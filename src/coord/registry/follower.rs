@@ -1,38 +1,26 @@
-//! The task behind a feed: list, then watch from there; again and again.
-//!
-//! ```text
-//!          +--------- compacted ---------+
-//!          v                             |
-//!   list (until it is answered) -> watch from revision + 1 -> apply, watch on
-//!                                        ^                         |
-//!                                        +-- broken: last + 1 -----+   (once the store answers)
-//! ```
+//! The task behind a feed: what is heard of a service becomes a snapshot of its instances.
 
 use super::{
     Registry,
     feed::{News, Snapshot},
     layout::Entry,
-    limited, retry,
 };
-use crate::coord::store::{Event, EventKind, KeyValue, Keys, Range, StoreError, Watch, WatchError};
-use futures_util::StreamExt;
-use std::{sync::Arc, time::Duration};
-use tokio::{sync::watch, time};
-use ziggurat_core::{EndpointId, Instance, clock};
+use crate::coord::{
+    follow::{self, Follow},
+    store::{Event, EventKind, KeyValue, Keys, StoreError},
+};
+use std::sync::Arc;
+use tokio::sync::watch;
+use ziggurat_core::{EndpointId, Instance};
 
 /// Keeps a snapshot up to date and tells of each that differs.
-#[derive(Debug)]
 pub(super) struct Follower {
     registry: Registry,
     service: String,
-    prefix: String,
+    follow: Follow,
     tell: watch::Sender<News>,
     held: Arc<Snapshot>,
-    failures: u32,
 }
-
-/// A watch that held this long was a good one: what comes next is a new trouble.
-const SETTLED: Duration = Duration::from_secs(10);
 
 // === impl Follower ===
 
@@ -43,102 +31,39 @@ impl Follower {
         prefix: String,
         tell: watch::Sender<News>,
     ) -> Self {
+        let store = Arc::clone(&registry.store);
+        let follow = Follow::new(store, Keys::prefix(prefix), registry.dice.clone());
         Self {
             registry,
             service,
-            prefix,
+            follow,
             tell,
             held: Arc::default(),
-            failures: 0,
         }
     }
 
     /// Never ends; it is dropped.
     pub(super) async fn run(mut self) {
         loop {
-            match self.list().await {
-                Ok(revision) => self.watch(revision + 1).await,
-                Err(error) => self.wait(error).await,
-            }
-        }
-    }
-
-    /// Reads everything anew and answers the revision at which it was read.
-    async fn list(&mut self) -> Result<i64, StoreError> {
-        let range = Range::prefix(self.prefix.clone());
-        let found = limited(self.registry.store.range(range)).await?;
-        let before = Arc::clone(&self.held);
-        let mut now = Snapshot::new();
-        for kv in &found.kvs {
-            if let Some((id, instance)) = self.entry(kv, &before) {
-                now.insert(id, instance);
-            }
-        }
-        self.held = Arc::new(now);
-        self.failures = 0;
-        self.publish();
-        Ok(found.revision)
-    }
-
-    /// Follows the changes from this revision on, until some of them cannot be had any more.
-    async fn watch(&mut self, mut next: i64) {
-        loop {
-            let begun = clock::now();
-            let broken = match self.watch_once(&mut next).await {
-                WatchError::Broken(error) => error,
-                gone => {
-                    tracing::info!(service = self.service, next, %gone, "registry is read anew");
-                    return;
-                }
-            };
-            if clock::now() - begun > SETTLED {
-                self.failures = 0;
-            }
-            self.wait(broken).await;
-            // A new watch says nothing until something changes, so ask for a sign of life.
-            let revision = loop {
-                match self.ask().await {
-                    Ok(revision) => break revision,
-                    Err(error) => self.wait(error).await,
-                }
-            };
-            if revision + 1 < next {
-                tracing::warn!(
-                    service = self.service,
-                    next,
-                    revision,
-                    "the store went back in time"
-                );
-                return;
-            }
-        }
-    }
-
-    /// Follows one watch until it ends.
-    async fn watch_once(&mut self, next: &mut i64) -> WatchError {
-        let keys = Keys::prefix(self.prefix.clone());
-        let watch = Watch::new(keys).from(*next).progress();
-        let mut batches = self.registry.store.watch(watch);
-        loop {
-            match batches.next().await {
-                Some(Ok(batch)) => {
-                    *next = batch.revision + 1;
+            match self.follow.next().await {
+                follow::News::All(found) => self.replace(&found.kvs),
+                follow::News::Changes(batch) => {
                     batch.events.iter().for_each(|event| self.apply(event));
-                    self.failures = 0;
-                    self.publish();
                 }
-                Some(Err(error)) => return error,
-                None => return StoreError::unavailable("the watch ended").into(),
+                follow::News::Back => {}
+                follow::News::Trouble(error) => {
+                    self.trouble(error);
+                    continue;
+                }
             }
+            self.publish();
         }
     }
 
-    /// The present revision of the store.
-    async fn ask(&self) -> Result<i64, StoreError> {
-        let range = Range::prefix(self.prefix.clone()).limit(1).keys_only();
-        let found = limited(self.registry.store.range(range)).await?;
-        self.publish();
-        Ok(found.revision)
+    fn replace(&mut self, kvs: &[KeyValue]) {
+        let before = Arc::clone(&self.held);
+        let now = kvs.iter().filter_map(|kv| self.entry(kv, &before));
+        self.held = Arc::new(now.collect());
     }
 
     fn apply(&mut self, event: &Event) {
@@ -191,18 +116,12 @@ impl Follower {
         });
     }
 
-    /// What is held stays; after a while the store is asked again.
-    async fn wait(&mut self, error: StoreError) {
-        if self.failures == 0 {
-            tracing::warn!(service = self.service, %error, "registry out of reach, holding on");
-        }
-        self.failures = self.failures.saturating_add(1);
-        let delay = retry().delay(self.failures, &self.registry.dice);
+    /// What is held stays.
+    fn trouble(&self, error: StoreError) {
         self.tell.send_if_modified(|news| {
             let is_new = news.trouble.is_none();
             news.trouble = Some(error);
             is_new
         });
-        time::sleep(delay).await;
     }
 }
