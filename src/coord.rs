@@ -1,11 +1,11 @@
 //! Coordination: who is there, who may, and who is told, over one [`Store`].
 //!
 //! ```text
-//!        Registry          (lock, election, config, id: above the same store)
-//!  register  list  resolve
-//!      |      |      |
-//!   leases  range  watch
-//!      +------+------+
+//!        Registry                Locks, Election
+//!  register  list  resolve          a key that is held by a Session
+//!      |      |      |                   |        |        |
+//!   leases  range  watch              leases     txn     watch
+//!      +------+------+-------------------+--------+--------+
 //!          dyn Store       etcd's semantics: revisions, transactions, leases, watches
 //!              |
 //!         MemoryStore      embedded, this process, tokio's clock
@@ -20,6 +20,7 @@
 //! | What if the lease is lost? | it registers again, for ever, with growing and jittered delays |
 //! | What if the store is gone? | followers keep what they know, and catch up without a gap |
 //! | What does a follower cost? | one watch a name and process, however many follow |
+//! | Who holds a lock, leads? | whose key was made first; it is told when it may be no more, before anybody else is |
 //! | What if an entry is nonsense? | it is skipped, counted and logged; the others stand |
 //!
 //! # Example
@@ -44,13 +45,24 @@
 //! # }
 //! ```
 
+mod ask;
+mod election;
+mod hold;
+mod lock;
 mod memory;
+mod name;
+mod queue;
 mod registry;
+mod session;
 mod store;
 
 pub use self::{
+    election::{Campaign, Election, Leader, Leadership},
+    hold::HoldError,
+    lock::{Acquire, LockGuard, Locks, TryAcquire, TryLockError},
     memory::MemoryStore,
     registry::{KeyLayout, Register, Registration, RegistrationState, Registry},
+    session::{Loss, Lost, Session},
     store::{
         Compare, Delete, DeleteResponse, Event, EventKind, KeyValue, Keys, Lease, LeaseId,
         LeaseStatus, Op, OpResponse, Put, PutResponse, Range, RangeResponse, Relation, SortBy,

@@ -1,13 +1,16 @@
-//! Coordination from outside: the store's conformance, a model of it, and the registry above it.
+//! Coordination from outside: the store's conformance, a model of it, and what stands above it.
 #![cfg(feature = "coord")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod coord {
     mod cases;
     mod conformance;
+    mod election;
+    mod lock;
     mod memory;
     mod model;
     mod registration;
     mod resolve;
+    mod session;
     mod support;
 }

@@ -9,6 +9,7 @@ mod resolver;
 
 use self::{feed::Feed, layout::Entry};
 use super::{
+    ask::{limited, retry},
     memory::MemoryStore,
     store::{KeyValue, Range, Store, StoreError},
 };
@@ -20,10 +21,8 @@ use std::{
         Arc, Weak,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
 };
-use tokio::runtime::Handle;
-use ziggurat_core::{Backoff, Changes, Dice, Instance, Resolve};
+use ziggurat_core::{Changes, Dice, Instance, Resolve};
 
 pub use self::{
     layout::KeyLayout,
@@ -51,9 +50,6 @@ struct Shared {
     feeds: Mutex<HashMap<String, Weak<Feed>>>,
     skipped: AtomicU64,
 }
-
-/// No single question to the store may take longer: what hangs is as good as down.
-const TRY: Duration = Duration::from_secs(5);
 
 // === impl Registry ===
 
@@ -169,25 +165,4 @@ impl Resolve for Registry {
     fn resolve(&self, service: &str) -> Changes {
         resolver::follow(self.clone(), service.to_owned()).boxed()
     }
-}
-
-/// How long to wait before the store is asked again: from 30 ms to 900 ms, so that whoever was lost
-/// is back within a second of the store.
-fn retry() -> Backoff {
-    let (initial, max) = (Duration::from_millis(60), Duration::from_millis(600));
-    Backoff::new(initial, 2.0, max)
-        .and_then(|backoff| backoff.jitter(0.5))
-        .expect("these constants are in their bounds")
-}
-
-/// Bounds one question to the store.
-async fn limited<T>(
-    question: impl Future<Output = Result<T, StoreError>>,
-) -> Result<T, StoreError> {
-    // No runtime, no timer; the embedded store needs neither.
-    if Handle::try_current().is_err() {
-        return question.await;
-    }
-    let late = |_| StoreError::unavailable("no answer in time");
-    tokio::time::timeout(TRY, question).await.map_err(late)?
 }
