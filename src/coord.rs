@@ -1,7 +1,7 @@
 //! Coordination: who is there, who may, and who is told, over one [`Store`].
 //!
 //! ```text
-//!        Registry                Locks, Election
+//!        Registry                Locks, Election, InstanceIds -> Snowflake
 //!  register  list  resolve          a key that is held by a Session
 //!      |      |      |                   |        |        |
 //!   leases  range  watch              leases     txn     watch
@@ -20,7 +20,7 @@
 //! | What if the lease is lost? | it registers again, for ever, with growing and jittered delays |
 //! | What if the store is gone? | followers keep what they know, and catch up without a gap |
 //! | What does a follower cost? | one watch a name and process, however many follow |
-//! | Who holds a lock, leads? | whose key was made first; it is told when it may be no more, before anybody else is |
+//! | Who holds a lock, leads, has an id? | whose key was made first; it is told when it may be no more, before anybody else is |
 //! | What if an entry is nonsense? | it is skipped, counted and logged; the others stand |
 //!
 //! # Example
@@ -48,25 +48,31 @@
 mod ask;
 mod election;
 mod hold;
+mod instance_id;
 mod lock;
 mod memory;
 mod name;
 mod queue;
 mod registry;
 mod session;
+mod snowflake;
 mod store;
+mod wall_clock;
 
 pub use self::{
     election::{Campaign, Election, Leader, Leadership},
     hold::HoldError,
+    instance_id::{IdLayout, InstanceId, InstanceIds, TryIdError},
     lock::{Acquire, LockGuard, Locks, TryAcquire, TryLockError},
     memory::MemoryStore,
     registry::{KeyLayout, Register, Registration, RegistrationState, Registry},
     session::{Loss, Lost, Session},
+    snowflake::{Snowflake, SnowflakeError, SnowflakeParts},
     store::{
         Compare, Delete, DeleteResponse, Event, EventKind, KeyValue, Keys, Lease, LeaseId,
         LeaseStatus, Op, OpResponse, Put, PutResponse, Range, RangeResponse, Relation, SortBy,
         SortOrder, Store, StoreError, StoreFuture, Target, Txn, TxnResponse, Watch, WatchBatch,
         WatchError, WatchStream,
     },
+    wall_clock::{SystemClock, WallClock},
 };

@@ -6,11 +6,13 @@ mod coord {
     mod cases;
     mod conformance;
     mod election;
+    mod instance_ids;
     mod lock;
     mod memory;
     mod model;
     mod registration;
     mod resolve;
     mod session;
+    mod snowflake;
     mod support;
 }
