@@ -350,6 +350,21 @@ async fn a_waiter_gets_through_outages_broken_watches_compaction_and_lost_places
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_waiter_whose_lease_the_store_ended_stands_in_line_again() {
+    let (store, locks) = memory();
+    let _guard = locks.acquire("x").await.unwrap();
+    let mut waiting = pin!(locks.acquire("x").into_future());
+    assert!(poll_once(waiting.as_mut()).await.is_pending());
+    let line = store.range(Range::prefix("/locks/x/")).await.unwrap().kvs;
+    let own = line.iter().max_by_key(|kv| kv.create_revision).unwrap();
+    store.revoke(own.lease).await.unwrap();
+    assert_eq!(keys(&*store, "/locks/x/").await.len(), 1);
+    // As soon as a renewal tells, though nobody before it has gone.
+    assert!(time::timeout(11 * SECOND, waiting.as_mut()).await.is_err());
+    assert_eq!(keys(&*store, "/locks/x/").await.len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_waiter_outlives_an_outage_longer_than_its_lease() {
     let (store, locks) = memory();
     let guard = locks.acquire("x").await.unwrap();
@@ -375,17 +390,16 @@ async fn trying_says_that_the_store_is_down() {
 #[tokio::test(start_paused = true)]
 async fn nested_names_have_nothing_to_do_with_each_other() {
     let (_, locks) = memory();
-    let names = ["a", "a/b", "a/b/c", "a/1f", "a/1f/2"];
-    let guards: Vec<LockGuard> = {
+    let mut names = ["a", "a/b", "a/b/c", "a/1f", "a/1f/2"];
+    // Go's lock of `a` waits for all that are nested in it, and came before.
+    for _ in 0..2 {
         let now = |name| locks.acquire(name).into_future().now_or_never();
-        names.map(|name| now(name).unwrap().unwrap()).into()
-    };
-    for name in names {
-        assert!(is_held(&locks.try_acquire(name).await), "{name}");
-    }
-    drop(guards);
-    for name in names.into_iter().rev() {
-        assert!(locks.try_acquire(name).await.is_ok(), "{name}");
+        let guards: Vec<LockGuard> = names.map(|name| now(name).unwrap().unwrap()).into();
+        for name in names {
+            assert!(is_held(&locks.try_acquire(name).await), "{name}");
+        }
+        drop(guards);
+        names.reverse();
     }
 }
 
