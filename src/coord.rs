@@ -57,8 +57,12 @@ mod registry;
 mod session;
 mod snowflake;
 mod store;
+#[cfg(feature = "uuid")]
+mod uuid_v7;
 mod wall_clock;
 
+#[cfg(feature = "uuid")]
+pub use self::uuid_v7::UuidV7;
 pub use self::{
     election::{Campaign, Election, Leader, Leadership},
     hold::HoldError,

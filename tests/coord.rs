@@ -15,4 +15,6 @@ mod coord {
     mod session;
     mod snowflake;
     mod support;
+    #[cfg(feature = "uuid")]
+    mod uuid_v7;
 }
