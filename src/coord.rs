@@ -1,11 +1,11 @@
 //! Coordination: who is there, who may, and who is told, over one [`Store`].
 //!
 //! ```text
-//!        Registry          (lock, election, config, id: above the same store)
-//!  register  list  resolve
-//!      |      |      |
-//!   leases  range  watch
-//!      +------+------+
+//!        Registry                Locks, Election, InstanceIds -> Snowflake
+//!  register  list  resolve          a key that is held by a Session
+//!      |      |      |                   |        |        |
+//!   leases  range  watch              leases     txn     watch
+//!      +------+------+-------------------+--------+--------+
 //!          dyn Store       etcd's semantics: revisions, transactions, leases, watches
 //!              |
 //!         MemoryStore      embedded, this process, tokio's clock
@@ -20,6 +20,7 @@
 //! | What if the lease is lost? | it registers again, for ever, with growing and jittered delays |
 //! | What if the store is gone? | followers keep what they know, and catch up without a gap |
 //! | What does a follower cost? | one watch a name and process, however many follow |
+//! | Who holds a lock, leads, has an id? | whose key was made first; it is told when it may be no more, before anybody else is |
 //! | What if an entry is nonsense? | it is skipped, counted and logged; the others stand |
 //! | Where do settings live? | in a [`ConfigCenter`]; a [`ConfigHandle`] holds the value in force |
 //! | Where do they come from at the start? | a [`ConfigLoader`]: files, environment, center |
@@ -46,29 +47,49 @@
 //! # }
 //! ```
 
+mod ask;
 mod config;
+mod election;
 mod follow;
+mod hold;
+mod instance_id;
 mod loader;
+mod lock;
 mod memory;
-mod patience;
+mod name;
+mod queue;
 mod registry;
+mod session;
+mod snowflake;
 mod store;
+#[cfg(feature = "uuid")]
+mod uuid_v7;
+mod wall_clock;
 
+#[cfg(feature = "uuid")]
+pub use self::uuid_v7::UuidV7;
 pub use self::{
     config::{
         ConfigCenter, ConfigEntry, ConfigError, ConfigEvent, ConfigHandle, ConfigLayout,
         ConfigValue, ConfigWatch, Json, OpenHandle, ToConfig, duration,
     },
+    election::{Campaign, Election, Leader, Leadership},
+    hold::HoldError,
+    instance_id::{IdLayout, InstanceId, InstanceIds, TryIdError},
     loader::{
         CenterSource, ConfigLoader, ConfigSource, EnvSource, FileSource, LoadError, SourceFuture,
         ValueSource,
     },
+    lock::{Acquire, LockGuard, Locks, TryAcquire, TryLockError},
     memory::MemoryStore,
     registry::{KeyLayout, Register, Registration, RegistrationState, Registry},
+    session::{Loss, Lost, Session},
+    snowflake::{Snowflake, SnowflakeError, SnowflakeParts},
     store::{
         Compare, Delete, DeleteResponse, Event, EventKind, KeyValue, Keys, Lease, LeaseId,
         LeaseStatus, Op, OpResponse, Put, PutResponse, Range, RangeResponse, Relation, SortBy,
         SortOrder, Store, StoreError, StoreFuture, Target, Txn, TxnResponse, Watch, WatchBatch,
         WatchError, WatchStream,
     },
+    wall_clock::{SystemClock, WallClock},
 };

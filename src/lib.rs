@@ -38,6 +38,7 @@
 //! | `client` | [`client`], with the layers that it stacks, and the edge to tonic |
 //! | `server` | the layers on the way into a server |
 //! | `coord` | [`coord`]: the store and the registry; no HTTP, no tonic |
+//! | `uuid` | `coord::UuidV7`: ids of 128 bits, unique without any coordination |
 //! | `answer`, `balance`, `breaker`, ... | one layer each |
 //!
 //! The first three are on by default.

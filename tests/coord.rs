@@ -1,4 +1,4 @@
-//! Coordination from outside: the store's conformance, a model of it, and the registry above it.
+//! Coordination from outside: the store's conformance, a model of it, and what stands above it.
 #![cfg(feature = "coord")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -6,10 +6,17 @@ mod coord {
     mod cases;
     mod config;
     mod conformance;
+    mod election;
+    mod instance_ids;
     mod loader;
+    mod lock;
     mod memory;
     mod model;
     mod registration;
     mod resolve;
+    mod session;
+    mod snowflake;
     mod support;
+    #[cfg(feature = "uuid")]
+    mod uuid_v7;
 }

@@ -8,7 +8,7 @@ use ziggurat_breaker::{Breaker, BreakerLayer};
 use ziggurat_connect::{Connection, Connector};
 use ziggurat_core::Resolve;
 use ziggurat_deadline::{DeadlineLayer, WithDeadline};
-use ziggurat_discover::DiscoverLayer;
+use ziggurat_discover::{DiscoverLayer, Discovered};
 use ziggurat_health::{Checked, HealthLayer};
 use ziggurat_retry::{ReplayBody, Retry, RetryLayer};
 use ziggurat_trace::{Trace, TraceLayer};
@@ -17,7 +17,7 @@ use ziggurat_trace::{Trace, TraceLayer};
 pub(super) type Stack = Trace<Breaker<WithDeadline<Retry<Trace<Pick>>>>>;
 
 /// The service that picks an endpoint for every attempt.
-pub(super) type Pick = Balance<Checked<Connection<ReplayBody<tonic::body::Body>>>>;
+pub(super) type Pick = Balance<Discovered<Checked<Connection<ReplayBody<tonic::body::Body>>>>>;
 
 /// Stacks the layers for calls to `service`; the balance comes along, to be looked at.
 pub(super) fn stack(

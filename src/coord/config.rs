@@ -19,9 +19,9 @@ mod watch;
 
 use self::{changes::Changes, layout::Keyspace};
 use super::{
+    ask::limited,
     follow::Follow,
     memory::MemoryStore,
-    patience::limited,
     store::{Compare, Delete, KeyValue, Keys, OpResponse, Put, Range, Store, StoreError, Txn},
 };
 use std::sync::Arc;

@@ -11,7 +11,7 @@
 //! It has no task: whoever follows asks for what is next, and is as slow as it likes.
 
 use super::{
-    patience::{limited, retry},
+    ask::{limited, retry},
     store::{
         Keys, Range, RangeResponse, Store, StoreError, Watch, WatchBatch, WatchError, WatchStream,
     },

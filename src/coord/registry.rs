@@ -9,8 +9,8 @@ mod resolver;
 
 use self::{feed::Feed, layout::Entry};
 use super::{
+    ask::{limited, retry},
     memory::MemoryStore,
-    patience::{limited, retry},
     store::{KeyValue, Range, Store, StoreError},
 };
 use futures_util::StreamExt;

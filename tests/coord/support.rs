@@ -2,10 +2,13 @@
 
 use futures_util::StreamExt;
 use std::{
+    future::poll_fn,
+    pin::Pin,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     },
+    task::Poll,
     time::Duration,
 };
 use ziggurat::coord::{
@@ -13,7 +16,8 @@ use ziggurat::coord::{
     Registration, Store, StoreFuture, Txn, TxnResponse, Watch, WatchBatch, WatchStream,
 };
 
-/// Looks on: counts watches of prefixes and renewals, and can make every call hang.
+/// Looks on: counts questions, watches of prefixes and renewals, and can make every call hang, or
+/// take its time.
 #[derive(Debug, Default)]
 pub(super) struct Spy {
     pub(super) store: MemoryStore,
@@ -21,7 +25,11 @@ pub(super) struct Spy {
     pub(super) opened: Mutex<Vec<i64>>,
     pub(super) open: Arc<AtomicUsize>,
     pub(super) renewals: AtomicUsize,
+    /// All round trips but those.
+    pub(super) questions: AtomicUsize,
     pub(super) hangs: AtomicBool,
+    /// Whether every call pends once before it is done and once after.
+    pub(super) dawdles: AtomicBool,
     /// Dropped when the next lease has been granted, before the answer is seen.
     pub(super) dropped_by_grant: Mutex<Option<Registration>>,
 }
@@ -71,7 +79,25 @@ pub(super) async fn collect(watch: &mut WatchStream, revision: i64) -> Vec<Strin
     seen
 }
 
+/// All keys under a prefix, with their values, as text.
+pub(super) async fn keys(store: &dyn Store, prefix: &'static str) -> Vec<(String, String)> {
+    let found = store.range(Range::prefix(prefix)).await.unwrap();
+    let text = |bytes: &[u8]| bytes.escape_ascii().to_string();
+    let kvs = found.kvs.iter();
+    kvs.map(|kv| (text(&kv.key), text(&kv.value))).collect()
+}
+
+/// Polls once.
+pub(super) async fn poll_once<F: Future + ?Sized>(mut future: Pin<&mut F>) -> Poll<F::Output> {
+    poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
+}
+
 impl Spy {
+    /// How many round trips there were since the last time of asking.
+    pub(super) fn asked(&self) -> usize {
+        self.questions.swap(0, SeqCst)
+    }
+
     pub(super) fn opened(&self) -> usize {
         self.opened.lock().unwrap().len()
     }
@@ -89,21 +115,30 @@ impl Spy {
             if self.hangs.load(SeqCst) {
                 std::future::pending::<()>().await;
             }
-            answer.await
+            if !self.dawdles.load(SeqCst) {
+                return answer.await;
+            }
+            tokio::task::yield_now().await;
+            let answer = answer.await;
+            tokio::task::yield_now().await;
+            answer
         })
     }
 }
 
 impl Store for Spy {
     fn range(&self, range: Range) -> StoreFuture<'_, RangeResponse> {
+        self.questions.fetch_add(1, SeqCst);
         self.pass(self.store.range(range))
     }
 
     fn txn(&self, txn: Txn) -> StoreFuture<'_, TxnResponse> {
+        self.questions.fetch_add(1, SeqCst);
         self.pass(self.store.txn(txn))
     }
 
     fn grant(&self, ttl: Duration) -> StoreFuture<'_, Lease> {
+        self.questions.fetch_add(1, SeqCst);
         Box::pin(async move {
             let lease = self.pass(self.store.grant(ttl)).await;
             let dropped = self.dropped_by_grant.lock().unwrap().take();
@@ -118,6 +153,7 @@ impl Store for Spy {
     }
 
     fn revoke(&self, lease: LeaseId) -> StoreFuture<'_, ()> {
+        self.questions.fetch_add(1, SeqCst);
         self.pass(self.store.revoke(lease))
     }
 

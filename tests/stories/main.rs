@@ -7,6 +7,7 @@ mod by_name;
 mod errors;
 mod failing;
 mod house;
+mod membership;
 mod on_a_server;
 mod storeys;
 mod tower_balance;

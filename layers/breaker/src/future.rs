@@ -22,6 +22,7 @@ pin_project! {
     #[project = StateProj]
     enum State<F, C> {
         Rejected { error: Option<BoxError> },
+        Unready { failed: Option<Box<Failed<C>>> },
         Sent {
             #[pin]
             future: F,
@@ -31,12 +32,33 @@ pin_project! {
     }
 }
 
+/// The inner service was not ready: a failure, as if it had been called.
+struct Failed<C> {
+    error: BoxError,
+    classifier: C,
+    recorder: Recorder<Permit>,
+}
+
 // === impl ResponseFuture ===
 
 impl<F, C> ResponseFuture<F, C> {
     pub(crate) const fn rejected(error: BoxError) -> Self {
         Self {
             state: State::Rejected { error: Some(error) },
+        }
+    }
+
+    pub(crate) fn unready(error: BoxError, classifier: C, recorder: Recorder<Permit>) -> Self {
+        // Boxed, so that calls that are sent do not carry its size.
+        let failed = Box::new(Failed {
+            error,
+            classifier,
+            recorder,
+        });
+        Self {
+            state: State::Unready {
+                failed: Some(failed),
+            },
         }
     }
 
@@ -66,6 +88,17 @@ where
                     .take()
                     .expect("a future is not polled after it is done");
                 Poll::Ready(Err(error))
+            }
+            StateProj::Unready { failed } => {
+                let failed = failed
+                    .take()
+                    .expect("a future is not polled after it is done");
+                let Failed {
+                    error,
+                    classifier,
+                    recorder,
+                } = *failed;
+                Poll::Ready(classifier.observe(Err(error), recorder))
             }
             StateProj::Sent {
                 future,

@@ -237,6 +237,24 @@ mod tests {
     }
 
     #[test]
+    fn the_longest_settings_fit_the_clock() {
+        let day = 86_400 * SECOND;
+        let longest = Settings::new().probe_timeout(day).unwrap();
+        let longest = longest.open_for(day).unwrap().probes(1_024).unwrap();
+        let (mut machine, mut now) = (Machine::new(1), clock::now());
+        let dice = ziggurat_core::Dice::seeded(1);
+        for _ in 0..3 {
+            machine.streak = u32::MAX;
+            machine.open(machine.generation(), now, |streak| {
+                longest.open_time(streak, &dice)
+            });
+            assert_eq!(machine.hold(&longest), Hold::Until(now + day));
+            now += day;
+            assert!(matches!(machine.admit(now, &longest), Verdict::Probe(_)));
+        }
+    }
+
+    #[test]
     fn each_opening_in_a_row_lasts_longer() {
         let (mut machine, mut now) = (Machine::new(1), clock::now());
         for streak in 1..5 {

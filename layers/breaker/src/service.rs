@@ -1,19 +1,21 @@
 //! The service behind a circuit.
 
-use crate::{Handle, Permit, ResponseFuture, permit::Shared};
+use crate::{Handle, Permit, ResponseFuture, Unready, permit::Shared};
 use std::{
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 use tower_service::Service;
 use ziggurat_core::{BoxError, Carry, Classify, Grpc, Recorder};
 
 /// A service behind a circuit; clones share the circuit. See the [crate](crate) for the rules.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Breaker<S, C = Grpc> {
     inner: S,
     shared: Arc<Shared>,
     classifier: C,
+    /// What `inner` said instead of being ready: the next call's answer.
+    unready: Option<BoxError>,
 }
 
 // === impl Breaker ===
@@ -24,6 +26,7 @@ impl<S, C> Breaker<S, C> {
             inner,
             shared,
             classifier,
+            unready: None,
         }
     }
 
@@ -49,6 +52,13 @@ impl<S, C> Breaker<S, C> {
     }
 }
 
+impl<S: Clone, C: Clone> Clone for Breaker<S, C> {
+    fn clone(&self) -> Self {
+        let shared = Arc::clone(&self.shared);
+        Self::new(self.inner.clone(), shared, self.classifier.clone())
+    }
+}
+
 impl<S, C, Req> Service<Req> for Breaker<S, C>
 where
     S: Service<Req>,
@@ -60,13 +70,23 @@ where
     type Future = ResponseFuture<S::Future, C>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.inner.poll_ready(cx).map_err(Into::into)
+        // What failed is not asked again before it is told.
+        if self.unready.is_none()
+            && let Err(error) = ready!(self.inner.poll_ready(cx))
+        {
+            self.unready = Some(Unready::answer(error.into()));
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Req) -> Self::Future {
+        let unready = self.unready.take();
         match self.shared.admit() {
             Ok(permit) => {
                 let recorder = Recorder::new(permit, self.classifier.deadline(&request));
+                if let Some(error) = unready {
+                    return ResponseFuture::unready(error, self.classifier.clone(), recorder);
+                }
                 let future = self.inner.call(request);
                 ResponseFuture::sent(future, self.classifier.clone(), recorder)
             }

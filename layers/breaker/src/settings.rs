@@ -244,6 +244,7 @@ mod tests {
             (all.minimum_calls(0), "minimum_calls", "0"),
             (all.window(Duration::ZERO), "window", "0ns"),
             (all.window(2 * HOUR), "window", "7200s"),
+            (all.window(Duration::MAX), "window", "s"),
             (all.consecutive_failures(0), "consecutive_failures", "0"),
             (all.open_for(Duration::ZERO), "open_for", "0ns"),
             (all.open_for(Duration::MAX), "open_for", "s"),
@@ -251,6 +252,7 @@ mod tests {
             (all.probes(0), "probes", "0"),
             (all.successes(0), "successes", "0"),
             (all.probe_timeout(Duration::ZERO), "probe_timeout", "0ns"),
+            (all.probe_timeout(Duration::MAX), "probe_timeout", "s"),
         ] {
             let error = refused.unwrap_err();
             assert_eq!(error.field(), field);

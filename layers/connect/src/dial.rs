@@ -1,6 +1,7 @@
 //! A TCP connection to an instance.
 
 use crate::error::NotConnected;
+use socket2::{SockRef, TcpKeepalive};
 use std::{io, time::Duration};
 use tokio::{
     net::{TcpStream, lookup_host},
@@ -8,8 +9,14 @@ use tokio::{
 };
 use ziggurat_core::{BoxError, clock};
 
-/// Tries every address that `host` has, each for its share of the time.
-pub(crate) async fn dial(host: &str, port: u16, within: Duration) -> Result<TcpStream, BoxError> {
+/// Tries every address that `host` has, each for its share of the time. `silence`: how long the
+/// peer's machine may leave TCP without an answer.
+pub(crate) async fn dial(
+    host: &str,
+    port: u16,
+    within: Duration,
+    silence: Option<Duration>,
+) -> Result<TcpStream, BoxError> {
     let begun = clock::now();
     let addresses: Vec<_> = lookup_host((host, port)).await?.collect();
     let mut left = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
@@ -19,7 +26,7 @@ pub(crate) async fn dial(host: &str, port: u16, within: Duration) -> Result<TcpS
         let share = within.saturating_sub(begun.elapsed()) / left.max(1);
         left = left.saturating_sub(1);
         match timeout(share, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => match ready(&stream) {
+            Ok(Ok(stream)) => match ready(&stream, silence) {
                 Ok(()) => return Ok(stream),
                 Err(error) => last = error.into(),
             },
@@ -30,10 +37,65 @@ pub(crate) async fn dial(host: &str, port: u16, within: Duration) -> Result<TcpS
     Err(last)
 }
 
-fn ready(stream: &TcpStream) -> io::Result<()> {
+fn ready(stream: &TcpStream, silence: Option<Duration>) -> io::Result<()> {
     // TCP lets a socket that dials a free local port meet itself there.
     if stream.local_addr()? == stream.peer_addr()? {
         return Err(io::Error::from(io::ErrorKind::ConnectionRefused));
     }
+    // A system that knows no such options still has connections.
+    if let Some(silence) = silence
+        && let Err(error) = limit_silence(stream, silence)
+    {
+        tracing::debug!(%error, "cannot set the timeouts of TCP");
+    }
     stream.set_nodelay(true)
+}
+
+/// Has the kernel ask the peer's after half the time, three times, and give up at its end.
+fn limit_silence(stream: &TcpStream, silence: Duration) -> io::Result<()> {
+    let socket = SockRef::from(stream);
+    let keepalive = TcpKeepalive::new().with_time(silence / 2);
+    #[cfg(any(
+        target_os = "android",
+        target_os = "freebsd",
+        target_os = "fuchsia",
+        target_os = "ios",
+        target_os = "linux",
+        target_os = "macos",
+        target_os = "netbsd",
+        target_os = "windows",
+    ))]
+    let keepalive = keepalive.with_interval(silence / 6).with_retries(3);
+    socket.set_tcp_keepalive(&keepalive)?;
+    // Else what was sent and is not acknowledged is sent again for a quarter of an hour.
+    #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+    socket.set_tcp_user_timeout(Some(silence))?;
+    Ok(())
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use tokio::net::TcpListener;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[tokio::test]
+    async fn the_kernel_is_told_how_long_a_silent_peer_is_believed_in() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let dialled = dial("127.0.0.1", port, SECOND, Some(30 * SECOND)).await;
+        let stream = dialled.unwrap();
+        let socket = SockRef::from(&stream);
+        assert!(socket.keepalive().unwrap());
+        assert_eq!(socket.tcp_keepalive_time().unwrap(), 15 * SECOND);
+        assert_eq!(socket.tcp_keepalive_interval().unwrap(), 5 * SECOND);
+        assert_eq!(socket.tcp_keepalive_retries().unwrap(), 3);
+        assert_eq!(socket.tcp_user_timeout().unwrap(), Some(30 * SECOND));
+
+        let stream = dial("127.0.0.1", port, SECOND, None).await.unwrap();
+        let socket = SockRef::from(&stream);
+        assert!(!socket.keepalive().unwrap());
+        assert_eq!(socket.tcp_user_timeout().unwrap(), None);
+    }
 }

@@ -152,7 +152,8 @@ where
         let (instance, settings) = (&self.instance, &self.settings);
         let within = settings.connect_timeout;
         let open = async {
-            let stream = dial(instance.address(), instance.port(), within).await?;
+            let (host, port) = (instance.address(), instance.port());
+            let stream = dial(host, port, within, settings.tcp_timeout).await?;
             handshake(stream, number, settings, keepalive).await
         };
         match timeout(within, open).await {

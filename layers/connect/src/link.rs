@@ -99,7 +99,8 @@ where
         builder
             .keep_alive_interval(interval)
             .keep_alive_timeout(timeout)
-            .keep_alive_while_idle(true);
+            // Servers take a PING without a call for abuse; TCP looks after idle connections.
+            .keep_alive_while_idle(false);
     }
     let (sender, dispatch) = builder.handshake(TokioIo::new(stream)).await?;
     let mut driver = Driver {

@@ -11,7 +11,8 @@ use ziggurat_core::{Backoff, InvalidSetting};
 /// |---|---|
 /// | [`connect_timeout`](Self::connect_timeout) | 10 s |
 /// | [`backoff`](Self::backoff) | gRPC's: 1 s, times 1.6, up to 120 s, 20 % either way |
-/// | [`keepalive`](Self::keepalive) | a PING every 20 s, idle or not, answered within 10 s |
+/// | [`keepalive`](Self::keepalive) | a PING every 6 min while a call is open, answered within 20 s |
+/// | [`tcp_timeout`](Self::tcp_timeout) | 30 s |
 /// | [`windows`](Self::windows) | 2 MiB a stream, 8 MiB a connection |
 /// | [`max_waiting`](Self::max_waiting) | 1024 calls |
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -19,6 +20,7 @@ pub struct Settings {
     pub(crate) connect_timeout: Duration,
     pub(crate) backoff: Backoff,
     pub(crate) keepalive: Option<Keepalive>,
+    pub(crate) tcp_timeout: Option<Duration>,
     pub(crate) stream_window: u32,
     pub(crate) connection_window: u32,
     pub(crate) max_waiting: usize,
@@ -35,8 +37,13 @@ pub(crate) struct Keepalive {
 const SMALLEST_WINDOW: u32 = 65_535;
 /// RFC 9113, 6.9.1: the largest window there is.
 const LARGEST_WINDOW: u32 = 0x7fff_ffff;
-/// A server that asks to be left alone is asked at least this often.
-const LONGEST_KEEPALIVE: Duration = Duration::from_secs(3_600);
+/// A server that asks to be left alone is asked at least this often. gRPC's strictest rule is one
+/// PING in two hours.
+const LONGEST_KEEPALIVE: Duration = Duration::from_secs(4 * 3_600);
+/// As good as never (about 30 years), and short enough to be added to any clock.
+const NEVER: Duration = Duration::from_secs(30 * 365 * 86_400);
+const SHORTEST_SILENCE: Duration = Duration::from_secs(6);
+const LONGEST_SILENCE: Duration = Duration::from_secs(3_600);
 
 // === impl Settings ===
 
@@ -53,10 +60,12 @@ impl Settings {
         Self {
             connect_timeout: Duration::from_secs(10),
             backoff: Backoff::GRPC_CONNECT,
+            // A server of grpc-go's allows one in 5 min, unless it is told otherwise.
             keepalive: Some(Keepalive {
-                interval: Duration::from_secs(20),
-                timeout: Duration::from_secs(10),
+                interval: Duration::from_secs(360),
+                timeout: Duration::from_secs(20),
             }),
+            tcp_timeout: Some(Duration::from_secs(30)),
             stream_window: 2 << 20,
             connection_window: 8 << 20,
             max_waiting: 1024,
@@ -82,10 +91,13 @@ impl Settings {
         self
     }
 
-    /// Asks the server every `interval`, also while no call is open, and takes the connection for
-    /// lost when it has not answered within `timeout`.
+    /// Asks the server by PING every `interval` while a call is open, and takes the connection for
+    /// lost when it has not answered within `timeout`: so a process is noticed that hangs, though
+    /// its machine still answers.
     ///
-    /// A server that answers with GOAWAY and ENHANCE_YOUR_CALM is asked half as often from then on.
+    /// Below 5 min by default servers of grpc-go's close the connection; gRPC's other servers have
+    /// limits of their own. A server that answers with GOAWAY and ENHANCE_YOUR_CALM is asked half as
+    /// often from then on. More than about 30 years are as many.
     ///
     /// # Errors
     ///
@@ -97,15 +109,45 @@ impl Settings {
     ) -> Result<Self, InvalidSetting> {
         above_zero("keepalive interval", interval)?;
         above_zero("keepalive timeout", timeout)?;
-        self.keepalive = Some(Keepalive { interval, timeout });
+        self.keepalive = Some(Keepalive {
+            interval: interval.min(NEVER),
+            timeout: timeout.min(NEVER),
+        });
         Ok(self)
     }
 
-    /// Never asks: a peer that vanished without a word is noticed when TCP gives up.
+    /// Never asks by PING: a process that hangs is noticed by its calls alone.
     #[must_use]
     pub const fn no_keepalive(mut self) -> Self {
         self.keepalive = None;
         self
+    }
+
+    /// Takes the connection for lost when the peer's machine has not answered for so long, with
+    /// calls or without: TCP asks it after half of this time without a word (keepalive), and sends
+    /// nothing again for longer (user timeout). `None`: what the system is set to, often hours.
+    ///
+    /// A whole number of seconds that 6 divides is kept exactly. Only Linux, Android and Fuchsia
+    /// have a user timeout; elsewhere what was sent may be sent again for longer.
+    ///
+    /// # Errors
+    ///
+    /// If it is below 6 s or above 1 h.
+    pub fn tcp_timeout(
+        mut self,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Result<Self, InvalidSetting> {
+        let timeout = timeout.into();
+        let sane = |time: Duration| (SHORTEST_SILENCE..=LONGEST_SILENCE).contains(&time);
+        let rule = "must be from 6 s to 1 h";
+        check(
+            timeout.is_none_or(sane),
+            "tcp_timeout",
+            timeout.unwrap_or_default(),
+            rule,
+        )?;
+        self.tcp_timeout = timeout;
+        Ok(self)
     }
 
     /// So many bytes may be on their way to us: on one stream, and on the whole connection.
@@ -182,6 +224,8 @@ mod tests {
                 "keepalive interval",
             ),
             (new().keepalive(SECOND, Duration::ZERO), "keepalive timeout"),
+            (new().tcp_timeout(5 * SECOND), "tcp_timeout"),
+            (new().tcp_timeout(Duration::MAX), "tcp_timeout"),
             (new().windows(65_534, 65_535), "stream window"),
             (new().windows(65_535, 1 << 31), "connection window"),
         ] {
@@ -189,6 +233,13 @@ mod tests {
             assert_eq!(error.field(), field);
             assert!(error.to_string().contains(field));
         }
+    }
+
+    #[test]
+    fn by_default_no_grpc_server_is_asked_more_often_than_it_allows() {
+        let keepalive = Settings::new().keepalive.unwrap();
+        assert!(keepalive.interval > 300 * SECOND);
+        assert!(LONGEST_KEEPALIVE > 2 * 3_600 * SECOND);
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "connect/backoff.rs"]
+mod backoff;
 #[path = "connect/bounds.rs"]
 mod bounds;
 #[path = "connect/calls.rs"]
@@ -10,6 +12,8 @@ mod calls;
 mod faults;
 #[path = "connect/lifecycle.rs"]
 mod lifecycle;
+#[path = "connect/quiet.rs"]
+mod quiet;
 #[path = "connect/replace.rs"]
 mod replace;
 #[path = "connect/support.rs"]

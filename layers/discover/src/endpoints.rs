@@ -1,11 +1,13 @@
 //! The stream of endpoints.
 
 use crate::{
+    discovered::Discovered,
     layer::DiscoverLayer,
     members::{Members, Settled},
     roster::{Roster, Ticket},
     source::Source,
     subset::subset,
+    succession,
 };
 use futures_core::{Stream, future::BoxFuture};
 use futures_util::{
@@ -38,11 +40,16 @@ where
     /// When to settle who is leaving.
     timer: Option<Pin<Box<Sleep>>>,
     seed: Option<u64>,
-    roster: Roster,
+    roster: Roster<M::Response>,
     connecting: Jobs<Result<M::Response, M::Error>>,
+    /// Wait to take the place of another.
+    succeeding: Jobs<M::Response>,
     pausing: Jobs<()>,
 }
 
+/// `None`: it came to nothing, or not yet, or too late.
+type Insert<M> = Option<Told<M>>;
+type Told<M> = Change<EndpointId, Discovered<<M as Service<Instance>>::Response>>;
 type Jobs<T> = FuturesUnordered<Abortable<BoxFuture<'static, (Ticket, T)>>>;
 
 /// So many connectors run at once.
@@ -66,10 +73,19 @@ where
             seed: None,
             roster: Roster::default(),
             connecting: FuturesUnordered::new(),
+            succeeding: FuturesUnordered::new(),
             pausing: FuturesUnordered::new(),
         }
     }
+}
 
+impl<M> Endpoints<M>
+where
+    M: Service<Instance>,
+    M::Response: Endpoint,
+    M::Error: Into<BoxError>,
+    M::Future: Send + 'static,
+{
     /// Takes in what the source has to say.
     fn hear(&mut self, cx: &mut Context<'_>) {
         let mut heard = 0;
@@ -119,15 +135,7 @@ where
         }
         observer.changed(service, said, wanted.len());
     }
-}
 
-impl<M> Endpoints<M>
-where
-    M: Service<Instance>,
-    M::Response: Endpoint,
-    M::Error: Into<BoxError>,
-    M::Future: Send + 'static,
-{
     /// Starts as many connectors as are due, ready and allowed.
     fn connect(&mut self, cx: &mut Context<'_>) {
         while self.connecting.len() < MAX_CONNECTING && self.roster.is_due() {
@@ -149,22 +157,31 @@ where
         }
     }
 
-    /// `None`: it came to nothing, or too late.
-    fn connected(
-        &mut self,
-        ticket: Ticket,
-        made: Result<M::Response, M::Error>,
-    ) -> Option<Change<EndpointId, M::Response>> {
-        match made {
-            Ok(endpoint) => {
-                let wanted = self.roster.connected(&ticket, endpoint.availability());
-                wanted.then(|| Change::Insert(ticket.id, endpoint))
-            }
+    fn connected(&mut self, ticket: Ticket, made: Result<M::Response, M::Error>) -> Insert<M> {
+        let endpoint = match made {
+            Ok(endpoint) => endpoint,
             Err(error) => {
                 self.failed(ticket, &*error.into());
-                None
+                return None;
             }
-        }
+        };
+        let before = match self.roster.predecessor(&ticket) {
+            Some(before) if !succession::is_due(endpoint.availability(), &before) => before,
+            _ => return self.hand_out(ticket, endpoint),
+        };
+        let (handle, registration) = AbortHandle::new_pair();
+        self.roster.go_on(&ticket, handle);
+        let succeeds: BoxFuture<'static, _> = Box::pin(async move {
+            succession::due(endpoint.availability(), &before).await;
+            (ticket, endpoint)
+        });
+        self.succeeding.push(Abortable::new(succeeds, registration));
+        None
+    }
+
+    fn hand_out(&mut self, ticket: Ticket, endpoint: M::Response) -> Insert<M> {
+        let discovered = self.roster.hand_out(&ticket, endpoint)?;
+        Some(Change::Insert(ticket.id, discovered))
     }
 
     fn failed(&mut self, ticket: Ticket, error: &(dyn std::error::Error + Send + Sync + 'static)) {
@@ -178,7 +195,7 @@ where
         tracing::warn!(%service, endpoint = %ticket.id, %error, ?retry_in, "connector failed");
         observer.connect_failed(service, &ticket.id, error, retry_in);
         let (handle, registration) = AbortHandle::new_pair();
-        self.roster.pause(&ticket, handle);
+        self.roster.go_on(&ticket, handle);
         let pause: BoxFuture<'static, _> = Box::pin(async move {
             sleep(retry_in).await;
             (ticket, ())
@@ -197,7 +214,7 @@ where
     M::Error: Into<BoxError>,
     M::Future: Send + 'static,
 {
-    type Item = Result<Change<EndpointId, M::Response>, Infallible>;
+    type Item = Result<Change<EndpointId, Discovered<M::Response>>, Infallible>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
@@ -212,13 +229,24 @@ where
                 }
                 continue;
             }
-            // Second: a connector that failed has just begun a pause.
+            if let Poll::Ready(Some(over)) = this.succeeding.poll_next_unpin(cx) {
+                if let Ok((ticket, endpoint)) = over
+                    && let Some(insert) = this.hand_out(ticket, endpoint)
+                {
+                    return Poll::Ready(Some(Ok(insert)));
+                }
+                continue;
+            }
+            // Last: a connector that failed has just begun a pause.
             let Poll::Ready(Some(over)) = this.pausing.poll_next_unpin(cx) else {
                 break;
             };
             if let Ok((ticket, ())) = over {
                 this.roster.resume(&ticket);
             }
+        }
+        if let Some((id, discovered)) = this.roster.hand_out_again() {
+            return Poll::Ready(Some(Ok(Change::Insert(id, discovered))));
         }
         // After those who come: a set that is replaced as a whole is not empty in between.
         let gone = this.roster.take_back();

@@ -13,8 +13,11 @@
 //! ```
 //!
 //! The source is believed as a whole set: what it says again causes nothing, whatever way it says
-//! it. An instance that changed is connected anew, and the new endpoint replaces the old one. One
-//! that went is marked as draining and taken back; calls that it has go on.
+//! it. An instance that moved to another address or port is connected there, and the new endpoint
+//! replaces the old one as soon as its [`Availability`](ziggurat_core::Availability) is no worse, or
+//! after 20 s; until then the old one stays. Anything else that changes costs no connection: a new
+//! weight is told by inserting the same endpoint once more. One that went is marked as draining and
+//! taken back at once; calls that it has go on.
 //!
 //! | | |
 //! |---|---|
@@ -71,6 +74,7 @@
 //! # }
 //! ```
 
+mod discovered;
 mod endpoints;
 mod layer;
 mod members;
@@ -79,8 +83,10 @@ mod roster;
 mod source;
 mod sources;
 mod subset;
+mod succession;
 
 pub use self::{
+    discovered::Discovered,
     endpoints::Endpoints,
     layer::DiscoverLayer,
     observer::Observer,

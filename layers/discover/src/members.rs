@@ -1,7 +1,7 @@
 //! Who is in the service, as far as one may believe the source: a plain machine without a clock.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
-use ziggurat_core::{Change, EndpointId, Instance, clock::Instant};
+use ziggurat_core::{Change, Deadline, EndpointId, Instance, clock::Instant};
 
 /// What the source says, and what it stopped saying too suddenly to be believed at once.
 #[derive(Debug)]
@@ -82,7 +82,7 @@ impl Members {
         if self.hold.is_some() {
             return Settled::StillHeld;
         }
-        self.hold = Some(now + self.grace);
+        self.hold = Some(Deadline::after_from(self.grace, now).instant());
         Settled::Held
     }
 

@@ -1,20 +1,22 @@
 //! Which endpoints were handed out, and what is to be done about the others: a machine without
 //! futures.
 
-use crate::members::Set;
+use crate::{discovered::Discovered, members::Set};
 use futures_util::future::AbortHandle;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
-use ziggurat_core::{Availability, EndpointId, Instance, Reporter, State};
+use ziggurat_core::{Availability, Endpoint, EndpointId, Instance, Reporter, State};
 
 /// What was wanted, what was handed out, and what lies between.
-#[derive(Debug, Default)]
-pub(crate) struct Roster {
-    entries: BTreeMap<EndpointId, Entry>,
+#[derive(Debug)]
+pub(crate) struct Roster<E> {
+    entries: BTreeMap<EndpointId, Entry<E>>,
     /// To be connected. May name some that need it no more.
     due: BTreeSet<EndpointId>,
+    /// To be handed out again, for their weight has changed. May name some, as above.
+    reweighed: BTreeSet<EndpointId>,
     /// To be taken back.
     leaving: BTreeSet<EndpointId>,
     tickets: u64,
@@ -28,20 +30,22 @@ pub(crate) struct Ticket {
 }
 
 #[derive(Debug)]
-struct Entry {
+struct Entry<E> {
     wanted: Arc<Instance>,
-    handed_out: Option<HandedOut>,
+    handed_out: Option<HandedOut<E>>,
     job: Option<Job>,
     failures: u32,
 }
 
 #[derive(Debug)]
-struct HandedOut {
+struct HandedOut<E> {
+    /// As it was then.
     instance: Arc<Instance>,
-    availability: Availability,
+    endpoint: E,
 }
 
-/// A try to connect, or the pause before it. Dropped, it is cancelled.
+/// A try to connect, what has to be waited for after it, or the pause before the next. Dropped, it
+/// is cancelled.
 #[derive(Debug)]
 struct Job {
     number: u64,
@@ -50,10 +54,22 @@ struct Job {
 
 // === impl Roster ===
 
-impl Roster {
+impl<E> Default for Roster<E> {
+    fn default() -> Self {
+        Self {
+            entries: BTreeMap::new(),
+            due: BTreeSet::new(),
+            reweighed: BTreeSet::new(),
+            leaving: BTreeSet::new(),
+            tickets: 0,
+        }
+    }
+}
+
+impl<E: Endpoint> Roster<E> {
     /// These are wanted, and no others.
     pub(crate) fn want(&mut self, wanted: &Set) {
-        let handed_out = |entry: &Entry| entry.handed_out.is_some();
+        let handed_out = |entry: &Entry<E>| entry.handed_out.is_some();
         let leaving = &mut self.leaving;
         self.entries.retain(|id, entry| {
             let unwanted = !wanted.contains_key(id);
@@ -73,17 +89,17 @@ impl Roster {
                 job: None,
                 failures: 0,
             });
-            let known = entry.handed_out.as_ref().map(|told| &told.instance);
-            if known == Some(instance) {
+            if !is_same_place(&entry.wanted, instance) {
+                // A job for where it was before is of no use.
                 entry.job = None;
-            } else if entry.wanted != *instance || entry.job.is_none() {
-                // A job for what was wanted before is of no use.
-                entry.job = None;
-                self.due.insert(id.clone());
-            }
-            if entry.wanted != *instance {
-                entry.wanted = Arc::clone(instance);
                 entry.failures = 0;
+            }
+            entry.wanted = Arc::clone(instance);
+            if entry.is_settled() {
+                entry.job = None;
+                self.reweighed.insert(id.clone());
+            } else if entry.job.is_none() {
+                self.due.insert(id.clone());
             }
         }
     }
@@ -112,21 +128,39 @@ impl Roster {
         Some((ticket, Arc::clone(&entry.wanted)))
     }
 
-    /// It is connected, and to be handed out. False: nobody wants it any more.
-    pub(crate) fn connected(&mut self, ticket: &Ticket, availability: &Availability) -> bool {
-        let Some(entry) = self.current(ticket) else {
-            return false;
-        };
+    /// Whose place it takes, if it takes anybody's.
+    pub(crate) fn predecessor(&mut self, ticket: &Ticket) -> Option<Availability> {
+        let told = self.current(ticket)?.handed_out.as_ref()?;
+        Some(told.endpoint.availability().clone())
+    }
+
+    /// It is handed out, and its predecessor finishes what it has. `None`: nobody wants it any more.
+    pub(crate) fn hand_out(&mut self, ticket: &Ticket, endpoint: E) -> Option<Discovered<E>> {
+        let entry = self.current(ticket)?;
         entry.job = None;
         entry.failures = 0;
         let told = HandedOut {
             instance: Arc::clone(&entry.wanted),
-            availability: availability.clone(),
+            endpoint,
         };
+        let discovered = told.discovered();
         if let Some(before) = entry.handed_out.replace(told) {
             before.drain();
         }
-        true
+        Some(discovered)
+    }
+
+    /// The next whose weight has changed, to be handed out again.
+    pub(crate) fn hand_out_again(&mut self) -> Option<(EndpointId, Discovered<E>)> {
+        while let Some(id) = self.reweighed.pop_first() {
+            if let Some(entry) = self.entries.get_mut(&id)
+                && !self.leaving.contains(&id)
+                && let Some(discovered) = entry.reweigh()
+            {
+                return Some((id, discovered));
+            }
+        }
+        None
     }
 
     /// It could not be connected so many times in a row. `None`: nobody wants it any more.
@@ -136,8 +170,8 @@ impl Roster {
         Some(entry.failures)
     }
 
-    /// It will be tried again after a pause, which `handle` cancels.
-    pub(crate) fn pause(&mut self, ticket: &Ticket, handle: AbortHandle) {
+    /// It goes on with something that `handle` cancels.
+    pub(crate) fn go_on(&mut self, ticket: &Ticket, handle: AbortHandle) {
         if let Some(entry) = self.current(ticket) {
             entry.job = Some(Job::new(ticket, handle));
         }
@@ -167,7 +201,7 @@ impl Roster {
         Ticket { id, number }
     }
 
-    fn current(&mut self, ticket: &Ticket) -> Option<&mut Entry> {
+    fn current(&mut self, ticket: &Ticket) -> Option<&mut Entry<E>> {
         let entry = self.entries.get_mut(&ticket.id)?;
         let current = |job: &Job| job.number == ticket.number;
         entry.job.as_ref().is_some_and(current).then_some(entry)
@@ -176,19 +210,37 @@ impl Roster {
 
 // === impl Entry ===
 
-impl Entry {
+impl<E: Endpoint> Entry<E> {
+    /// Is what was handed out where it is wanted?
+    fn is_settled(&self) -> bool {
+        let told = self.handed_out.as_ref();
+        told.is_some_and(|told| is_same_place(&told.instance, &self.wanted))
+    }
+
     fn is_due(&self) -> bool {
-        let known = self.handed_out.as_ref().map(|told| &told.instance);
-        self.job.is_none() && known != Some(&self.wanted)
+        self.job.is_none() && !self.is_settled()
+    }
+
+    fn reweigh(&mut self) -> Option<Discovered<E>> {
+        if !self.is_settled() {
+            return None;
+        }
+        let told = self.handed_out.as_mut()?;
+        let before = std::mem::replace(&mut told.instance, Arc::clone(&self.wanted));
+        (before.weight() != self.wanted.weight()).then(|| told.discovered())
     }
 }
 
 // === impl HandedOut ===
 
-impl HandedOut {
+impl<E: Endpoint> HandedOut<E> {
+    fn discovered(&self) -> Discovered<E> {
+        Discovered::new(self.endpoint.clone(), self.instance.weight())
+    }
+
     fn drain(self) {
-        self.availability
-            .report(Reporter::Registry, State::Draining);
+        let availability = self.endpoint.availability();
+        availability.report(Reporter::Registry, State::Draining);
     }
 }
 
@@ -205,4 +257,9 @@ impl Drop for Job {
     fn drop(&mut self) {
         self.handle.abort();
     }
+}
+
+/// A connection to one is a connection to the other.
+fn is_same_place(one: &Instance, other: &Instance) -> bool {
+    (one.address(), one.port()) == (other.address(), other.port())
 }

@@ -4,6 +4,8 @@
 
 #[path = "discover/balance.rs"]
 mod balance;
+#[path = "discover/changing.rs"]
+mod changing;
 #[path = "discover/connecting.rs"]
 mod connecting;
 #[path = "discover/diff.rs"]

@@ -20,7 +20,7 @@ pin_project! {
 pin_project! {
     #[project = StateProj]
     enum State<F> {
-        Limited { error: Option<BoxError> },
+        Failed { error: Option<BoxError> },
         Sent { #[pin] future: F },
     }
 }
@@ -28,9 +28,9 @@ pin_project! {
 // === impl ResponseFuture ===
 
 impl<F> ResponseFuture<F> {
-    pub(crate) const fn limited(error: BoxError) -> Self {
+    pub(crate) const fn failed(error: BoxError) -> Self {
         Self {
-            state: State::Limited { error: Some(error) },
+            state: State::Failed { error: Some(error) },
         }
     }
 
@@ -50,7 +50,7 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().state.project() {
-            StateProj::Limited { error } => {
+            StateProj::Failed { error } => {
                 let error = error
                     .take()
                     .expect("a future is not polled after it is done");

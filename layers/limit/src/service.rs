@@ -1,25 +1,31 @@
 //! The service that is called at a rate.
 
-use crate::{ResponseFuture, shared::Shared};
+use crate::{ResponseFuture, Unready, shared::Shared};
 use std::{
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 use tower_service::Service;
 use ziggurat_core::{BoxError, clock};
 
 /// A service that is called at a rate; clones share the limit. See the [crate](crate) for the rules.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct RateLimit<S> {
     inner: S,
     shared: Arc<Shared>,
+    /// What `inner` said instead of being ready: the next call's answer.
+    unready: Option<BoxError>,
 }
 
 // === impl RateLimit ===
 
 impl<S> RateLimit<S> {
     pub(crate) const fn new(inner: S, shared: Arc<Shared>) -> Self {
-        Self { inner, shared }
+        Self {
+            inner,
+            shared,
+            unready: None,
+        }
     }
 
     /// The service that is limited.
@@ -38,6 +44,12 @@ impl<S> RateLimit<S> {
     }
 }
 
+impl<S: Clone> Clone for RateLimit<S> {
+    fn clone(&self) -> Self {
+        Self::new(self.inner.clone(), Arc::clone(&self.shared))
+    }
+}
+
 impl<S, Req> Service<Req> for RateLimit<S>
 where
     S: Service<Req>,
@@ -48,13 +60,22 @@ where
     type Future = ResponseFuture<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.inner.poll_ready(cx).map_err(Into::into)
+        // What failed is not asked again before it is told.
+        if self.unready.is_none()
+            && let Err(error) = ready!(self.inner.poll_ready(cx))
+        {
+            self.unready = Some(Unready::answer(error.into()));
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Req) -> Self::Future {
-        match self.shared.take(clock::now()) {
+        if let Some(error) = self.unready.take() {
+            return ResponseFuture::failed(error);
+        }
+        match self.shared.take(clock::now) {
             Ok(()) => ResponseFuture::sent(self.inner.call(request)),
-            Err(limited) => ResponseFuture::limited(limited.into()),
+            Err(limited) => ResponseFuture::failed(limited.into()),
         }
     }
 }

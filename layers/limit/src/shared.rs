@@ -21,10 +21,9 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new(rate: Live<Rate>, observer: Option<Arc<dyn Observer>>) -> Self {
-        let gcra = rate.read(Gcra::new);
         Self {
             rate,
-            gcra,
+            gcra: Gcra::new(),
             origin: OnceLock::new(),
             observer,
         }
@@ -39,9 +38,14 @@ impl Shared {
     }
 
     /// Takes the permit of one call.
-    pub(crate) fn take(&self, now: Instant) -> Result<(), Limited> {
-        let now = nanos(*self.origin.get_or_init(|| now), now);
-        let taken = self.rate.read(|rate| self.gcra.take(rate, now));
+    pub(crate) fn take(&self, clock: impl Fn() -> Instant) -> Result<(), Limited> {
+        let now = clock();
+        let origin = *self.origin.get_or_init(|| now);
+        let present = || {
+            let rate = self.rate.get();
+            (rate, nanos(origin, clock()))
+        };
+        let taken = self.gcra.take(self.rate.get(), nanos(origin, now), present);
         taken.map_err(|nanos| {
             if let Some(observer) = &self.observer {
                 observer.limited();

@@ -14,7 +14,7 @@ use tokio_test::{assert_pending, assert_ready_ok, task};
 use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt};
 use tower_test::mock;
 use ziggurat_core::{Code, Live, Rejection, Sent, error};
-use ziggurat_limit::{Limited, Observer, Rate, RateLimit, RateLimitLayer, ResponseFuture};
+use ziggurat_limit::{Limited, Observer, Rate, RateLimit, RateLimitLayer, ResponseFuture, Unready};
 use ziggurat_testkit::{
     Counting, Echo, Gate, Strict, assert_clone, assert_send, assert_sync, tonic,
 };
@@ -130,6 +130,28 @@ async fn readiness_is_the_inner_services_whether_or_not_there_is_a_permit() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_inner_service_whose_readiness_fails_is_told_by_the_next_call_and_costs_nothing() {
+    let gate = Gate::default();
+    let mut service = layer(1, 1).layer(Strict::echo().gate(&gate));
+    for _ in 0..3 {
+        gate.fail_next(1);
+        for _ in 0..2 {
+            ServiceExt::<u32>::ready(&mut service).await.unwrap();
+        }
+        // Strict panics if a service that is not ready is called.
+        let error = service.call(1).await.unwrap_err();
+        let unready = error::find::<Unready>(&*error).unwrap();
+        assert_eq!(unready.cause().to_string(), "poll_ready was told to fail");
+        let status = tonic::Status::from_error(error);
+        assert_eq!(status.code(), tonic::Code::Unavailable);
+    }
+    assert_eq!(gate.polls(), 3, "what failed is not asked again");
+    gate.fail_next(1);
+    ServiceExt::<u32>::ready(&mut service).await.unwrap();
+    assert_eq!(service.clone().oneshot(2).await.unwrap(), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_layer_is_one_limit_and_an_isolated_one_another() {
     let layer = layer(10, 20);
     let (one, two) = (
@@ -156,7 +178,9 @@ async fn a_new_rate_is_in_force_at_the_next_call() {
     let service = RateLimitLayer::new(live).layer(Strict::echo());
     assert_eq!(admitted(&service, 10).await, 1);
     setter.set(rate(1_000, 5));
-    assert_eq!(admitted(&service, 10).await, 4);
+    assert_eq!(admitted(&service, 10).await, 1);
+    time::advance(Duration::from_millis(5)).await;
+    assert_eq!(admitted(&service, 10).await, 5);
     time::advance(SECOND).await;
     setter.set(rate(1, 2));
     assert_eq!(admitted(&service, 10).await, 2);

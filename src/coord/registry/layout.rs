@@ -3,7 +3,10 @@
 mod gochat;
 mod naming;
 
-use crate::coord::store::StoreError;
+use crate::coord::{
+    name::{check_part, check_path},
+    store::StoreError,
+};
 use bytes::Bytes;
 use ziggurat_core::Instance;
 
@@ -39,8 +42,6 @@ pub(super) enum Entry {
     Foreign,
 }
 
-/// The longest name of a service or an id, in bytes.
-const MAX_NAME: usize = 255;
 /// The longest value that is looked at, in bytes.
 const MAX_VALUE: usize = 64 * 1024;
 
@@ -49,7 +50,7 @@ const MAX_VALUE: usize = 64 * 1024;
 impl KeyLayout {
     /// What the keys of all instances of `service` begin with.
     pub(super) fn prefix(self, service: &str) -> Result<String, StoreError> {
-        check("service", service, service.split('/'))?;
+        check_path("service", service)?;
         Ok(match self {
             Self::Naming => format!("{service}/"),
             Self::Gochat => format!("/services/{service}/"),
@@ -59,10 +60,7 @@ impl KeyLayout {
     pub(super) fn key(self, instance: &Instance) -> Result<String, StoreError> {
         let mut key = self.prefix(instance.service())?;
         let id = instance.id().as_str();
-        if id.contains('/') {
-            return Err(StoreError::invalid("id", id, "must not hold a slash"));
-        }
-        check("id", id, std::iter::once(id))?;
+        check_part("id", id)?;
         key.push_str(id);
         Ok(key)
     }
@@ -102,31 +100,6 @@ impl KeyLayout {
         };
         instance.map_or_else(|error| Entry::Bad(error.to_string()), Entry::Instance)
     }
-}
-
-/// Whether each part of a name stays where it is put.
-fn check<'a>(
-    field: &'static str,
-    name: &str,
-    mut parts: impl Iterator<Item = &'a str>,
-) -> Result<(), StoreError> {
-    let cut = || name.chars().take(MAX_NAME).collect::<String>();
-    if name.len() > MAX_NAME {
-        return Err(StoreError::invalid(
-            field,
-            cut(),
-            "must be at most 255 bytes",
-        ));
-    }
-    if name.chars().any(|c| c.is_control() || c.is_whitespace()) {
-        let rule = "must not hold spaces or control characters";
-        return Err(StoreError::invalid(field, name.escape_debug(), rule));
-    }
-    if parts.any(|part| matches!(part, "" | "." | "..")) {
-        let rule = "must not be empty, `.` or `..`, nor have such a part";
-        return Err(StoreError::invalid(field, name, rule));
-    }
-    Ok(())
 }
 
 #[cfg(test)]

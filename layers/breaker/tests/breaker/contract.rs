@@ -5,12 +5,16 @@ use super::{
     backend::{Backend, is_open, layer, open_up},
     five_for_a_minute,
 };
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
 use tokio::{sync::Semaphore, time};
 use tokio_test::{assert_pending, assert_ready_ok, task};
 use tower::{Layer, Service, ServiceBuilder, ServiceExt};
-use ziggurat_breaker::State;
-use ziggurat_testkit::{Gate, Script, Scripted, Step, Strict};
+use ziggurat_breaker::{State, Unready};
+use ziggurat_core::{BoxError, Code, Rejection, Sent, error};
+use ziggurat_testkit::{Gate, Script, Scripted, Step, Strict, tonic};
 
 #[tokio::test(start_paused = true)]
 async fn one_layer_is_one_circuit_and_an_isolated_one_another() {
@@ -93,5 +97,78 @@ async fn it_keeps_the_contract_inside_and_outside_other_layers() {
         .service(Strict::echo().pending_first(1));
     for call in 0..30_u32 {
         assert_eq!(service.clone().oneshot(call).await.unwrap(), call);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_inner_service_whose_readiness_fails_is_told_by_the_next_call_and_counts() {
+    let (layer, gate) = (layer(five_for_a_minute()), Gate::default());
+    let service = layer.layer(Strict::echo().gate(&gate));
+    for call in 1..=5_u32 {
+        assert_eq!(layer.handle().state(), State::Closed);
+        gate.fail_next(1);
+        // Strict panics if a service that is not ready is called.
+        let error = service.clone().oneshot(call).await.unwrap_err();
+        let unready = error::find::<Unready>(&*error).unwrap();
+        assert_eq!(unready.cause().to_string(), "poll_ready was told to fail");
+        let rejection = error::find::<Rejection>(&*error).unwrap();
+        assert_eq!(
+            (rejection.sent(), rejection.is_decision()),
+            (Sent::Never, false)
+        );
+        let status = tonic::Status::from_error(error);
+        assert_eq!(status.code(), tonic::Code::Unavailable);
+        assert_eq!(
+            status.message(),
+            "service not ready: poll_ready was told to fail"
+        );
+    }
+    assert_eq!(layer.handle().state(), State::Open);
+    gate.fail_next(1);
+    assert!(is_open(&service.clone().oneshot(6).await));
+    layer.handle().reset();
+    assert_eq!(service.oneshot(7).await.unwrap(), 7);
+}
+
+#[tokio::test(start_paused = true)]
+async fn readiness_that_failed_is_told_once_and_not_by_a_clone() {
+    let gate = Gate::default();
+    let mut service = layer(five_for_a_minute()).layer(Strict::echo().gate(&gate));
+    gate.fail_next(1);
+    for _ in 0..2 {
+        ServiceExt::<u32>::ready(&mut service).await.unwrap();
+    }
+    assert_eq!(gate.polls(), 1, "what failed is not asked again");
+    assert_eq!(service.clone().oneshot(1).await.unwrap(), 1);
+    assert!(service.call(2).await.is_err());
+    assert_eq!(service.oneshot(3_u32).await.unwrap(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn readiness_that_fails_with_a_code_keeps_it() {
+    let (layer, gate) = (layer(five_for_a_minute()), Gate::default());
+    let mut service = layer.layer(Picky(gate.clone()));
+    gate.fail_next(1);
+    let error = service.ready().await.unwrap().call(1).await.unwrap_err();
+    assert!(error.is::<Rejection>());
+    assert_eq!(error::code(&*error), Some(Code::ResourceExhausted));
+}
+
+/// Says by a code that it is not ready.
+struct Picky(Gate);
+
+impl Service<u32> for Picky {
+    type Response = u32;
+    type Error = BoxError;
+    type Future = std::future::Ready<Result<u32, BoxError>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        let mut gated = Strict::echo().gate(&self.0);
+        let busy = |_| Rejection::decided(Code::ResourceExhausted, "busy").into();
+        Service::<u32>::poll_ready(&mut gated, cx).map_err(busy)
+    }
+
+    fn call(&mut self, request: u32) -> Self::Future {
+        std::future::ready(Ok(request))
     }
 }

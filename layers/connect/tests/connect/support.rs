@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use tower::{Service, ServiceExt};
 use ziggurat_connect::{Body, Connection, Connector, Settings};
 use ziggurat_core::{
-    Backoff, BoxError, Code, Endpoint, Instance, Rejection, Sent, State, error, grpc,
+    Backoff, BoxError, Code, Endpoint, Instance, Rejection, Sent, State, clock, error, grpc,
 };
 
 pub(crate) type Bytesful = Full<Bytes>;
@@ -87,6 +87,19 @@ pub(crate) async fn until<E: Endpoint>(endpoint: &E, state: State) {
             return;
         }
         heard.await;
+    }
+}
+
+/// Lets so much virtual time pass, and sockets work in between.
+///
+/// The runtime never idles meanwhile, so that time does not jump ahead of what is on its way.
+pub(crate) async fn pass(time: Duration, step: Duration) {
+    let end = clock::now() + time;
+    while clock::now() < end {
+        tokio::time::advance(step).await;
+        for _ in 0..24 {
+            tokio::task::yield_now().await;
+        }
     }
 }
 

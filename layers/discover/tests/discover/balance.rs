@@ -1,10 +1,11 @@
 //! Under tower's own balancer.
 
-use crate::support::{Script, all, one, put, remove};
+use crate::support::{Script, all, at, one, put, remove};
 use std::{
     collections::BTreeMap,
     convert::Infallible,
     future::{Ready, ready},
+    num::NonZeroU32,
     task::{Context, Poll},
     time::Duration,
 };
@@ -82,6 +83,10 @@ async fn towers_balancer_is_fed_through_trouble_and_change() {
     again.send(all([one(2), one(3), one(4)])).unwrap();
     tokio::time::advance(Duration::from_secs(60)).await;
     assert_eq!(ports(&mut balance).await, [3, 4, 5]);
+    let heavy = one(2).with_weight(NonZeroU32::new(7).unwrap());
+    again.send(put(heavy)).unwrap();
+    again.send(put(at(3, 33))).unwrap();
+    assert_eq!(ports(&mut balance).await, [3, 5, 33]);
 }
 
 /// Who answers, of a hundred calls.

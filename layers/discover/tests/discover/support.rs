@@ -15,14 +15,16 @@ use ziggurat_core::{
     Availability, BoxError, Change, Changes, Endpoint, EndpointId, Instance, Reporter, Resolve,
     State,
 };
-use ziggurat_discover::{DiscoverLayer, Endpoints};
+use ziggurat_discover::{DiscoverLayer, Discovered, Endpoints};
 
 /// An endpoint that remembers the address it was made for.
 #[derive(Clone, Debug)]
 pub(crate) struct Fake {
     id: EndpointId,
     pub(crate) port: u16,
-    availability: Availability,
+    pub(crate) availability: Availability,
+    /// As many as there are clones of it.
+    pub(crate) handles: Arc<()>,
 }
 
 /// Makes endpoints at once, and notes of whom.
@@ -47,7 +49,19 @@ impl Fake {
             id: instance.id().clone(),
             port: instance.port(),
             availability: Availability::new(),
+            handles: Arc::default(),
         }
+    }
+
+    /// As a connector makes it that answers before it is connected.
+    pub(crate) fn connecting(instance: &Instance) -> Self {
+        let fake = Self::of(instance);
+        fake.says(State::Connecting);
+        fake
+    }
+
+    pub(crate) fn says(&self, state: State) {
+        self.availability.report(Reporter::Connection, state);
     }
 
     pub(crate) fn is_draining(&self) -> bool {
@@ -166,7 +180,7 @@ pub(crate) fn watch<M: Service<Instance>>(
     tokio_test::task::spawn(layer.layer(connector))
 }
 
-pub(crate) type Event = discover::Change<EndpointId, Fake>;
+pub(crate) type Event = discover::Change<EndpointId, Discovered<Fake>>;
 
 /// All that is there to be had now.
 pub(crate) fn events<M>(endpoints: &mut Spawn<Endpoints<M>>) -> Vec<Event>
@@ -187,10 +201,10 @@ where
     Endpoints<M>: Stream<Item = Result<Event, std::convert::Infallible>>,
     M: Service<Instance>,
 {
-    let name = |event| match event {
+    let name = |event: Event| match event {
         discover::Change::Insert(id, fake) => {
-            assert_eq!(&id, Fake::id(&fake));
-            format!("+{id}:{}", fake.port)
+            assert_eq!(&id, fake.id());
+            format!("+{id}:{}", fake.get_ref().port)
         }
         discover::Change::Remove(id) => format!("-{id}"),
     };

@@ -149,3 +149,28 @@ async fn one_that_leaves_among_others_leaves_at_once() {
     say.send(remove(1)).unwrap();
     assert_eq!(told(&mut endpoints), ["-i01"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_grace_period_that_no_clock_can_hold_is_a_long_one() {
+    let (say, layer) = scripted();
+    let mut endpoints = watch(&layer.grace(Duration::MAX), Log::default());
+    say.send(all([one(1)])).unwrap();
+    assert_eq!(told(&mut endpoints), ["+i01:2"]);
+    say.send(all([])).unwrap();
+    assert!(told(&mut endpoints).is_empty());
+    advance(86_400 * SECOND).await;
+    assert!(told(&mut endpoints).is_empty());
+    say.send(all([one(1), one(2)])).unwrap();
+    assert_eq!(told(&mut endpoints), ["+i02:3"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backoff_that_no_clock_can_hold_ends_nothing() {
+    let (say, layer) = scripted();
+    let longest = Backoff::new(Duration::MAX / 2, 2.0, Duration::MAX / 2).unwrap();
+    let mut endpoints = watch(&layer.backoff(longest.jitter(0.0).unwrap()), Log::default());
+    say.send(all([one(1)])).unwrap();
+    say.send(Err("no leader".into())).unwrap();
+    assert_eq!(told(&mut endpoints), ["+i01:2"]);
+    assert!(told(&mut endpoints).is_empty());
+}
