@@ -7,8 +7,9 @@
 //!   leases  range  watch
 //!      +------+------+
 //!          dyn Store       etcd's semantics: revisions, transactions, leases, watches
-//!              |
-//!         MemoryStore      embedded, this process, tokio's clock
+//!          |       |
+//! MemoryStore     EtcdStore
+//!  embedded        a cluster (feature `etcd`)
 //! ```
 //!
 //! Everything above the store is written once, against the trait. The embedded [`MemoryStore`] is a
@@ -44,10 +45,14 @@
 //! # }
 //! ```
 
+#[cfg(feature = "etcd")]
+mod etcd;
 mod memory;
 mod registry;
 mod store;
 
+#[cfg(feature = "etcd")]
+pub use self::etcd::{EtcdSettings, EtcdStore, EtcdTls, Secret};
 pub use self::{
     memory::MemoryStore,
     registry::{KeyLayout, Register, Registration, RegistrationState, Registry},

@@ -38,6 +38,7 @@
 //! | `client` | [`client`], with the layers that it stacks, and the edge to tonic |
 //! | `server` | the layers on the way into a server |
 //! | `coord` | [`coord`]: the store and the registry; no HTTP, no tonic |
+//! | `etcd` | the store on an etcd cluster, `coord::EtcdStore`; its build needs `protoc` |
 //! | `answer`, `balance`, `breaker`, ... | one layer each |
 //!
 //! The first three are on by default.

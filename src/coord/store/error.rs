@@ -98,7 +98,7 @@ impl StoreError {
         matches!(self, Self::Unavailable { .. })
     }
 
-    pub(super) fn unexpected(asked: &str, answer: &impl fmt::Debug) -> Self {
+    pub(in crate::coord) fn unexpected(asked: &str, answer: &impl fmt::Debug) -> Self {
         Self::Unexpected {
             reason: format!("{asked} was answered by {answer:?}"),
         }
