@@ -7,6 +7,7 @@ mod etcd {
     mod conformance;
     mod connecting;
     mod registry;
+    mod secure;
     #[path = "../coord/support.rs"]
     #[allow(dead_code, reason = "the embedded store needs more of it")]
     mod support;

@@ -24,7 +24,10 @@ use tokio::time;
 #[derive(Debug)]
 pub struct Etcd {
     args: Vec<String>,
+    scheme: &'static str,
     client: SocketAddr,
+    /// Where it says without TLS how it is.
+    health: SocketAddr,
     directory: PathBuf,
     child: Option<Child>,
 }
@@ -41,6 +44,37 @@ impl Etcd {
     /// When there is no etcd to be had, with what to do about it, or when it does not start.
     pub async fn start() -> Self {
         let mut etcd = Self::prepare("alone", free_address(), free_address(), "");
+        etcd.restart().await;
+        etcd
+    }
+
+    /// As [`start`](Self::start), but by TLS: it shows this certificate and wants to see one that
+    /// `authority` signed, all in PEM.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start).
+    pub async fn start_secure(certificate: &str, key: &str, authority: &str) -> Self {
+        let mut etcd = Self::prepare("secure", free_address(), free_address(), "");
+        etcd.scheme = "https";
+        let (address, health) = (etcd.client, free_address());
+        etcd.health = health;
+        // The last one of a flag counts.
+        for flag in ["listen-client-urls", "advertise-client-urls"] {
+            etcd.args.push(format!("--{flag}=https://{address}"));
+        }
+        etcd.args
+            .push(format!("--listen-metrics-urls=http://{health}"));
+        etcd.args.push("--client-cert-auth".to_owned());
+        let files = [
+            ("cert-file", certificate),
+            ("key-file", key),
+            ("trusted-ca-file", authority),
+        ];
+        for (flag, pem) in files {
+            let path = etcd.directory.join(flag);
+            fs::write(&path, pem).expect("the directory of a test can be written to");
+            etcd.args.push(format!("--{flag}={}", path.display()));
+        }
         etcd.restart().await;
         etcd
     }
@@ -63,7 +97,9 @@ impl Etcd {
         let args = args.map(|(flag, value)| format!("--{flag}={value}"));
         Self {
             args: args.to_vec(),
+            scheme: "http",
             client,
+            health: client,
             directory,
             child: None,
         }
@@ -78,7 +114,7 @@ impl Etcd {
     /// Where it answers to clients, as they are told.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}", self.client)
+        format!("{}://{}", self.scheme, self.client)
     }
 
     /// Ends it as a power cut would.
@@ -165,7 +201,7 @@ impl Etcd {
 
     async fn healthy(&mut self) {
         let deadline = time::Instant::now() + START;
-        while !is_healthy(self.client) {
+        while !is_healthy(self.health) {
             let child = self.child.as_mut().expect("it was just started");
             let ended = child.try_wait().expect("a child can be asked");
             assert!(ended.is_none(), "etcd ended ({ended:?}): {}", self.log());
