@@ -7,8 +7,9 @@
 //!   leases  range  watch              leases     txn     watch
 //!      +------+------+-------------------+--------+--------+
 //!          dyn Store       etcd's semantics: revisions, transactions, leases, watches
-//!              |
-//!         MemoryStore      embedded, this process, tokio's clock
+//!          |       |
+//! MemoryStore     EtcdStore
+//!  embedded        a cluster (feature `etcd`)
 //! ```
 //!
 //! Everything above the store is written once, against the trait. The embedded [`MemoryStore`] is a
@@ -50,6 +51,8 @@
 mod ask;
 mod config;
 mod election;
+#[cfg(feature = "etcd")]
+mod etcd;
 mod follow;
 mod hold;
 mod instance_id;
@@ -66,6 +69,8 @@ mod store;
 mod uuid_v7;
 mod wall_clock;
 
+#[cfg(feature = "etcd")]
+pub use self::etcd::{EtcdSettings, EtcdStore, EtcdTls, Secret};
 #[cfg(feature = "uuid")]
 pub use self::uuid_v7::UuidV7;
 pub use self::{

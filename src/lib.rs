@@ -39,6 +39,7 @@
 //! | `server` | the layers on the way into a server |
 //! | `coord` | [`coord`]: the store and the registry; no HTTP, no tonic |
 //! | `uuid` | `coord::UuidV7`: ids of 128 bits, unique without any coordination |
+//! | `etcd` | the store on an etcd cluster, `coord::EtcdStore`; its build needs `protoc` |
 //! | `answer`, `balance`, `breaker`, ... | one layer each |
 //!
 //! The first three are on by default.

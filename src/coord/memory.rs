@@ -1,6 +1,6 @@
 //! The embedded store: a whole one in the memory of this process, on tokio's clock.
 
-mod check;
+pub(super) mod check;
 mod history;
 mod leases;
 mod state;

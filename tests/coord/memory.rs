@@ -17,6 +17,15 @@ fn is_unavailable(error: &StoreError) -> bool {
 }
 
 #[tokio::test(start_paused = true)]
+async fn now_is_when_the_watch_is_asked_for() {
+    let store = MemoryStore::new();
+    put(&store, "a", "old").await;
+    let mut watch = store.watch(all());
+    let revision = put(&store, "a", "new").await;
+    assert_eq!(collect(&mut watch, revision).await, ["+a new"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_watch_that_fell_behind_is_told_where_history_begins() {
     let store = MemoryStore::new();
     let mut behind = store.watch(all());

@@ -1,177 +1,162 @@
 //! The one task of a balancer: it follows discovery, whether there are calls or not.
 
-use crate::{hub::Hub, set::Book};
+use crate::facts::Facts;
 use std::{
     fmt,
-    future::poll_fn,
-    pin::{Pin, pin},
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
     sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU8, Ordering},
     },
-    task::Poll,
-    time::Duration,
+    task::{Context, Poll},
 };
 use tokio::{runtime::Handle, task::JoinSet};
-use tower::discover::{Change, Discover};
-use ziggurat_core::{BoxError, Endpoint, EndpointId};
 
 /// Starts the task at first use, and ends it when dropped.
 pub(crate) struct Driver {
-    running: AtomicBool,
-    stage: Mutex<Stage>,
-}
-
-enum Stage {
-    Waiting(Pin<Box<dyn Future<Output = ()> + Send>>),
+    shared: Arc<Shared>,
     /// A set of one: it ends its task when dropped.
-    Running {
-        _task: JoinSet<()>,
-    },
+    task: Mutex<JoinSet<()>>,
 }
 
-/// What one look at a discovery may find.
-enum Batch {
-    /// So many changes, and there may be more.
-    Full,
-    /// Nothing more for now.
-    Drained,
-    /// An error, after so many in a row.
-    Trouble(u32),
-    Ended,
+struct Shared {
+    stage: AtomicU8,
+    /// What the task does. It outlives the task, whose runtime may be shut down before the next
+    /// call comes from another one.
+    following: Mutex<Option<Following>>,
+    facts: Arc<Facts>,
 }
 
-/// The most changes before they are published and others get their turn.
-const BATCH: usize = 4_096;
-/// A discovery that fails at once, each time it is asked, is not asked all the time.
-const PAUSE: Duration = Duration::from_millis(10);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// The task.
+struct Turn(Arc<Shared>);
+
+/// Discovery has panicked.
+#[derive(Clone, Copy, Debug)]
+struct Panicked;
+
+type Following = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// No task runs, and the next call starts one.
+const WAITING: u8 = 0;
+const RUNNING: u8 = 1;
+/// No task runs, and none ever will: the discovery has ended, or the balancer has.
+const ENDED: u8 = 2;
 
 // === impl Driver ===
 
 impl Driver {
-    pub(crate) fn new(task: impl Future<Output = ()> + Send + 'static) -> Self {
+    pub(crate) fn new(
+        following: impl Future<Output = ()> + Send + 'static,
+        facts: Arc<Facts>,
+    ) -> Self {
         Self {
-            running: AtomicBool::new(false),
-            stage: Mutex::new(Stage::Waiting(Box::pin(task))),
+            shared: Arc::new(Shared {
+                stage: AtomicU8::new(WAITING),
+                following: Mutex::new(Some(Box::pin(following))),
+                facts,
+            }),
+            task: Mutex::new(JoinSet::new()),
         }
     }
 
-    pub(crate) fn is_running(&self) -> bool {
+    /// Is there nothing to start?
+    pub(crate) fn is_started(&self) -> bool {
         // Relaxed: a hint that saves the lock.
-        self.running.load(Ordering::Relaxed)
+        self.shared.stage.load(Ordering::Relaxed) != WAITING
     }
 
-    /// Starts the task, once; says whether it runs, which it cannot outside of a runtime.
+    /// Starts the task unless it runs; says whether it could, which it cannot outside of a runtime.
     pub(crate) fn start(&self) -> bool {
-        if self.is_running() {
+        if self.is_started() {
             return true;
         }
         let Ok(runtime) = Handle::try_current() else {
             return false;
         };
-        let mut stage = self.stage.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Stage::Waiting(_) = &*stage {
+        let mut task = lock(&self.task);
+        if self.shared.turn(WAITING, RUNNING) {
             let mut set = JoinSet::new();
-            let running = Stage::Running {
-                _task: JoinSet::new(),
-            };
-            if let Stage::Waiting(task) = std::mem::replace(&mut *stage, running) {
-                // Nobody joins it: it ends with its discovery, or when the last clone is dropped.
-                set.spawn_on(task, &runtime);
-                *stage = Stage::Running { _task: set };
-            }
-            self.running.store(true, Ordering::Relaxed);
+            // Nobody joins it: it ends with its discovery, or when the last clone is dropped.
+            set.spawn_on(Turn(Arc::clone(&self.shared)), &runtime);
+            *task = set;
         }
         true
     }
 }
 
+impl Drop for Driver {
+    fn drop(&mut self) {
+        // Before the task is dropped, which would complain.
+        self.shared.stage.store(ENDED, Ordering::Relaxed);
+    }
+}
+
 impl fmt::Debug for Driver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Driver")
-            .field("running", &self.is_running())
-            .finish_non_exhaustive()
+        let running = self.shared.stage.load(Ordering::Relaxed) == RUNNING;
+        f.debug_struct("Driver").field("running", &running).finish()
     }
 }
 
-/// Follows `discover` until it ends, and publishes what it says to `hub`.
-pub(crate) async fn follow<D>(discover: D, hub: Arc<Hub<D::Service>>)
-where
-    D: Discover<Key = EndpointId>,
-    D::Service: Endpoint,
-    D::Error: Into<BoxError>,
-{
-    let mut discover = pin!(discover);
-    let mut book = Book::new(Arc::clone(hub.facts()));
-    let mut errors = 0;
-    loop {
-        let batch = next_batch(discover.as_mut(), &mut book, &hub, &mut errors).await;
-        match batch {
-            Batch::Full => tokio::task::yield_now().await,
-            Batch::Drained => {}
-            Batch::Trouble(errors) => {
-                let pause = PAUSE.saturating_mul(1 << errors.min(16)).min(LONGEST_PAUSE);
-                tokio::time::sleep(pause).await;
-            }
-            Batch::Ended => {
-                // The last word stands. A stream that has ended is not asked again.
-                tracing::debug!(service = hub.facts().service(), "discovery ended");
-                return;
-            }
-        }
+// === impl Shared ===
+
+impl Shared {
+    fn turn(&self, from: u8, to: u8) -> bool {
+        let order = Ordering::Relaxed;
+        self.stage.compare_exchange(from, to, order, order).is_ok()
     }
 }
 
-/// Takes in all that is there, and publishes once.
-async fn next_batch<D>(
-    mut discover: Pin<&mut D>,
-    book: &mut Book<D::Service>,
-    hub: &Hub<D::Service>,
-    errors: &mut u32,
-) -> Batch
-where
-    D: Discover<Key = EndpointId>,
-    D::Service: Endpoint,
-    D::Error: Into<BoxError>,
-{
-    let mut changes = 0;
-    poll_fn(|cx| {
-        let batch = loop {
-            if changes == BATCH {
-                break Batch::Full;
-            }
-            match discover.as_mut().poll_discover(cx) {
-                Poll::Ready(Some(Ok(change))) => {
-                    apply(change, book, hub);
-                    *errors = 0;
-                    changes += 1;
-                }
-                Poll::Ready(Some(Err(error))) => {
-                    hub.facts().trouble(&error.into());
-                    *errors = errors.saturating_add(1);
-                    break Batch::Trouble(*errors - 1);
-                }
-                Poll::Ready(None) => break Batch::Ended,
-                Poll::Pending if changes == 0 => return Poll::Pending,
-                Poll::Pending => break Batch::Drained,
-            }
+// === impl Turn ===
+
+impl Future for Turn {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let shared = &*self.0;
+        let mut slot = lock(&shared.following);
+        let Some(following) = slot.as_mut() else {
+            return Poll::Ready(());
         };
-        if changes > 0 {
-            let memory = hub.facts().settings().memory();
-            hub.publish(book.publish(hub.facts().now(), memory));
+        // What follows discovery is never polled again after a panic, so nobody sees it broken.
+        let polled = catch_unwind(AssertUnwindSafe(|| following.as_mut().poll(cx)));
+        if let Ok(Poll::Pending) = polled {
+            return Poll::Pending;
         }
-        Poll::Ready(batch)
-    })
-    .await
+        shared.turn(RUNNING, ENDED);
+        let over = slot.take();
+        drop(slot);
+        if polled.is_err() {
+            shared.facts.lost(&Panicked);
+        }
+        drop(over);
+        Poll::Ready(())
+    }
 }
 
-fn apply<E: Endpoint>(change: Change<EndpointId, E>, book: &mut Book<E>, hub: &Hub<E>) {
-    match change {
-        Change::Insert(id, endpoint) => {
-            endpoint.availability().listen(hub.changed());
-            book.insert(id, endpoint);
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if self.0.turn(RUNNING, WAITING) {
+            let service = self.0.facts.service();
+            tracing::warn!(
+                service,
+                "the runtime that discovery was followed in is gone; the next call follows it in its own"
+            );
         }
-        Change::Remove(id) => book.remove(&id, hub.facts().now()),
     }
+}
+
+// === impl Panicked ===
+
+impl fmt::Display for Panicked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("discovery, or who observes it, panicked: the endpoints stay as they are")
+    }
+}
+
+impl std::error::Error for Panicked {}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -2,6 +2,7 @@
 
 use crate::{Observer, Settings, settings::Weighing};
 use std::{
+    error::Error,
     fmt,
     sync::{
         Arc, OnceLock,
@@ -68,6 +69,15 @@ impl Facts {
         tracing::warn!(service = %self.service, %error, times, "discovery failed");
         if let Some(observer) = self.observer() {
             observer.discovery_failed(self.service(), &**error);
+        }
+    }
+
+    /// Discovery has failed, and is not followed any more.
+    pub(crate) fn lost(&self, error: &(dyn Error + 'static)) {
+        self.trouble.fetch_add(1, Ordering::Relaxed);
+        tracing::error!(service = %self.service, %error, "discovery is lost");
+        if let Some(observer) = self.observer() {
+            observer.discovery_failed(self.service(), error);
         }
     }
 

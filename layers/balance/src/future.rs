@@ -150,6 +150,9 @@ fn answer<Rsp, C: Classify<Rsp>>(
             if measure.attaches() {
                 classify.attach(response, Picked::new(measure.endpoint().clone()));
             }
+            if let Some(pushback) = classify.pushback(response) {
+                measure.push_back(pushback);
+            }
         }
         (Err(error), Some(measure)) => {
             let rejection = error::find::<Rejection>(&**error);

@@ -1,9 +1,7 @@
 //! Turns the discovery of a service into the service.
 
 use crate::{
-    Balance, Observer, P2c, Policy, Settings,
-    driver::{Driver, follow},
-    facts::Facts,
+    Balance, Observer, P2c, Policy, Settings, driver::Driver, facts::Facts, follow::follow,
     hub::Hub,
 };
 use std::{fmt, sync::Arc};
@@ -108,8 +106,9 @@ where
             self.settings.clone(),
             self.observer.clone(),
         );
-        let hub = Arc::new(Hub::new(Arc::new(facts)));
-        let driver = Driver::new(follow(discover, Arc::clone(&hub)));
+        let facts = Arc::new(facts);
+        let hub = Arc::new(Hub::new(Arc::clone(&facts)));
+        let driver = Driver::new(follow(discover, Arc::clone(&hub)), facts);
         Balance::new(hub, driver, self.policy.clone(), self.classify.clone())
     }
 }

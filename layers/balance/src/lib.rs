@@ -11,6 +11,8 @@
 //!             └──── a change ── Waiting ── deadline, or fail-fast bound ──> NoEndpoints
 //! ```
 //!
+//! When nobody is left but endpoints that only their health is held against, those are picked.
+//!
 //! | Question        | Answer |
 //! |-----------------|--------|
 //! | Readiness       | always ready: a call waits in its future, where its deadline is known |
@@ -47,6 +49,7 @@ mod driver;
 mod error;
 mod estimate;
 mod facts;
+mod follow;
 mod foreign;
 mod future;
 mod hub;

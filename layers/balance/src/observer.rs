@@ -20,7 +20,7 @@ pub trait Observer: Send + Sync + 'static {
         let _ = (service, endpoints);
     }
 
-    /// Discovery has failed; the endpoints known before stay in force.
+    /// Discovery has failed, or was lost by a panic; the endpoints known before stay in force.
     fn discovery_failed(&self, service: &str, error: &(dyn Error + 'static)) {
         let _ = (service, error);
     }

@@ -3,7 +3,7 @@
 
 use crate::{
     NoEndpoints,
-    policy::Policy,
+    policy::{Candidate, Policy},
     search::{Reached, Search},
     service::Shared,
     wait::Wait,
@@ -13,6 +13,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 use tower_service::Service;
 use ziggurat_core::{
@@ -27,7 +28,13 @@ pub(crate) struct Picking<E, Req, C, P> {
     request: Option<Req>,
     deadline: Option<Deadline>,
     wait: Option<Pin<Box<Wait>>>,
+    /// Since when nobody is worth waiting for.
+    hopeless_since: Option<Instant>,
 }
+
+/// How long a call without a deadline waits for an endpoint that is being connected: as long as
+/// gRPC takes for one attempt to connect.
+const LONGEST_WAIT: Duration = Duration::from_secs(20);
 
 // === impl Picking ===
 
@@ -44,6 +51,7 @@ impl<E, Req, C, P> Picking<E, Req, C, P> {
             request: Some(request),
             deadline,
             wait: None,
+            hopeless_since: None,
         }
     }
 
@@ -114,9 +122,12 @@ where
                 self.wait = Some(Box::pin(wait));
                 continue;
             };
-            let fail_at =
-                (!patient).then(|| wait.began() + self.shared.hub.facts().settings().wait());
-            let until = self.limit(fail_at);
+            let began = wait.began();
+            let until = if patient {
+                self.deadline.map(Deadline::instant)
+            } else {
+                Some(self.limit(began))
+            };
             return match wait_until(&mut self.wait, until, cx) {
                 Poll::Ready(()) => {
                     let late = self.deadline.is_some_and(|it| Some(it.instant()) == until);
@@ -132,14 +143,29 @@ where
         }
     }
 
-    /// Until when to wait. What is well but busy is worth waiting for until the deadline.
-    fn limit(&self, fail_at: Option<Instant>) -> Option<Instant> {
-        let deadline = self.deadline.map(Deadline::instant);
-        let fail_at = fail_at.filter(|_| !(self.search.is_queued() && deadline.is_some()));
-        match (deadline, fail_at) {
-            (Some(deadline), Some(fail_at)) => Some(deadline.min(fail_at)),
-            (deadline, fail_at) => deadline.or(fail_at),
+    /// Until when a call waits that does not wait for ready.
+    ///
+    /// What is well but busy, or is being connected, is worth waiting for until the deadline. The
+    /// bound for failing fast counts from when nothing is.
+    fn limit(&mut self, began: Instant) -> Instant {
+        let bound = self.shared.hub.facts().settings().wait();
+        let after = |time, from| Deadline::after_from(time, from).instant();
+        let last = self
+            .deadline
+            .map_or_else(|| after(bound.max(LONGEST_WAIT), began), Deadline::instant);
+        // Without a deadline a queue is no place to stay.
+        let is_queued = self.search.is_queued() && self.deadline.is_some();
+        if is_queued || self.is_one_on_its_way() {
+            self.hopeless_since = None;
+            return last;
         }
+        let since = *self.hopeless_since.get_or_insert_with(clock::now);
+        last.min(after(bound, since))
+    }
+
+    fn is_one_on_its_way(&self) -> bool {
+        let set = self.shared.hub.set();
+        set.candidates().iter().any(Candidate::is_on_its_way)
     }
 
     fn is_patient(&self, request: &Req) -> bool {

@@ -1,8 +1,10 @@
 //! Which endpoint a call goes to: a choice that reads no clock and takes no lock.
 
 mod p2c;
+mod weights;
 
 pub use self::p2c::P2c;
+pub(crate) use self::weights::Weights;
 
 use crate::{
     settings::Weighing,
@@ -17,7 +19,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
 };
-use ziggurat_core::{Attempt, Availability, CallOptions, EndpointId, State, Tried};
+use ziggurat_core::{Attempt, Availability, CallOptions, Dice, EndpointId, Reporter, State, Tried};
 
 /// Chooses an endpoint for a call.
 ///
@@ -32,11 +34,13 @@ pub trait Policy: Clone + Send + Sync + 'static {
 #[derive(Clone, Copy)]
 pub struct Candidates<'a> {
     all: &'a [Candidate],
-    heaviest: u32,
+    weights: &'a Weights,
     usual: &'a Usual,
     skip: &'a Skip,
     weighing: &'a Weighing,
     now: u64,
+    /// Nobody is open, but for those that only their health is held against.
+    last_resort: bool,
 }
 
 /// The load of an endpoint that is picked, averaged over the last picks.
@@ -63,7 +67,7 @@ pub(crate) struct Candidate {
 impl<'a> Candidates<'a> {
     pub(crate) const fn new(
         all: &'a [Candidate],
-        heaviest: u32,
+        weights: &'a Weights,
         usual: &'a Usual,
         skip: &'a Skip,
         weighing: &'a Weighing,
@@ -71,12 +75,19 @@ impl<'a> Candidates<'a> {
     ) -> Self {
         Self {
             all,
-            heaviest,
+            weights,
             usual,
             skip,
             weighing,
             now,
+            last_resort: false,
         }
+    }
+
+    /// The same, where those are open, too, that only their health is held against.
+    pub(crate) const fn as_last_resort(mut self) -> Self {
+        self.last_resort = true;
+        self
     }
 
     /// How many endpoints there are, open or not.
@@ -111,9 +122,13 @@ impl<'a> Candidates<'a> {
     }
 
     /// May it be chosen: is it ready, or idle, and did this call not find it busy or broken?
+    ///
+    /// When nobody is, the policy is asked again, and an endpoint that is connected and ejected is
+    /// open: one that does badly is better than none.
     #[must_use]
     pub fn is_open(&self, index: usize) -> bool {
-        matches!(self.state(index), State::Ready | State::Idle) && !self.is_skipped(index)
+        let state = self.state(index);
+        self.all[index].opens(state, self.last_resort) && !self.is_skipped(index)
     }
 
     pub(crate) fn is_skipped(&self, index: usize) -> bool {
@@ -156,10 +171,16 @@ impl<'a> Candidates<'a> {
     #[must_use]
     pub fn weight(&self, index: usize) -> f64 {
         let weight = self.all[index].weight;
-        if weight == self.heaviest {
+        let heaviest = self.weights.heaviest();
+        if weight == heaviest {
             return 1.0;
         }
-        f64::from(weight.max(1)) / f64::from(self.heaviest.max(1))
+        f64::from(weight.max(1)) / f64::from(heaviest)
+    }
+
+    /// Any endpoint, open or not; each is as likely as it is heavy. There must be one.
+    pub(crate) fn draw(&self, dice: &Dice) -> usize {
+        self.weights.draw(self.all.len(), dice)
     }
 
     /// How far a new endpoint has grown: from a tenth, at its first answer, to 1.
@@ -226,5 +247,29 @@ impl Candidate {
 
     pub(crate) fn state(&self) -> State {
         self.availability.state()
+    }
+
+    /// May it be chosen, when nobody else may?
+    pub(crate) fn is_last_resort(&self) -> bool {
+        self.opens(self.state(), true)
+    }
+
+    /// Is it being connected, and not after having failed to be?
+    pub(crate) fn is_on_its_way(&self) -> bool {
+        let state = self.state();
+        self.stats.seen(state);
+        state == State::Connecting && !self.stats.is_out()
+    }
+
+    fn opens(&self, state: State, last_resort: bool) -> bool {
+        let said = |by| self.availability.reported(by);
+        match state {
+            State::Ready | State::Idle => true,
+            State::Ejected if last_resort => {
+                said(Reporter::Connection) == State::Ready
+                    && said(Reporter::Registry) == State::Ready
+            }
+            _ => false,
+        }
     }
 }

@@ -21,7 +21,7 @@ const STREAM: u64 = 1_000_000_000;
 impl Measure {
     /// Takes a place at the endpoint; whoever makes one hands it to a `Recorder` at once.
     pub(crate) fn start(stats: Arc<Stats>, weighing: Weighing, now: u64) -> Self {
-        stats.start();
+        stats.start(now);
         Self {
             stats,
             weighing,

@@ -37,6 +37,8 @@ struct Held<E> {
     endpoint: E,
     member: Arc<Member<E>>,
     candidate: Candidate,
+    /// It was ejected, and nobody else was there.
+    last_resort: bool,
 }
 
 // === impl Search ===
@@ -66,6 +68,8 @@ impl<E> Search<E> {
     /// Something has changed: who was busy or broken may be asked again.
     pub(crate) fn start_over(&mut self) {
         self.skip.clear();
+        // First: who is gone may have been replaced by one of the same name.
+        self.held.retain(Held::is_worth_it);
         for held in &self.held {
             self.skip.push(held.candidate.stats().id());
         }
@@ -97,18 +101,29 @@ impl<E> Search<E> {
         let now = facts.now();
         let call = Call::new(shared.classify.extensions(request));
         let set = shared.hub.set();
+        let mut last_resort = false;
         while !self.skip.is_full() {
             let candidates = Candidates::new(
                 set.candidates(),
-                set.heaviest(),
+                set.weights(),
                 shared.hub.usual(),
                 &self.skip,
                 &weighing,
                 now,
             );
-            let picked = shared.policy.pick(&candidates, &call);
+            let picked = if last_resort {
+                let candidates = candidates.as_last_resort();
+                shared.policy.pick(&candidates, &call)
+            } else {
+                shared.policy.pick(&candidates, &call)
+            };
             let Some((candidate, member)) = picked.and_then(|index| set.get(index)) else {
-                break;
+                // One that is well is worth waiting for.
+                if last_resort || self.held.iter().any(|held| !held.last_resort) {
+                    break;
+                }
+                last_resort = true;
+                continue;
             };
             let stats = candidate.stats();
             // A clone of its own: one that is kept ready would keep its permits from others.
@@ -135,6 +150,7 @@ impl<E> Search<E> {
                         endpoint,
                         member: Arc::clone(member),
                         candidate: candidate.clone(),
+                        last_resort,
                     });
                 }
             }
@@ -150,7 +166,7 @@ impl<E> Search<E> {
     {
         let mut at = 0;
         while let Some(held) = self.held.get_mut(at) {
-            if held.member.is_gone() || held.candidate.state() > State::Idle {
+            if !held.is_worth_it() {
                 self.held.remove(at);
                 continue;
             }
@@ -173,5 +189,18 @@ impl<E> fmt::Debug for Search<E> {
         f.debug_struct("Search")
             .field("held", &self.held.len())
             .finish_non_exhaustive()
+    }
+}
+
+// === impl Held ===
+
+impl<E> Held<E> {
+    /// Is it still one that may be called?
+    fn is_worth_it(&self) -> bool {
+        let open = match self.last_resort {
+            true => self.candidate.is_last_resort(),
+            false => self.candidate.state() <= State::Idle,
+        };
+        open && !self.member.is_gone()
     }
 }

@@ -18,6 +18,11 @@ use ziggurat_core::{BoxError, Carry, Classify, Code, Deadline, Endpoint, Grpc, S
 /// A service that sends every call to one of many endpoints.
 ///
 /// Clones share the endpoints and what is known of them. See the [crate docs](crate) for the rules.
+///
+/// The task that follows discovery runs where the first call came from. When that runtime is shut
+/// down, the next call in another one follows the same stream there. When the stream, or an
+/// [`Observer`](crate::Observer) that it calls, panics, it is lost: calls go on to the endpoints known
+/// last, for good, and [`discovery_errors`](Self::discovery_errors), the log and the observer tell.
 pub struct Balance<E, C = Grpc, P = P2c> {
     shared: Arc<Shared<E, C, P>>,
 }
@@ -118,7 +123,7 @@ where
         let shared = &*self.shared;
         let deadline = shared.classify.deadline(&request);
         let mut search = Search::new();
-        if shared.driver.is_running() {
+        if shared.driver.is_started() {
             // Most calls find an endpoint that is ready at once, and need no share of ours: an
             // atomic that all threads would write. Who is not ready is asked again by the future.
             let mut nobody = Context::from_waker(Waker::noop());

@@ -1,6 +1,10 @@
 //! The endpoints of a service: the book that the driver keeps, and the copies that calls read.
 
-use crate::{facts::Facts, policy::Candidate, stats::Stats};
+use crate::{
+    facts::Facts,
+    policy::{Candidate, Weights},
+    stats::Stats,
+};
 use std::{
     collections::HashMap,
     fmt,
@@ -15,7 +19,7 @@ use ziggurat_core::{Endpoint, EndpointId};
 pub(crate) struct Set<E> {
     candidates: Vec<Candidate>,
     members: Vec<Arc<Member<E>>>,
-    heaviest: u32,
+    weights: Weights,
 }
 
 /// One endpoint with its service.
@@ -45,7 +49,7 @@ impl<E> Set<E> {
         Self {
             candidates: Vec::new(),
             members: Vec::new(),
-            heaviest: 1,
+            weights: Weights::none(),
         }
     }
 
@@ -53,8 +57,8 @@ impl<E> Set<E> {
         &self.candidates
     }
 
-    pub(crate) const fn heaviest(&self) -> u32 {
-        self.heaviest
+    pub(crate) const fn weights(&self) -> &Weights {
+        &self.weights
     }
 
     pub(crate) fn get(&self, index: usize) -> Option<(&Candidate, &Arc<Member<E>>)> {
@@ -140,9 +144,8 @@ impl<E: Endpoint> Book<E> {
     pub(crate) fn publish(&mut self, now: u64, memory: u64) -> Set<E> {
         self.left
             .retain(|(left, _)| now.saturating_sub(*left) < memory);
-        let weights = self.candidates.iter().map(Candidate::weight);
         Set {
-            heaviest: weights.max().unwrap_or(1),
+            weights: Weights::of(&self.candidates),
             candidates: self.candidates.clone(),
             members: self.members.clone(),
         }

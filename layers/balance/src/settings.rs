@@ -79,9 +79,12 @@ impl Settings {
         self
     }
 
-    /// Sets how long a call that does not ask to wait for ready waits for an endpoint.
+    /// Sets how long a call that does not ask to wait for ready waits for an endpoint, counted from
+    /// when there is none worth waiting for.
     ///
-    /// For one that is ready but busy, a call with a deadline waits until its deadline.
+    /// For one that is ready but busy, a call with a deadline waits until its deadline. For one that
+    /// is being connected so does any call, without a deadline for 20 s, or this bound if that is
+    /// longer; but not once connecting has failed, until the endpoint has been ready again.
     #[must_use]
     pub const fn fail_fast(mut self, fail_fast: Duration) -> Self {
         self.fail_fast = fail_fast;

@@ -32,8 +32,8 @@ pub(crate) struct Stats {
     failed: AtomicU64,
     /// When the first answer came; 0 before.
     born: AtomicU64,
-    /// What `started` was when nothing was known: one call more is the probe.
-    unknown_since: AtomicU64,
+    /// When a call last went there to find out what it is like; 0 if none has.
+    probed_at: AtomicU64,
     /// Failures since the last success.
     streak: AtomicU32,
     /// It was seen down or ejected, and has not been seen ready since.
@@ -45,6 +45,8 @@ pub(crate) struct Stats {
 
 /// Heavier than whatever is known, and light enough to be multiplied by what is pending.
 pub(crate) const UNKNOWN: f64 = 1e18;
+/// A second call finds out what an endpoint is like when the first has not by then, in nanoseconds.
+const PROBE: u64 = 1_000_000_000;
 /// The share of a new endpoint at its start.
 const FLOOR: f64 = 0.1;
 /// No server can keep its clients away for longer than this.
@@ -61,7 +63,7 @@ impl Stats {
             finished: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             born: AtomicU64::new(0),
-            unknown_since: AtomicU64::new(0),
+            probed_at: AtomicU64::new(0),
             streak: AtomicU32::new(0),
             out: AtomicBool::new(false),
             id,
@@ -91,8 +93,12 @@ impl Stats {
         self.failed.load(Relaxed)
     }
 
-    pub(crate) fn start(&self) {
+    pub(crate) fn start(&self, now: u64) {
         self.started.fetch_add(1, Relaxed);
+        if !self.is_known() {
+            // 0 stands for "not yet".
+            self.probed_at.store(now.max(1), Relaxed);
+        }
     }
 
     pub(crate) fn finish(&self) {
@@ -109,9 +115,13 @@ impl Stats {
         }
     }
 
+    /// Has it been down or ejected since it was last ready?
+    pub(crate) fn is_out(&self) -> bool {
+        self.out.load(Relaxed)
+    }
+
     fn forget(&self) {
-        let started = self.started.load(Relaxed);
-        self.unknown_since.store(started, Relaxed);
+        self.probed_at.store(0, Relaxed);
         self.born.store(0, Relaxed);
         self.latency.store(Estimate::NONE, Relaxed);
         self.failure.store(Estimate::NONE, Relaxed);
@@ -170,9 +180,11 @@ impl Stats {
     pub(crate) fn load(&self, now: u64, weight: u32, weighing: &Weighing) -> f64 {
         let pending = self.pending() as f64;
         if !self.is_known() {
-            let probed = self.started.load(Relaxed) != self.unknown_since.load(Relaxed);
-            // One call finds out what it is like; until it is back, anything known is better.
-            return if probed && pending > 0.0 {
+            let probed_at = self.probed_at.load(Relaxed);
+            let waits = probed_at != 0 && now.saturating_sub(probed_at) < PROBE;
+            // One call finds out what it is like; until it is back, anything known is better. But it
+            // may be a long one, and then another finds out.
+            return if waits && pending > 0.0 {
                 UNKNOWN * (1.0 + pending)
             } else {
                 0.0

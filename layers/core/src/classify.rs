@@ -11,6 +11,7 @@ pub use self::{grpc::Grpc, http_status::Http, recorded::Recorded};
 
 use crate::{BoxError, CallOptions, Deadline, Outcome, Record, Recorder, error};
 use http::Extensions;
+use std::time::Duration;
 
 /// Reads the outcome of a call from its answer, to the end of a body if it has one.
 ///
@@ -33,6 +34,12 @@ pub trait Classify<Rsp>: Clone {
     /// Attaches a word to an answer, where answers can carry one.
     fn attach<T: Clone + Send + Sync + 'static>(&self, response: &mut Rsp, word: T) {
         let _ = (response, word);
+    }
+
+    /// How long the peer asks to be left alone, as far as the head of its answer tells.
+    fn pushback(&self, response: &Rsp) -> Option<Duration> {
+        let _ = response;
+        None
     }
 }
 

@@ -79,17 +79,24 @@ impl Group {
         judge
     }
 
-    /// Calls `eject` if one more may be out. Nobody else is ejected meanwhile.
-    pub(crate) fn if_room<T>(&self, settings: &Settings, eject: impl FnOnce() -> T) -> Option<T> {
+    /// Calls `eject` if `id` may be out, too. Nobody else is ejected meanwhile.
+    pub(crate) fn if_room<T>(
+        &self,
+        settings: &Settings,
+        id: &EndpointId,
+        eject: impl FnOnce() -> T,
+    ) -> Option<T> {
         let judges = lock(&self.judges);
-        let (mut known, mut ejected) = (0, 0);
-        for judge in judges.values().filter_map(Weak::upgrade) {
-            if judge.is_present() {
-                known += 1;
-                ejected += usize::from(!judge.is_serving());
-            }
+        let (mut known, mut out) = (0, 0);
+        for (other, judge) in judges.iter() {
+            let Some(judge) = judge.upgrade().filter(|judge| judge.is_present()) else {
+                continue;
+            };
+            known += 1;
+            // Who is not connected serves nobody either.
+            out += usize::from(other != id && !judge.takes_calls());
         }
-        settings.has_room(known, ejected).then(eject)
+        settings.has_room(known, out).then(eject)
     }
 }
 

@@ -25,6 +25,8 @@ pub(crate) struct Judge {
     /// Endpoints of this name that are in use: a new one, and one that is being drained.
     present: AtomicUsize,
     state: Mutex<Inner>,
+    /// A lock of its own, the last to be taken: who counts endpoints looks at those of all.
+    seats: Mutex<Vec<Weak<Seat>>>,
     id: EndpointId,
     group: Arc<Group>,
     /// Where timers run, whoever drops the last body of a call.
@@ -33,7 +35,6 @@ pub(crate) struct Judge {
 
 struct Inner {
     standing: Standing,
-    seats: Vec<Weak<Seat>>,
     /// Wakes the standing; a set of one, which ends its task when dropped.
     timer: JoinSet<()>,
 }
@@ -51,9 +52,9 @@ impl Judge {
             present: AtomicUsize::new(0),
             state: Mutex::new(Inner {
                 standing: Standing::new(),
-                seats: Vec::new(),
                 timer: JoinSet::new(),
             }),
+            seats: Mutex::new(Vec::new()),
             id,
             group,
             runtime: Handle::try_current().ok(),
@@ -68,12 +69,21 @@ impl Judge {
         self.word.load(Ordering::Relaxed) & NOT_SERVING == 0
     }
 
+    /// May it be picked, and is it connected, or not asked to be yet?
+    pub(crate) fn takes_calls(&self) -> bool {
+        let seats = lock(&self.seats);
+        let mut seats = seats.iter().filter_map(Weak::upgrade);
+        self.is_serving() && seats.any(|seat| seat.is_there())
+    }
+
     /// An endpoint of this name is in use, and hears of what it is good for.
     pub(crate) fn enter(&self, seat: &Arc<Seat>) {
-        let mut inner = lock(&self.state);
+        let inner = lock(&self.state);
         self.present.fetch_add(1, Ordering::Relaxed);
-        inner.seats.retain(|seat| seat.strong_count() > 0);
-        inner.seats.push(Arc::downgrade(seat));
+        let mut seats = lock(&self.seats);
+        seats.retain(|seat| seat.strong_count() > 0);
+        seats.push(Arc::downgrade(seat));
+        drop(seats);
         seat.report(state(&inner.standing));
     }
 
@@ -102,19 +112,25 @@ impl Judge {
     }
 
     /// The answer to a call has begun.
-    pub(crate) fn respond(&self, ticket: Ticket) {
-        if !self.is_serving() {
-            lock(&self.state).standing.respond(ticket);
+    pub(crate) fn respond(self: &Arc<Self>, ticket: Ticket) {
+        if self.is_serving() {
+            return;
         }
+        let now = clock::now();
+        let mut inner = lock(&self.state);
+        let verdict = inner.standing.respond(ticket, now);
+        self.carry_out(verdict, &mut inner, now);
     }
 
     /// A call has ended.
     pub(crate) fn settle(self: &Arc<Self>, ticket: Ticket, outcome: Outcome) {
         let word = self.word.load(Ordering::Relaxed);
-        if ticket.generation() != word >> BITS {
+        let well = word & NOT_SERVING == 0;
+        let is_late = ticket.generation() != word >> BITS;
+        // A probe that was given up may be among those that are late, and do well in the end.
+        if is_late && (well || !outcome.is_success()) {
             return;
         }
-        let well = word & NOT_SERVING == 0;
         let nothing_new = match outcome {
             outcome if outcome.is_failure() => false,
             outcome if outcome.is_success() => word & NOT_CLEAN == 0,
@@ -159,7 +175,7 @@ impl Judge {
         let luck = self.group.dice.fraction();
         let ejected = if inner.standing.is_serving() {
             // The word is written while the group is locked, so that two do not take one place.
-            self.group.if_room(&settings, || {
+            self.group.if_room(&settings, &self.id, || {
                 let time = inner.standing.eject(now, luck, &settings);
                 self.word.store(word(&inner.standing), Ordering::Relaxed);
                 time
@@ -199,9 +215,9 @@ impl Judge {
         }
         self.word.store(word(&inner.standing), Ordering::Relaxed);
         let state = state(&inner.standing);
-        for seat in inner.seats.iter().filter_map(Weak::upgrade) {
-            seat.report(state);
-        }
+        // Copied: who hears of it may look at the seats, too.
+        let seats: Vec<_> = lock(&self.seats).iter().filter_map(Weak::upgrade).collect();
+        seats.iter().for_each(|seat| seat.report(state));
     }
 
     /// Wakes the standing at `at`, on the runtime where the endpoint was made or on this one.

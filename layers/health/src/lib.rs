@@ -10,6 +10,8 @@
 //!                 └── cancelled, or silent ──^
 //! ```
 //!
+//! A probe that was silent for too long and then succeeds after all brings the endpoint back, too.
+//!
 //! | Question        | Answer |
 //! |-----------------|--------|
 //! | Readiness       | the inner service's, of the connector and of each endpoint |

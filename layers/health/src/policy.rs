@@ -11,10 +11,12 @@
 //!    │                     │  cancelled, or no answer in time
 //!    └─ answer has begun ──┘
 //! ```
+//!
+//! A probe that was given up may still bring the endpoint back, while it is not ejected again.
 
 use crate::Settings;
 use std::time::Duration;
-use ziggurat_core::{Outcome, clock::Instant};
+use ziggurat_core::{Deadline, Outcome, clock::Instant};
 
 /// One endpoint's standing. Reads no clock: whoever asks says what time it is.
 #[derive(Debug)]
@@ -25,6 +27,8 @@ pub(crate) struct Standing {
     /// Ejections in a row; forgotten one by one while the endpoint does well.
     ejections: u32,
     returned_at: Option<Instant>,
+    /// The generation of the first probe since the ejection: all tickets from there on are probes'.
+    probed_since: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -63,6 +67,7 @@ impl Standing {
             generation: 0,
             ejections: 0,
             returned_at: None,
+            probed_since: None,
         }
     }
 
@@ -104,19 +109,26 @@ impl Standing {
             return None;
         };
         self.turn(Phase::Probing {
-            until: now + settings.probe_timeout,
+            until: later(now, settings.probe_timeout),
             responded: false,
         });
+        self.probed_since.get_or_insert(self.generation);
         Some(Ticket::of(self.generation))
     }
 
     /// The answer to a call has begun.
-    pub(crate) const fn respond(&mut self, ticket: Ticket) {
+    pub(crate) fn respond(&mut self, ticket: Ticket, now: Instant) -> Verdict {
+        if self.is_late_probe(ticket) {
+            // It was given up when its time was over, and had its head come before, it would have
+            // brought the endpoint back then.
+            return self.come_back(now);
+        }
         if let Phase::Probing { responded, .. } = &mut self.phase
             && ticket.generation == self.generation
         {
             *responded = true;
         }
+        Verdict::Stay
     }
 
     /// A call has ended.
@@ -127,6 +139,9 @@ impl Standing {
         now: Instant,
         settings: &Settings,
     ) -> Verdict {
+        if outcome.is_success() && self.is_late_probe(ticket) {
+            return self.come_back(now);
+        }
         if ticket.generation != self.generation {
             return Verdict::Stay;
         }
@@ -163,12 +178,17 @@ impl Standing {
         let forgiven = well.map_or(0, |well| well.div_duration_f64(settings.base) as u32);
         self.ejections = self.ejections.saturating_sub(forgiven).saturating_add(1);
         self.returned_at = None;
+        self.probed_since = None;
         let time = settings
             .base
             .saturating_mul(self.ejections)
             .min(settings.max);
-        let time = time.mul_f64(0.8 + 0.4 * luck);
-        self.turn(Phase::Ejected { until: now + time });
+        let spread = time.as_secs_f64() * (0.8 + 0.4 * luck);
+        // What is too long to be spread is too long to be waited for, too.
+        let time = Duration::try_from_secs_f64(spread).unwrap_or(time);
+        self.turn(Phase::Ejected {
+            until: later(now, time),
+        });
         time
     }
 
@@ -190,6 +210,15 @@ impl Standing {
         }
     }
 
+    /// Was this a probe since the ejection, and is it out of the count by now?
+    const fn is_late_probe(&self, ticket: Ticket) -> bool {
+        let may_return = matches!(self.phase, Phase::Recovering | Phase::Probing { .. });
+        let Some(since) = self.probed_since else {
+            return false;
+        };
+        may_return && ticket.generation >= since && ticket.generation < self.generation
+    }
+
     fn recover(&mut self) -> Verdict {
         self.turn(Phase::Recovering);
         Verdict::Recover
@@ -197,6 +226,7 @@ impl Standing {
 
     fn come_back(&mut self, now: Instant) -> Verdict {
         self.returned_at = Some(now);
+        self.probed_since = None;
         self.turn(Phase::fresh());
         Verdict::Return
     }
@@ -228,6 +258,11 @@ impl Ticket {
     pub(crate) const fn generation(self) -> u64 {
         self.generation
     }
+}
+
+/// However long it is: what no clock can tell is far enough.
+fn later(now: Instant, time: Duration) -> Instant {
+    Deadline::after_from(time, now).instant()
 }
 
 #[cfg(test)]

@@ -27,6 +27,13 @@ impl Seat {
         &self.judge
     }
 
+    /// Does nobody but health object to calls?
+    pub(crate) fn is_there(&self) -> bool {
+        let said = [Reporter::Connection, Reporter::Registry];
+        said.iter()
+            .all(|by| self.availability.reported(*by) <= State::Idle)
+    }
+
     pub(crate) fn report(&self, state: State) {
         self.availability.report(Reporter::Health, state);
     }

@@ -82,7 +82,8 @@ impl Settings {
         Ok(self)
     }
 
-    /// Ejects no more than this part of the endpoints; of two or more, one may always be.
+    /// Ejects only while no more than this part of the endpoints is out, those that are not connected
+    /// included; of two or more, one may always be.
     ///
     /// # Errors
     ///
@@ -97,7 +98,7 @@ impl Settings {
     }
 
     /// Waits so long for the end of a probe before another may go; a probe whose answer has begun by
-    /// then is a stream, and a success.
+    /// then is a stream, and a success. A probe that succeeds later still brings the endpoint back.
     ///
     /// # Errors
     ///
@@ -110,12 +111,12 @@ impl Settings {
         Ok(self)
     }
 
-    /// May one more of `known` endpoints be ejected, when `ejected` of them are?
-    pub(crate) const fn has_room(&self, known: usize, ejected: usize) -> bool {
+    /// May one more of `known` endpoints be ejected, when `out` of them serve nobody already?
+    pub(crate) const fn has_room(&self, known: usize, out: usize) -> bool {
         let most = known.saturating_mul(self.max_ejected_percent as usize) / 100;
         // Of a single endpoint, a bad answer is better than none.
         let most = if known >= 2 && most == 0 { 1 } else { most };
-        known >= 2 && ejected < most
+        known >= 2 && out < most
     }
 }
 

@@ -21,6 +21,8 @@
 //! | a real gRPC server that fails on demand | [`EchoServer`], called by [`PlainClient`] |
 //! | addresses where no server answers | [`RefusingAddress`], [`BlackHole`] |
 //! | faults of HTTP/2 itself | [`RawH2`] |
+//! | a network that loses its way | [`Proxy`] |
+//! | a real etcd to kill and freeze | [`Etcd`], [`EtcdCluster`] |
 //! | bounds | [`assert_send`], [`assert_sync`], [`assert_clone`] |
 //!
 //! The kit panics where a test should fail, and where the machine has no loopback to serve on.
@@ -46,9 +48,11 @@ mod contract;
 pub mod counting;
 mod echo;
 mod echo_server;
+mod etcd;
 mod gauge;
 mod http_script;
 pub mod proto;
+mod proxy;
 mod raw_h2;
 mod script;
 mod step;
@@ -65,9 +69,11 @@ pub use self::{
     counting::Counting,
     echo::EchoHandler,
     echo_server::{Behaviour, Counts, EchoRoutes, EchoServer, Setup},
+    etcd::{Etcd, EtcdCluster},
     gauge::Gauge,
     http_script::{HttpScript, Seen},
     proto::{EchoReply, EchoRequest, echo_client::EchoClient},
+    proxy::Proxy,
     raw_h2::{Act, RawH2, RawScript},
     script::Script,
     step::{Scripted, Step},

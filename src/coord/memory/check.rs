@@ -8,7 +8,7 @@ const MAX_OPS: usize = 128;
 /// etcd's `--max-request-bytes`.
 const MAX_BYTES: usize = 3 << 19;
 
-/// Whether a transaction can be carried out, whatever is stored.
+/// Whether a transaction can be carried out here, whatever is stored.
 pub(super) fn txn(txn: &Txn) -> Result<(), StoreError> {
     let Txn {
         compares,
@@ -16,6 +16,7 @@ pub(super) fn txn(txn: &Txn) -> Result<(), StoreError> {
         otherwise,
         ..
     } = txn;
+    sense(txn)?;
     let ops = compares.len().max(then.len()).max(otherwise.len());
     if ops > MAX_OPS {
         return Err(StoreError::invalid(
@@ -24,10 +25,7 @@ pub(super) fn txn(txn: &Txn) -> Result<(), StoreError> {
             "must be at most 128",
         ));
     }
-    for compare in compares {
-        keys(&compare.keys)?;
-    }
-    let bytes = branch(then)? + branch(otherwise)?;
+    let bytes = bytes(then) + bytes(otherwise);
     if bytes > MAX_BYTES {
         return Err(StoreError::invalid(
             "bytes",
@@ -38,17 +36,33 @@ pub(super) fn txn(txn: &Txn) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Whether it could be carried out by any store, whatever its limits.
+pub(in crate::coord) fn sense(txn: &Txn) -> Result<(), StoreError> {
+    for compare in &txn.compares {
+        keys(&compare.keys)?;
+    }
+    branch(&txn.then)?;
+    branch(&txn.otherwise)
+}
+
 /// Whether there is a key to look for at all.
-pub(super) fn keys(keys: &Keys) -> Result<(), StoreError> {
+pub(in crate::coord) fn keys(keys: &Keys) -> Result<(), StoreError> {
     if keys.start().is_empty() {
         return Err(StoreError::invalid("key", "", "must not be empty"));
     }
     Ok(())
 }
 
-fn branch(ops: &[Op]) -> Result<usize, StoreError> {
+fn bytes(ops: &[Op]) -> usize {
+    let written = ops.iter().map(|op| match op {
+        Op::Put(put) => put.key.len() + put.value.len(),
+        Op::Range(_) | Op::Delete(_) => 0,
+    });
+    written.sum()
+}
+
+fn branch(ops: &[Op]) -> Result<(), StoreError> {
     let mut written = BTreeSet::new();
-    let mut bytes = 0;
     for op in ops {
         match op {
             Op::Range(range) => keys(&range.keys)?,
@@ -57,7 +71,6 @@ fn branch(ops: &[Op]) -> Result<usize, StoreError> {
                 return Err(StoreError::invalid("key", "", "must not be empty"));
             }
             Op::Put(put) => {
-                bytes += put.key.len() + put.value.len();
                 if !written.insert(&*put.key) {
                     return Err(twice(&put.key));
                 }
@@ -70,7 +83,7 @@ fn branch(ops: &[Op]) -> Result<usize, StoreError> {
     };
     match written.iter().find(deleted) {
         Some(key) => Err(twice(key)),
-        None => Ok(bytes),
+        None => Ok(()),
     }
 }
 

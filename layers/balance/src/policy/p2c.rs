@@ -7,9 +7,10 @@ use ziggurat_core::{Dice, State};
 ///
 /// As good as looking at all of them, for the cost of looking at two, and nobody is swamped because
 /// he looked best to everyone at once (Mitzenmacher: "The power of two choices in randomized load
-/// balancing", 2001). Endpoints are drawn by their share; what is not ready, and what an earlier
-/// attempt of the call went to, is drawn only when there is nothing else. When both do much worse
-/// than is usual, more are drawn.
+/// balancing", 2001). Endpoints are drawn by their weight: those that differ in weight are told apart
+/// by their loads only when one has more than twice the other's. What is not ready, and what an
+/// earlier attempt of the call went to, is drawn only when there is nothing else. When both do much
+/// worse than is usual, more are drawn.
 #[derive(Clone, Debug, Default)]
 pub struct P2c {
     dice: Dice,
@@ -21,10 +22,13 @@ struct Drawn {
     index: usize,
     load: f64,
     grown: f64,
+    weight: f64,
 }
 
 /// So many draws find two that are ready among many of which most are.
 const DRAWS: usize = 8;
+/// Of two that have different weights, loads this close to each other do not tell.
+const ALIKE: f64 = 2.0;
 /// With so many times the usual load, an endpoint is not taken without another draw.
 const MUCH: f64 = 4.0;
 /// All threads read what is usual, so it is not written by every pick.
@@ -39,11 +43,8 @@ impl P2c {
         Self { dice }
     }
 
-    /// One that is not `but`, which may be no index at all.
-    fn draw(&self, len: usize, but: Option<usize>) -> usize {
-        let Some(but) = but else {
-            return self.dice.below(len);
-        };
+    /// One that is not `but`.
+    fn another(&self, len: usize, but: usize) -> usize {
         let drawn = self.dice.below(len - 1);
         drawn + usize::from(drawn >= but)
     }
@@ -60,18 +61,33 @@ impl P2c {
         drawn.index
     }
 
-    /// The lighter one; one that is younger than the other comes up by its age, unless it is so much
-    /// lighter that its age does not matter.
-    fn better(&self, one: Drawn, other: Drawn) -> Drawn {
-        let swapped = other.grown > one.grown;
-        let (old, young) = if swapped { (other, one) } else { (one, other) };
-        let chance = young.grown / old.grown;
-        // Of two that are equal, the one that was drawn first.
-        let lighter = young.load < old.load || swapped && young.load == old.load;
-        if young.load < old.load * chance || lighter && self.comes_up(chance) {
-            young
+    /// The one with the lower load; one that is entitled to less than the other comes up by its
+    /// share, unless its load is so much lower that this does not matter.
+    fn better(&self, first: Drawn, second: Drawn) -> Drawn {
+        // The first was drawn by its weight. The second was not, and comes up by it: then the calls
+        // go by weight when the loads do not tell (Metropolis et al., 1953).
+        let share = second.grown * (second.weight / first.weight).min(1.0);
+        let (large, small, chance) = if share > first.grown {
+            (second, first, first.grown / share)
         } else {
-            old
+            (first, second, share / first.grown)
+        };
+        // What is called less often has faded more, and that is no reason to call it more often.
+        let alike = if first.weight == second.weight {
+            1.0
+        } else {
+            ALIKE
+        };
+        let lighter = if first.load <= second.load * alike {
+            first
+        } else {
+            second
+        };
+        let small_is_lighter = lighter.index == small.index;
+        if small_is_lighter && (small.load < large.load * chance || self.comes_up(chance)) {
+            small
+        } else {
+            large
         }
     }
 }
@@ -87,10 +103,11 @@ impl Policy for P2c {
         };
         let mut last = None;
         let mut first: Option<Drawn> = None;
-        // Drawn, and turned down for its weight: it serves when nobody heavier is there.
-        let mut spare: Option<Drawn> = None;
         for _ in 0..draws {
-            let index = self.draw(len, last);
+            let index = match last {
+                Some(last) if first.is_some() || len == 2 => self.another(len, last),
+                _ => among.draw(&self.dice),
+            };
             if first.is_none() {
                 last = Some(index);
             }
@@ -98,31 +115,18 @@ impl Policy for P2c {
                 continue;
             }
             let drawn = Drawn::new(among, index);
-            match (first, self.comes_up(among.weight(index))) {
-                (Some(other), true) => {
-                    let better = self.better(other, drawn);
-                    if better.load <= among.usual_load() * MUCH {
-                        return Some(self.taken(among, better));
-                    }
-                    // Two that do badly have met. They are few, or it would be usual.
-                    first = Some(better);
-                    last = Some(better.index);
-                }
-                (None, true) => {
-                    first = Some(drawn);
-                    last = Some(index);
-                }
-                (_, false) => {
-                    let spared = spare.map(|spare| self.better(spare, drawn));
-                    spare = Some(spared.unwrap_or(drawn));
-                }
+            let better = match first {
+                None => drawn,
+                Some(first) => self.better(first, drawn),
+            };
+            if first.is_some() && better.load <= among.usual_load() * MUCH {
+                return Some(self.taken(among, better));
             }
+            // It is alone, or two that do badly have met: they are few, or it would be usual.
+            first = Some(better);
+            last = Some(better.index);
         }
-        let drawn = match (first, spare) {
-            (Some(first), Some(spare)) => Some(self.better(first, spare)),
-            (first, spare) => first.or(spare),
-        };
-        let taken = drawn.map(|drawn| self.taken(among, drawn));
+        let taken = first.map(|first| self.taken(among, first));
         taken.or_else(|| best(among, call))
     }
 }
@@ -135,12 +139,13 @@ impl Drawn {
             index,
             load: among.load(index),
             grown: among.grown(index),
+            weight: among.weight(index),
         }
     }
 }
 
 fn is_good(among: &Candidates<'_>, call: &Call<'_>, index: usize) -> bool {
-    among.state(index) == State::Ready && among.is_open(index) && !call.has_tried(among.id(index))
+    among.is_open(index) && among.state(index) != State::Idle && !call.has_tried(among.id(index))
 }
 
 /// Looks at all of them: ready before idle, new to the call before tried, light before heavy.

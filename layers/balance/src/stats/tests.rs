@@ -17,17 +17,26 @@ fn weighing() -> Weighing {
 
 /// One call of this length, from start to end.
 fn call(stats: &Stats, elapsed: u64, now: u64) {
-    stats.start();
+    stats.start(SECOND);
     stats.observe(elapsed, now, &weighing());
     stats.finish();
 }
 
 #[test]
-fn what_is_unknown_gets_one_probe_and_then_nothing_until_it_is_back() {
+fn what_is_unknown_gets_one_probe_a_second_until_one_is_back() {
     let stats = stats();
     assert_eq!(stats.load(SECOND, 1, &weighing()), 0.0);
-    stats.start();
+    stats.start(SECOND);
     assert!(stats.load(SECOND, 1, &weighing()) >= UNKNOWN);
+    let later = stats.load(2 * SECOND - 1, 1, &weighing());
+    assert!(later >= UNKNOWN);
+    assert_eq!(stats.load(2 * SECOND, 1, &weighing()), 0.0, "a long one");
+    stats.start(2 * SECOND);
+    assert!(
+        stats.load(2 * SECOND, 1, &weighing()) >= UNKNOWN,
+        "one more"
+    );
+    stats.finish();
     stats.finish();
     assert_eq!(stats.load(SECOND, 1, &weighing()), 0.0, "it was cancelled");
     call(&stats, 10 * MILLI, SECOND);
@@ -114,7 +123,7 @@ fn what_is_pending_counts_by_weight() {
     stats.observe(10 * MILLI, now, &weighing());
     let idle = stats.load(now, 4, &weighing());
     for _ in 0..4 {
-        stats.start();
+        stats.start(SECOND);
     }
     assert!((stats.load(now, 4, &weighing()) / idle - 2.0).abs() < 0.01);
     assert!((stats.load(now, 1, &weighing()) / idle - 5.0).abs() < 0.01);
@@ -124,13 +133,13 @@ fn what_is_pending_counts_by_weight() {
 fn who_comes_back_starts_anew_even_with_calls_still_open() {
     let stats = stats();
     call(&stats, 10 * MILLI, SECOND);
-    stats.start();
+    stats.start(SECOND);
     stats.fail(SECOND, &weighing());
     stats.seen(State::Ejected);
     stats.seen(State::Connecting);
     assert!(stats.is_known());
     stats.seen(State::Ready);
     assert_eq!(stats.load(SECOND, 1, &weighing()), 0.0, "one probe");
-    stats.start();
+    stats.start(SECOND);
     assert!(stats.load(SECOND, 1, &weighing()) >= UNKNOWN);
 }

@@ -92,6 +92,60 @@ async fn a_discovery_that_ends_leaves_its_last_word_and_is_not_asked_again() {
     assert!(dropped.load(Ordering::Relaxed));
 }
 
+#[test]
+fn a_discovery_outlives_the_runtime_it_was_followed_in() {
+    let (feeder, feed) = found([node("a")]);
+    let service = BalanceLayer::p2c().classify_with(ByResult).layer(feed);
+    let runtime = || {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        runtime.enable_time().start_paused(true).build().unwrap()
+    };
+    for n in 1..5 {
+        runtime().block_on(async {
+            feeder.insert(node(&format!("e{n}")));
+            service.clone().oneshot(1).await.unwrap();
+            settle().await;
+            assert_eq!(service.endpoints().len(), 1 + n);
+        });
+        assert!(!feeder.dropped.load(Ordering::Relaxed));
+    }
+    drop(service);
+    assert!(feeder.dropped.load(Ordering::Relaxed));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_in_who_follows_leaves_the_endpoints_known_last_and_is_told() {
+    #[derive(Clone, Default)]
+    struct Clumsy(Arc<std::sync::Mutex<Vec<String>>>);
+    impl Observer for Clumsy {
+        fn published(&self, _: &str, endpoints: usize) {
+            assert!(endpoints < 2, "this test panics here");
+        }
+
+        fn discovery_failed(&self, _: &str, error: &(dyn std::error::Error + 'static)) {
+            self.0.lock().unwrap().push(error.to_string());
+        }
+    }
+    let (feeder, feed) = found([node("a")]);
+    let clumsy = Clumsy::default();
+    let service = BalanceLayer::p2c()
+        .classify_with(ByResult)
+        .observe_with(clumsy.clone())
+        .layer(feed);
+    service.clone().oneshot(1).await.unwrap();
+    feeder.insert(node("b"));
+    settle().await;
+    assert!(feeder.dropped.load(Ordering::Relaxed), "it is lost");
+    for n in 0..10 {
+        service.clone().oneshot(n).await.unwrap();
+    }
+    assert_eq!(service.endpoints().len(), 2);
+    assert_eq!(service.discovery_errors(), 1);
+    let told = clumsy.0.lock().unwrap().clone();
+    let panicked = "discovery, or who observes it, panicked: the endpoints stay as they are";
+    assert_eq!(told, [panicked]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn errors_are_counted_and_end_nothing() {
     let (feeder, feed) = found([node("a")]);

@@ -24,15 +24,15 @@ pub(crate) struct Node<S> {
 }
 
 /// Tells a [`Feed`] what to say.
-pub(crate) struct Feeder<S> {
-    changes: mpsc::UnboundedSender<Result<Change<EndpointId, Node<S>>, BoxError>>,
+pub(crate) struct Feeder<E> {
+    changes: mpsc::UnboundedSender<Result<Change<EndpointId, E>, BoxError>>,
     pub(crate) polls: Arc<AtomicUsize>,
     pub(crate) dropped: Arc<AtomicBool>,
 }
 
 /// A discovery that panics when it is polled after its end.
-pub(crate) struct Feed<S> {
-    changes: mpsc::UnboundedReceiver<Result<Change<EndpointId, Node<S>>, BoxError>>,
+pub(crate) struct Feed<E> {
+    changes: mpsc::UnboundedReceiver<Result<Change<EndpointId, E>, BoxError>>,
     polls: Arc<AtomicUsize>,
     dropped: Arc<AtomicBool>,
     ended: bool,
@@ -49,7 +49,7 @@ pub(crate) fn spawn<T: Send + 'static>(
     Task(set)
 }
 
-pub(crate) fn feed<S>() -> (Feeder<S>, Feed<S>) {
+pub(crate) fn feed<E>() -> (Feeder<E>, Feed<E>) {
     let (sender, receiver) = mpsc::unbounded_channel();
     let feeder = Feeder {
         changes: sender,
@@ -66,7 +66,7 @@ pub(crate) fn feed<S>() -> (Feeder<S>, Feed<S>) {
 }
 
 /// A discovery that found these, and goes on.
-pub(crate) fn found<S: Clone>(nodes: impl IntoIterator<Item = Node<S>>) -> (Feeder<S>, Feed<S>) {
+pub(crate) fn found<E: Endpoint>(nodes: impl IntoIterator<Item = E>) -> (Feeder<E>, Feed<E>) {
     let (feeder, feed) = feed();
     for node in nodes {
         feeder.insert(node);
@@ -94,8 +94,17 @@ impl<S> Node<S> {
         }
     }
 
+    pub(crate) fn weighing(mut self, weight: u32) -> Self {
+        self.weight = weight;
+        self
+    }
+
     pub(crate) fn report(&self, state: State) {
         self.availability.report(Reporter::Connection, state);
+    }
+
+    pub(crate) fn eject(&self) {
+        self.availability.report(Reporter::Health, State::Ejected);
     }
 
     pub(crate) fn reported(self, state: State) -> Self {
@@ -134,9 +143,19 @@ impl<S: Service<Req>, Req> Service<Req> for Node<S> {
 
 // === impl Feeder ===
 
-impl<S: Clone> Feeder<S> {
-    pub(crate) fn insert(&self, node: Node<S>) {
-        let change = Change::Insert(node.id.clone(), node);
+impl<E> Clone for Feeder<E> {
+    fn clone(&self) -> Self {
+        Self {
+            changes: self.changes.clone(),
+            polls: Arc::clone(&self.polls),
+            dropped: Arc::clone(&self.dropped),
+        }
+    }
+}
+
+impl<E: Endpoint> Feeder<E> {
+    pub(crate) fn insert(&self, node: E) {
+        let change = Change::Insert(node.id().clone(), node);
         self.changes.send(Ok(change)).ok().unwrap();
     }
 
@@ -155,14 +174,14 @@ impl<S: Clone> Feeder<S> {
 
 // === impl Feed ===
 
-impl<S> Named for Feed<S> {
+impl<E> Named for Feed<E> {
     fn service(&self) -> &str {
         "echo"
     }
 }
 
-impl<S> Stream for Feed<S> {
-    type Item = Result<Change<EndpointId, Node<S>>, BoxError>;
+impl<E> Stream for Feed<E> {
+    type Item = Result<Change<EndpointId, E>, BoxError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         assert!(!self.ended, "polled after its end");
@@ -173,9 +192,9 @@ impl<S> Stream for Feed<S> {
     }
 }
 
-impl<S> Unpin for Feed<S> {}
+impl<E> Unpin for Feed<E> {}
 
-impl<S> Drop for Feed<S> {
+impl<E> Drop for Feed<E> {
     fn drop(&mut self) {
         self.dropped.store(true, Ordering::Relaxed);
     }

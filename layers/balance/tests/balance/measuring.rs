@@ -125,6 +125,17 @@ async fn pushback_in_an_error_counts_as_latency() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn pushback_in_an_answer_counts_as_latency() {
+    let step = Step::trailers_only(ziggurat_testkit::tonic::Code::ResourceExhausted);
+    let step = step.header("grpc-retry-pushback-ms", "20000");
+    let (_feeder, feed) = found([Node::new("a", HttpScript::new([step]))]);
+    let service = BalanceLayer::p2c().layer(feed);
+    let request = Request::new(String::new());
+    service.clone().oneshot(request).await.unwrap();
+    assert!(service.endpoints()[0].cost() >= Duration::from_secs(20));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_open_stream_to_an_endpoint_that_is_removed_goes_on_to_its_end() {
     let body = ScriptBody::default().message("one");
     let body = body.wait(Duration::from_secs(2)).message("two");

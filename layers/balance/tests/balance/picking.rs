@@ -181,8 +181,131 @@ async fn calls_to_a_newcomer(first_answer: Duration) -> Vec<usize> {
 #[tokio::test(start_paused = true)]
 async fn a_cold_endpoint_gets_one_probe_and_no_spike() {
     let counts = calls_to_a_newcomer(Duration::from_secs(3)).await;
-    assert_eq!(counts[..3], [1, 0, 0], "one probe, until it is back");
+    assert_eq!(counts[0], 1, "one probe a second, until one is back");
     assert!(counts.iter().all(|count| *count <= 50), "{counts:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_call_that_never_ends_starves_no_endpoint() {
+    // An upload, or a subscription without an event: nobody knows for an hour what it is like there.
+    let node = |id: &str| {
+        let script =
+            Script::by(|_, millis: &u64| Step::answer(1).after(Duration::from_millis(*millis)));
+        (Node::new(id, script.clone()), script)
+    };
+    let all: Vec<_> = ["a", "b", "c"].map(node).into();
+    let (feeder, feed) = found(all[..2].iter().map(|(node, _)| node.clone()));
+    let service = BalanceLayer::p2c()
+        .classify_with(ByResult)
+        .dice(Dice::seeded(5))
+        .layer(feed);
+    let mut uploads = tokio::task::JoinSet::new();
+    let mut upload = async || {
+        uploads.spawn(service.clone().oneshot(3_600_000));
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    };
+    for _ in 0..100 {
+        service.clone().oneshot(10).await.unwrap();
+    }
+    feeder.insert(all[2].0.clone());
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    while all[2].1.calls() == 0 {
+        upload().await;
+    }
+    let mut callers = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let service = service.clone();
+        callers.spawn(async move {
+            for _ in 0..2_000 {
+                service.clone().oneshot(10).await.unwrap();
+            }
+        });
+    }
+    callers.join_all().await;
+    let calls: Vec<_> = all.iter().map(|(_, script)| script.calls()).collect();
+    println!("calls where each first call never ended: {calls:?}");
+    assert!(calls.iter().all(|calls| *calls > 4_000), "{calls:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_go_by_weight_however_few_there_are() {
+    let cases: [&[u32]; 5] = [
+        &[99, 1],
+        &[4, 1],
+        &[10, 10, 1],
+        &[99, 1, 1],
+        &[1, 1, 1, 1, 4],
+    ];
+    // How much slower the heavy ones are, in percent.
+    for (weights, slower) in cases.iter().flat_map(|case| [(*case, 0), (*case, 10)]) {
+        for callers in [1_usize, 20] {
+            let node = |(n, weight): (usize, &u32)| {
+                let micros = 10_000 + if *weight == 1 { 0 } else { 100 * slower };
+                let latency = Duration::from_micros(micros);
+                let script = Script::by(move |_, _: &u32| Step::answer(1).after(latency));
+                let node = Node::new(&format!("e{n}"), script.clone());
+                (node.weighing(*weight), script)
+            };
+            let all: Vec<_> = weights.iter().enumerate().map(node).collect();
+            let (_feeder, feed) = found(all.iter().map(|(node, _)| node.clone()));
+            let service = BalanceLayer::p2c()
+                .classify_with(ByResult)
+                .dice(Dice::seeded(11))
+                .settings(Settings::new().slow_start(Duration::ZERO))
+                .layer(feed);
+            let mut tasks = tokio::task::JoinSet::new();
+            for _ in 0..callers {
+                let service = service.clone();
+                tasks.spawn(async move {
+                    for _ in 0..10_000 / callers {
+                        service.clone().oneshot(1).await.unwrap();
+                    }
+                });
+            }
+            tasks.join_all().await;
+            let total: u32 = weights.iter().sum();
+            let shares = all.iter().map(|(_, script)| script.calls() as f64 / 1e4);
+            let shares: Vec<_> = shares.collect();
+            println!("weights {weights:?}, {slower} %, {callers} callers: {shares:?}");
+            for (share, weight) in shares.iter().zip(weights) {
+                let due = f64::from(*weight) / f64::from(total);
+                let near = (share - due).abs() < 0.005 + due * 0.15;
+                assert!(near, "{weights:?}, {callers} callers: {shares:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_nobody_else_is_left_those_who_are_ejected_are_called() {
+    let node = |id: &str| Node::new(id, answers());
+    let all = ["a", "b", "c", "d"].map(node);
+    let (_feeder, feed) = found(all.clone());
+    let service = BalanceLayer::p2c().classify_with(ByResult).layer(feed);
+    let calls = || {
+        let views = service.endpoints();
+        views.iter().map(|view| view.calls()).collect::<Vec<_>>()
+    };
+    let hundred = async || {
+        for n in 0..100 {
+            service.clone().oneshot(n).await.unwrap();
+        }
+    };
+    hundred().await;
+    all[2].eject();
+    all[3].eject();
+    let before = calls();
+    hundred().await;
+    assert_eq!(calls()[2..], before[2..], "the others are well");
+    all[0].report(State::Down);
+    all[1].report(State::Connecting);
+    let before = calls();
+    hundred().await;
+    assert_eq!(calls()[..2], before[..2]);
+    assert!(calls()[2] > before[2] && calls()[3] > before[3]);
+    all[2].report(State::Down);
+    all[3].report(State::Draining);
+    service.oneshot(1).await.unwrap_err();
 }
 
 #[tokio::test(start_paused = true)]

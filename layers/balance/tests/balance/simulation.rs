@@ -35,7 +35,7 @@ const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Reads results, and knows that every call has a second.
 #[derive(Clone, Copy)]
-struct WithDeadline;
+pub(crate) struct WithDeadline;
 
 impl Classify<u32> for WithDeadline {
     type Response<R: Record> = u32;

@@ -31,7 +31,7 @@ fn code(error: &ziggurat_core::BoxError) -> Code {
 #[tokio::test(start_paused = true)]
 async fn without_endpoints_a_call_ends_at_its_deadline() {
     for in_header in [false, true] {
-        let (_feeder, feed) = feed::<HttpScript>();
+        let (_feeder, feed) = feed::<Node<HttpScript>>();
         let service = BalanceLayer::p2c().layer(feed);
         let start = Instant::now();
         let mut request = request(CallOptions::new());
@@ -209,6 +209,126 @@ async fn who_waits_for_a_busy_endpoint_looks_elsewhere_when_it_is_gone() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_waits_for_a_busy_endpoint_gets_the_one_that_replaces_it() {
+    for patient in [false, true] {
+        let busy = || Node::new("a", Strict::around(script()).gate(&Gate::closed()));
+        let (feeder, feed) = found([busy()]);
+        let service = BalanceLayer::p2c().layer(feed);
+        let options = CallOptions::new().wait_for_ready(patient);
+        let call = spawn(
+            service
+                .clone()
+                .oneshot(request(options.timeout(millis(60_000)))),
+        );
+        // Longer than the bound for failing fast.
+        tokio::time::sleep(millis(5_000)).await;
+        feeder.insert(busy());
+        tokio::time::sleep(millis(5_000)).await;
+        feeder.insert(Node::new("a", Strict::around(script())));
+        let start = Instant::now();
+        call.end().await.unwrap();
+        assert!(start.elapsed() < millis(10));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_is_busy_is_waited_for_before_one_that_is_ejected_is_called() {
+    let gate = Gate::closed();
+    let busy = Node::new("a", Strict::around(script()).gate(&gate));
+    let ejected = Node::new("b", Strict::around(script()));
+    ejected.eject();
+    let (_feeder, feed) = found([busy.clone(), ejected]);
+    let service = BalanceLayer::p2c().layer(feed);
+    let options = CallOptions::new().timeout(millis(10_000));
+    let call = || spawn(service.clone().oneshot(request(options)));
+    let waiting = call();
+    tokio::time::sleep(millis(5_000)).await;
+    assert!(service.endpoints().iter().all(|view| view.pending() == 0));
+    busy.report(State::Down);
+    waiting.end().await.unwrap();
+    assert_eq!(service.endpoints()[1].calls(), 1, "nobody else is left");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_is_being_made_is_worth_waiting_for() {
+    let call = async |options: CallOptions, states: &[(u64, State)]| {
+        let node = Node::new("a", script()).reported(State::Connecting);
+        let down = Node::new("down", script()).reported(State::Down);
+        let (_feeder, feed) = found([node.clone(), down]);
+        let service = BalanceLayer::p2c().layer(feed);
+        let start = Instant::now();
+        let call = spawn(service.oneshot(request(options)));
+        for (at, state) in states {
+            tokio::time::sleep_until(start + millis(*at)).await;
+            node.report(*state);
+        }
+        let code = call.end().await.err().map(|error| code(&error));
+        (code, start.elapsed().as_millis())
+    };
+    let with_deadline = || CallOptions::new().timeout(millis(10_000));
+    let (unavailable, late) = (Some(Code::Unavailable), Some(Code::DeadlineExceeded));
+    let up = [(5_000, State::Ready)];
+    assert_eq!(call(with_deadline(), &up).await, (None, 5_000));
+    assert_eq!(call(CallOptions::new(), &up).await, (None, 5_000));
+    assert_eq!(call(with_deadline(), &[]).await, (late, 10_000));
+    assert_eq!(call(CallOptions::new(), &[]).await, (unavailable, 20_000));
+    let failed = [(3_000, State::Down), (3_500, State::Connecting)];
+    for options in [with_deadline(), CallOptions::new()] {
+        let answer = call(options, &failed).await;
+        assert_eq!(answer, (unavailable, 4_000), "once is enough");
+    }
+    let patient = with_deadline().wait_for_ready(true);
+    assert_eq!(call(patient, &failed).await, (late, 10_000));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_makes_no_call_wait_for_nothing() {
+    let (_feeder, feed) = feed::<Node<HttpScript>>();
+    let start = Instant::now();
+    let options = CallOptions::new().timeout(millis(10_000));
+    let call = BalanceLayer::p2c().layer(feed).oneshot(request(options));
+    assert_eq!(code(&call.await.unwrap_err()), Code::Unavailable);
+    assert_eq!(start.elapsed(), millis(1_000));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_may_wait_for_an_endpoint_for_ever() {
+    let (_feeder, feed) = feed::<Node<HttpScript>>();
+    let settings = Settings::new().fail_fast(Duration::MAX);
+    let service = BalanceLayer::p2c().settings(settings).layer(feed);
+    let call = service.oneshot(request(CallOptions::new()));
+    let waited = tokio::time::timeout(millis(86_400_000), call).await;
+    assert!(waited.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_is_free_is_found_among_many_that_are_busy_or_broken() {
+    for busy in [8, 50] {
+        for broken in [false, true] {
+            let gate = if broken {
+                Gate::default()
+            } else {
+                Gate::closed()
+            };
+            let strict = || Strict::around(script()).gate(&gate);
+            let nodes = (0..busy).map(|n| Node::new(&format!("busy{n}"), strict()));
+            let free = Node::new("free", Strict::around(script()));
+            let (_feeder, feed) = found(nodes.chain([free]));
+            let service = BalanceLayer::p2c().layer(feed);
+            for _ in 0..50 {
+                if broken {
+                    gate.fail_next(usize::MAX);
+                }
+                let start = Instant::now();
+                let call = service.clone().oneshot(request(CallOptions::new()));
+                call.await.unwrap();
+                assert_eq!(start.elapsed(), Duration::ZERO);
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn permits_are_not_hoarded() {
     let permits = Arc::new(Semaphore::new(2));
     let strict = || Strict::around(script()).permits(Arc::clone(&permits));
@@ -273,7 +393,7 @@ async fn one_can_wait_until_an_endpoint_is_ready() {
 
 #[test]
 fn outside_of_a_runtime_a_call_is_an_error_and_no_panic() {
-    let (_feeder, feed) = feed::<HttpScript>();
+    let (_feeder, feed) = feed::<Node<HttpScript>>();
     let mut service = BalanceLayer::p2c().layer(feed);
     let call = service.call(Request::<String>::default());
     let mut call = tokio_test::task::spawn(call);

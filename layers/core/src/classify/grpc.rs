@@ -6,6 +6,7 @@ use crate::{
 };
 use http::{Extensions, Request, Response, StatusCode, header::CONTENT_TYPE};
 use http_body::Body;
+use std::time::Duration;
 
 /// For gRPC over HTTP/2: the outcome is that of the status, wherever it stands.
 ///
@@ -46,6 +47,13 @@ impl<B: Body> Classify<Response<B>> for Grpc {
 
     fn attach<T: Clone + Send + Sync + 'static>(&self, response: &mut Response<B>, word: T) {
         response.extensions_mut().insert(word);
+    }
+
+    fn pushback(&self, response: &Response<B>) -> Option<Duration> {
+        match grpc::pushback(response.headers())? {
+            grpc::Pushback::After(pushback) => Some(pushback),
+            grpc::Pushback::Never => None,
+        }
     }
 }
 

@@ -43,6 +43,10 @@ impl Bench {
         self.standing.probe(self.now, &self.settings)
     }
 
+    fn respond(&mut self, ticket: Ticket) -> Verdict {
+        self.standing.respond(ticket, self.now)
+    }
+
     fn pass(&mut self, time: Duration) -> Verdict {
         self.now += time;
         self.standing.wake(self.now)
@@ -148,11 +152,10 @@ fn one_probe_goes_and_its_place_is_given_back() {
     assert!(bench.standing.is_out());
     assert_eq!(bench.probe(), None, "one at a time");
     assert_eq!(bench.record_as(probe, Outcome::Cancelled), Verdict::Recover);
-    let silent = bench.probe().unwrap();
+    bench.probe().unwrap();
     assert_eq!(bench.pass(5 * SECOND), Verdict::Recover, "no answer");
-    assert_eq!(bench.record_as(silent, Outcome::Success), Verdict::Stay);
     let stream = bench.probe().unwrap();
-    bench.standing.respond(stream);
+    assert_eq!(bench.respond(stream), Verdict::Stay);
     assert_eq!(bench.pass(5 * SECOND), Verdict::Return, "a stream");
     assert!(bench.standing.is_clean());
 }
@@ -173,4 +176,69 @@ fn what_began_before_an_ejection_counts_no_more() {
         bench.record_as(straggler, Outcome::Failure);
     }
     assert!(bench.standing.is_clean());
+}
+
+#[test]
+fn a_probe_that_answers_late_still_brings_it_back() {
+    for (with_head, again) in [(false, false), (false, true), (true, false), (true, true)] {
+        let mut bench = Bench::new();
+        let straggler = bench.ticket();
+        bench.eject();
+        bench.pass(11 * SECOND);
+        let late = bench.probe().unwrap();
+        assert_eq!(bench.pass(5 * SECOND), Verdict::Recover);
+        if again {
+            bench.probe().unwrap();
+        }
+        let nothing = [
+            bench.record_as(late, Outcome::Failure),
+            bench.record_as(late, Outcome::Cancelled),
+            bench.record_as(straggler, Outcome::Success),
+            bench.respond(straggler),
+        ];
+        assert_eq!(nothing, [Verdict::Stay; 4]);
+        let verdict = if with_head {
+            bench.respond(late)
+        } else {
+            bench.record_as(late, Outcome::Success)
+        };
+        assert_eq!(verdict, Verdict::Return);
+        assert!(bench.standing.is_serving());
+    }
+}
+
+#[test]
+fn a_probe_from_before_the_next_ejection_counts_no_more() {
+    let mut bench = Bench::new();
+    bench.eject();
+    bench.pass(11 * SECOND);
+    let old = bench.probe().unwrap();
+    bench.pass(5 * SECOND);
+    let failed = bench.probe().unwrap();
+    assert_eq!(bench.record_as(failed, Outcome::Failure), Verdict::Eject);
+    bench.eject();
+    assert_eq!(bench.record_as(old, Outcome::Success), Verdict::Stay);
+    bench.pass(30 * SECOND);
+    assert_eq!(bench.record_as(old, Outcome::Success), Verdict::Stay);
+    bench.probe().unwrap();
+    assert_eq!(bench.respond(old), Verdict::Stay);
+    assert_eq!(bench.record_as(old, Outcome::Success), Verdict::Stay);
+}
+
+#[test]
+fn no_setting_is_too_long() {
+    let mut bench = Bench::new();
+    let settings = bench.settings.probe_timeout(Duration::MAX).unwrap();
+    bench.settings = settings.ejection(SECOND, Duration::MAX).unwrap();
+    for _ in 0..2 {
+        bench.standing.eject(bench.now, 1.0, &bench.settings);
+        assert_eq!(bench.pass(3 * SECOND), Verdict::Recover);
+        let probe = bench.probe().unwrap();
+        assert_eq!(bench.pass(1_000_000 * SECOND), Verdict::Stay);
+        bench.record_as(probe, Outcome::Failure);
+    }
+    let settings = bench.settings.ejection(Duration::MAX, Duration::MAX);
+    bench.settings = settings.unwrap();
+    bench.standing.eject(bench.now, 1.0, &bench.settings);
+    assert_eq!(bench.pass(1_000_000 * SECOND), Verdict::Stay);
 }

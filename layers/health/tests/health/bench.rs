@@ -87,11 +87,12 @@ pub(crate) fn layer() -> HealthLayer<ByResult> {
         .dice(Dice::seeded(1))
 }
 
-/// Answers 0 with an answer, 1 with an error, 2 never.
+/// Answers 0 with an answer, 1 with an error, 2 never, 6 with an answer after 6 seconds.
 pub(crate) fn answers() -> Answers {
     Script::by(|_, request: &u32| match request {
         0 => Step::answer(0),
         1 => Step::fail_with("no"),
+        6 => Step::answer(6).after(Duration::from_secs(6)),
         _ => Step::never(),
     })
 }

@@ -105,6 +105,39 @@ async fn no_more_than_half_are_out_and_never_the_only_one() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn those_who_cannot_be_called_anyway_count_as_out() {
+    let gone = [
+        (Reporter::Connection, State::Down, State::Ready),
+        (Reporter::Connection, State::Connecting, State::Ready),
+        (Reporter::Registry, State::Draining, State::Ready),
+        (Reporter::Connection, State::Idle, State::Ejected),
+    ];
+    for (reporter, said, expected) in gone {
+        let all = endpoints(4).await;
+        all[..2]
+            .iter()
+            .for_each(|one| one.availability().report(reporter, said));
+        fail(&all[2], 5).await;
+        assert_eq!(state(&all[2]), expected, "two others are {said:?}");
+    }
+    let all = endpoints(4).await;
+    all[0]
+        .availability()
+        .report(Reporter::Connection, State::Down);
+    fail(&all[1], 5).await;
+    assert_eq!(state(&all[1]), State::Ejected, "two of four");
+    fail(&all[2], 5).await;
+    assert_eq!(state(&all[2]), State::Ready);
+
+    let all = endpoints(2).await;
+    let availability = all[0].availability();
+    availability.report(Reporter::Connection, State::Down);
+    fail(&all[0], 5).await;
+    let of_health = availability.reported(Reporter::Health);
+    assert_eq!(of_health, State::Ejected, "nobody stands in its own way");
+}
+
+#[tokio::test(start_paused = true)]
 async fn services_and_layer_values_are_told_apart_and_clones_are_not() {
     let layer = layer();
     let connector = layer.layer(Connector(answers()));

