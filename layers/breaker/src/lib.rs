@@ -15,7 +15,7 @@
 //! | **Readiness** | the inner service's, whatever the state; nothing is taken; one that fails is a failure that the next call tells |
 //! | **Clones** | share one circuit, and so do all services that one layer value wraps; [`isolated`](BreakerLayer::isolated) makes another |
 //! | **Dropped futures** | count for nothing, unless their deadline had passed: that is a failure; a probe gives its place back |
-//! | **Errors it adds** | [`Open`]: UNAVAILABLE, with the time until the next probe; [`Unready`]: UNAVAILABLE, for an inner service whose readiness failed |
+//! | **Errors it adds** | [`Open`]: UNAVAILABLE, with the time until the next probe; [`Unready`](ziggurat_core::Unready): UNAVAILABLE, for an inner service whose readiness failed |
 //! | **Place it** | outside retry, so that an open circuit costs none and a call counts once; outside the deadline, so that a timeout counts |
 //!
 //! A result that was admitted in an earlier state never moves the present one. Overload and calls
@@ -66,7 +66,7 @@ mod window;
 mod word;
 
 pub use self::{
-    error::{Open, Unready},
+    error::Open,
     future::ResponseFuture,
     handle::{Handle, State},
     layer::BreakerLayer,

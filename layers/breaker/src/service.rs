@@ -1,12 +1,12 @@
 //! The service behind a circuit.
 
-use crate::{Handle, Permit, ResponseFuture, Unready, permit::Shared};
+use crate::{Handle, Permit, ResponseFuture, permit::Shared};
 use std::{
     sync::Arc,
     task::{Context, Poll, ready},
 };
 use tower_service::Service;
-use ziggurat_core::{BoxError, Carry, Classify, Grpc, Recorder};
+use ziggurat_core::{BoxError, Carry, Classify, Grpc, Recorder, Unready};
 
 /// A service behind a circuit; clones share the circuit. See the [crate](crate) for the rules.
 #[derive(Debug)]

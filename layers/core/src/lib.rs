@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | [`Outcome`], [`Record`], [`Recorder`], [`expire`] | how a call ended, told once | breaker, health, balance, retry |
 //! | [`Classify`], [`Carry`] | where an outcome is read from, where words are carried | every layer that looks into a call |
-//! | [`Rejection`], [`Code`], [`Sent`] | why a call was not answered, and how far it got | every layer that adds an error |
+//! | [`Rejection`], [`Code`], [`Sent`], [`Unready`] | why a call was not answered, and how far it got | every layer that adds an error |
 //! | [`Deadline`] | when a call must be over | deadline, retry, balance, connect |
 //! | [`CallOptions`] | what the caller wants of this one call | client, deadline, retry, balance |
 //! | [`Attempt`], [`Tried`] | the how-manieth try this is, and where the others went | retry, balance, trace |
@@ -46,6 +46,7 @@ mod record;
 mod rejection;
 mod resolve;
 mod setting;
+mod unready;
 
 pub use self::{
     attempt::{Attempt, Tried},
@@ -65,6 +66,7 @@ pub use self::{
     rejection::{Rejection, Sent},
     resolve::{Change, Changes, Resolve},
     setting::InvalidSetting,
+    unready::Unready,
 };
 
 #[cfg(doctest)]

@@ -15,7 +15,7 @@
 //! | **Readiness** | the inner service's; a permit is taken in `call`, so readiness costs none; one that fails is told by the next call, and costs none |
 //! | **Clones** | share one limit, and so do all services that one layer value wraps; [`isolated`](RateLimitLayer::isolated) makes another |
 //! | **Dropped futures** | give nothing back: the call may have been sent |
-//! | **Errors it adds** | [`Limited`]: RESOURCE_EXHAUSTED, with the time until there is a permit; [`Unready`]: UNAVAILABLE, for an inner service whose readiness failed |
+//! | **Errors it adds** | [`Limited`]: RESOURCE_EXHAUSTED, with the time until there is a permit; [`Unready`](ziggurat_core::Unready): UNAVAILABLE, for an inner service whose readiness failed |
 //! | **Place it** | on a server outside what costs anything; on a client inside retry, so that attempts count |
 //!
 //! In any time `t` no more than `burst + rate * t` calls are admitted: not at the edge of a window,
@@ -55,11 +55,7 @@ mod service;
 mod shared;
 
 pub use self::{
-    error::{Limited, Unready},
-    future::ResponseFuture,
-    layer::RateLimitLayer,
-    observer::Observer,
-    rate::Rate,
+    error::Limited, future::ResponseFuture, layer::RateLimitLayer, observer::Observer, rate::Rate,
     service::RateLimit,
 };
 

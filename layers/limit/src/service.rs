@@ -1,12 +1,12 @@
 //! The service that is called at a rate.
 
-use crate::{ResponseFuture, Unready, shared::Shared};
+use crate::{ResponseFuture, shared::Shared};
 use std::{
     sync::Arc,
     task::{Context, Poll, ready},
 };
 use tower_service::Service;
-use ziggurat_core::{BoxError, clock};
+use ziggurat_core::{BoxError, Unready, clock};
 
 /// A service that is called at a rate; clones share the limit. See the [crate](crate) for the rules.
 #[derive(Debug)]

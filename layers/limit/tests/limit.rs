@@ -13,8 +13,8 @@ use tokio::{sync::Semaphore, time};
 use tokio_test::{assert_pending, assert_ready_ok, task};
 use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt};
 use tower_test::mock;
-use ziggurat_core::{Code, Live, Rejection, Sent, error};
-use ziggurat_limit::{Limited, Observer, Rate, RateLimit, RateLimitLayer, ResponseFuture, Unready};
+use ziggurat_core::{Code, Live, Rejection, Sent, Unready, error};
+use ziggurat_limit::{Limited, Observer, Rate, RateLimit, RateLimitLayer, ResponseFuture};
 use ziggurat_testkit::{
     Counting, Echo, Gate, Strict, assert_clone, assert_send, assert_sync, tonic,
 };

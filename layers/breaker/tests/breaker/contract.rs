@@ -12,8 +12,8 @@ use std::{
 use tokio::{sync::Semaphore, time};
 use tokio_test::{assert_pending, assert_ready_ok, task};
 use tower::{Layer, Service, ServiceBuilder, ServiceExt};
-use ziggurat_breaker::{State, Unready};
-use ziggurat_core::{BoxError, Code, Rejection, Sent, error};
+use ziggurat_breaker::State;
+use ziggurat_core::{BoxError, Code, Rejection, Sent, Unready, error};
 use ziggurat_testkit::{Gate, Script, Scripted, Step, Strict, tonic};
 
 #[tokio::test(start_paused = true)]
