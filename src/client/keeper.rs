@@ -8,8 +8,14 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
-use tokio::{runtime::Handle, task::JoinSet};
-use ziggurat_core::Resolve;
+use tokio::{
+    runtime::Handle,
+    task::{AbortHandle, JoinSet},
+};
+use ziggurat_core::{
+    Resolve,
+    clock::{self, Instant},
+};
 
 /// The channels of one `Ziggurat`.
 pub(super) struct Keeper(Mutex<Kept>);
@@ -23,13 +29,17 @@ pub(super) struct Lease {
 #[derive(Default)]
 struct Kept {
     channels: HashMap<String, Entry>,
-    /// One for each channel that nobody uses, until its time is up; ended with the keeper.
+    /// At most one for each channel, until its time is up; ended with the keeper.
     farewells: JoinSet<()>,
 }
 
 struct Entry {
     shared: Arc<Shared>,
     lease: Weak<Lease>,
+    /// When its last user went, if that was ever.
+    left: Option<Instant>,
+    /// What will forget it; one however often it is used and left.
+    farewell: Option<AbortHandle>,
 }
 
 /// How long a channel that nobody uses is kept.
@@ -57,9 +67,12 @@ impl Keeper {
         if let Some(lease) = known.and_then(|entry| entry.lease.upgrade()) {
             return lease;
         }
-        let shared = match known {
-            Some(entry) => Arc::clone(&entry.shared),
-            None => Arc::new(Shared::new(Arc::clone(resolve), service, settings)),
+        let (shared, farewell) = match known {
+            Some(entry) => (Arc::clone(&entry.shared), entry.farewell.clone()),
+            None => {
+                let shared = Shared::new(Arc::clone(resolve), service, settings);
+                (Arc::new(shared), None)
+            }
         };
         let lease = Arc::new(Lease {
             shared: Arc::clone(&shared),
@@ -68,6 +81,8 @@ impl Keeper {
         let entry = Entry {
             shared,
             lease: Arc::downgrade(&lease),
+            left: None,
+            farewell,
         };
         let before = kept.channels.insert(service.to_owned(), entry);
         // Ends what it held outside of the lock.
@@ -84,33 +99,66 @@ impl Keeper {
     fn left(self: &Arc<Self>, service: &str) {
         let Ok(runtime) = Handle::try_current() else {
             // Nothing of a channel can live without a runtime.
-            return self.forget(service);
+            drop(self.forget(service));
+            return;
         };
-        let (keeper, service) = (Arc::downgrade(self), service.to_owned());
         let mut kept = self.kept();
         while kept.farewells.try_join_next().is_some() {}
-        let farewell = async move {
-            tokio::time::sleep(IDLE).await;
-            if let Some(keeper) = keeper.upgrade() {
-                keeper.forget(&service);
-            }
+        let Kept {
+            channels,
+            farewells,
+        } = &mut *kept;
+        let Some(entry) = channels.get_mut(service) else {
+            return;
         };
-        kept.farewells.spawn_on(farewell, &runtime);
+        entry.left = Some(clock::now());
+        let waits = entry
+            .farewell
+            .as_ref()
+            .is_some_and(|task| !task.is_finished());
+        if !waits {
+            let farewell = say_farewell(Arc::downgrade(self), service.to_owned());
+            entry.farewell = Some(farewells.spawn_on(farewell, &runtime));
+        }
     }
 
-    fn forget(&self, service: &str) {
+    /// When to look again whether the channel can go. `None`: it has gone, or is used.
+    fn part(&self, service: &str) -> Option<Instant> {
         let mut kept = self.kept();
-        let unused = |entry: &Entry| entry.lease.strong_count() == 0;
-        let forgotten = match kept.channels.get(service) {
-            Some(entry) if unused(entry) => kept.channels.remove(service),
-            _ => None,
-        };
-        drop(kept);
-        drop(forgotten);
+        let entry = kept.channels.get_mut(service)?;
+        let due = entry
+            .left
+            .filter(|_| entry.is_unused())
+            .map(|left| left + IDLE);
+        match due {
+            Some(due) if due > clock::now() => return Some(due),
+            Some(_) => {
+                let gone = kept.channels.remove(service);
+                // Ends what it held outside of the lock.
+                drop(kept);
+                drop(gone);
+            }
+            // Whoever leaves it next says farewell anew.
+            None => entry.farewell = None,
+        }
+        None
+    }
+
+    /// Takes out a channel that nobody uses.
+    fn forget(&self, service: &str) -> Option<Entry> {
+        let mut kept = self.kept();
+        let unused = kept.channels.get(service)?.is_unused();
+        unused.then(|| kept.channels.remove(service))?
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entry {
+    fn is_unused(&self) -> bool {
+        self.lease.strong_count() == 0
     }
 }
 
@@ -128,6 +176,18 @@ impl Drop for Lease {
             && !self.shared.is_closed()
         {
             keeper.left(self.shared.service());
+        }
+    }
+}
+
+/// Waits until a channel may go, as often as it was used meanwhile.
+async fn say_farewell(keeper: Weak<Keeper>, service: String) {
+    let mut due = clock::now() + IDLE;
+    loop {
+        tokio::time::sleep_until(due).await;
+        match keeper.upgrade().and_then(|keeper| keeper.part(&service)) {
+            Some(later) => due = later,
+            None => return,
         }
     }
 }
@@ -159,6 +219,19 @@ mod tests {
         drop(used);
         tokio::time::sleep(IDLE * 2).await;
         assert_eq!(first.strong_count(), 0);
+        assert!(keeper.services().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_channel_for_each_request_costs_one_farewell() {
+        let keeper = Keeper::new();
+        for _ in 0..1_000 {
+            drop(lease(&keeper));
+            tokio::time::sleep(IDLE / 500).await;
+        }
+        assert_eq!(keeper.kept().farewells.len(), 1);
+        assert_eq!(keeper.services(), ["echo"]);
+        tokio::time::sleep(IDLE * 2).await;
         assert!(keeper.services().is_empty());
     }
 
