@@ -1,82 +1,189 @@
-//! One set of layers on the way in, around a tonic server and around an axum router.
-//!
-//! Both admit two requests; the third is RESOURCE_EXHAUSTED to a gRPC client and 429 to any other.
+//! A server as one writes it: found by its name, and stopped without a lost call.
 //!
 //! ```text
-//! cargo run --example server
+//! cargo run --features etcd --example server -- --etcd http://127.0.0.1:2379
+//! cargo run --example server        # on a store of its own: calls itself, and ends
 //! ```
+//!
+//! Ctrl-c or SIGTERM takes it out of the registry first, so that nobody new comes, and then waits
+//! until all calls and streams are over; a second one does not wait.
 
-use axum::{Router, routing::get};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
-    task::JoinSet,
+#[path = "shared/cli.rs"]
+mod cli;
+#[path = "shared/stop.rs"]
+mod stop;
+
+use cli::{Problem, Words};
+use std::{net::SocketAddr, num::NonZeroU32, process::ExitCode, time::Duration};
+use stop::Stop;
+use tokio::{net::TcpListener, sync::oneshot, task::JoinSet, time};
+use tonic::{
+    Status,
+    transport::{Server, server::TcpIncoming},
 };
-use tonic::transport::{Endpoint, Server, server::TcpIncoming};
 use tower::ServiceBuilder;
 use ziggurat::{
     answer::AnswerLayer,
+    client::Ziggurat,
+    coord::Registry,
+    core::Instance,
     deadline::DeadlineLayer,
     limit::{Rate, RateLimitLayer},
     trace::TraceLayer,
 };
 use ziggurat_testkit::{EchoClient, EchoHandler, EchoRequest, proto::echo_server::EchoServer};
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+const USAGE: &str = "\
+usage: server [--etcd URL] [--service NAME] [--listen ADDRESS] [--limit N]
+
+  --etcd URL        where to register, several with commas (a registry of its own, and ends)
+  --service NAME    what to be found by (echo)
+  --listen ADDRESS  where clients reach it, with port 0 for any (127.0.0.1:0)
+  --limit N         calls a second that it admits, 1 to 1000000 (10000)";
+
+const LIMIT: NonZeroU32 = NonZeroU32::new(10_000).unwrap();
+
+/// How long calls and streams may take to end once it is told to stop.
+const DRAIN: Duration = Duration::from_secs(30);
+/// How many replies are on their way when the server is told to stop, of 1 KiB each.
+const REPLIES: u32 = 1_000;
+
+struct Args {
+    etcd: Option<String>,
+    service: String,
+    listen: SocketAddr,
+    limit: NonZeroU32,
+}
 
 #[tokio::main]
-async fn main() -> Result<(), BoxError> {
-    let mut servers = JoinSet::new();
-    let grpc = TcpListener::bind("127.0.0.1:0").await?;
-    let http = TcpListener::bind("127.0.0.1:0").await?;
-    let (grpc_address, http_address) = (grpc.local_addr()?, http.local_addr()?);
+async fn main() -> ExitCode {
+    cli::end(run().await, USAGE)
+}
 
-    // The state of a layer belongs to its value: each server here gets a limit of its own.
-    let rate = Rate::per_second(1)?.burst(2)?;
+async fn run() -> Result<bool, Problem> {
+    let args = Args::parse()?;
+    let mut stop = Stop::new()?;
+    let registry = Registry::new(cli::store(args.etcd.as_deref()).await?);
+    let listener = TcpListener::bind(args.listen).await;
+    let listener =
+        listener.map_err(|error| Problem::Failed(format!("--listen {}: {error}", args.listen)))?;
+    let instance = Instance::at(&args.service, listener.local_addr()?)?;
+    let name = instance.id().to_string();
+
     let layers = ServiceBuilder::new()
         .layer(TraceLayer::server())
         .layer(AnswerLayer::new())
         .layer(DeadlineLayer::server())
-        .layer(RateLimitLayer::new(rate));
-    let tonic = Server::builder()
-        .layer(layers)
-        .add_service(EchoServer::new(EchoHandler::new("echo")));
-    servers.spawn(async move {
-        tonic
-            .serve_with_incoming(TcpIncoming::from(grpc))
-            .await
-            .map_err(BoxError::from)
+        .layer(RateLimitLayer::new(Rate::per_second(args.limit.get())?));
+    let (drain, drained) = oneshot::channel::<()>();
+    let echo = EchoServer::new(EchoHandler::new(name.clone()));
+    let mut server = JoinSet::new();
+    server.spawn(async move {
+        let drained = async { drained.await.unwrap_or_default() };
+        let server = Server::builder().layer(layers).add_service(echo);
+        let incoming = TcpIncoming::from(listener);
+        server.serve_with_incoming_shutdown(incoming, drained).await
     });
 
-    let layers = ServiceBuilder::new()
-        .layer(TraceLayer::server())
-        .layer(AnswerLayer::new())
-        .layer(DeadlineLayer::server())
-        .layer(RateLimitLayer::new(rate));
-    let axum = Router::new()
-        .route("/", get(async || "hello\n"))
-        .layer(layers);
-    servers.spawn(async move { axum::serve(http, axum).await.map_err(BoxError::from) });
+    // Found only once it serves. Through an outage this waits, and can be stopped.
+    let registration = tokio::select! {
+        registered = registry.register(instance).into_future() => registered?,
+        () = stop.told() => return Ok(true),
+    };
+    println!("{name} serves {}", args.service);
 
-    let mut client = EchoClient::new(
-        Endpoint::from_shared(format!("http://{grpc_address}"))?
-            .connect()
-            .await?,
-    );
-    for _ in 0..3 {
-        match client.unary(EchoRequest::default()).await {
-            Ok(_) => println!("gRPC: OK"),
-            Err(status) => println!("gRPC: {:?}, {:?}", status.code(), status.metadata()),
+    let (seen, mut told) = oneshot::channel();
+    let mut show = JoinSet::new();
+    if args.etcd.is_none() {
+        show.spawn(call_while_it_stops(registry, args.service, seen));
+    }
+    tokio::select! {
+        () = stop.told() => {}
+        _ = &mut told => {}
+        Some(ended) = server.join_next() => {
+            ended??;
+            return Err(Problem::Failed("the server ended by itself".to_owned()));
         }
     }
-    for _ in 0..3 {
-        let mut socket = TcpStream::connect(http_address).await?;
-        socket
-            .write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
-            .await?;
-        let mut answer = String::new();
-        socket.read_to_string(&mut answer).await?;
-        println!("HTTP: {}", answer.lines().next().unwrap_or_default());
+
+    println!("{name} stops");
+    if let Err(error) = registration.deregister().await {
+        // It is found until its lease runs out, and refuses connections: clients go elsewhere.
+        eprintln!("{name} is still registered: {error}");
     }
-    Ok(())
+    let _it_serves = drain.send(());
+    let drained = tokio::select! {
+        drained = time::timeout(DRAIN, server.join_next()) => drained.ok().flatten(),
+        () = stop.told() => None,
+    };
+    match drained {
+        Some(ended) => ended??,
+        None => return Err(Problem::Failed(format!("{name} cut off its last calls"))),
+    }
+    println!("{name} has ended, and all its calls before it");
+    match show.join_next().await {
+        Some(replies) => {
+            let replies = replies?;
+            let replies = replies.map_err(|status| Problem::Failed(status.message().to_owned()))?;
+            println!("the stream that it stopped in got {replies} of {REPLIES} replies");
+            Ok(replies == REPLIES)
+        }
+        None => Ok(true),
+    }
+}
+
+/// Tells the server to stop in the middle of a stream, and counts the replies to its end.
+async fn call_while_it_stops(
+    registry: Registry,
+    service: String,
+    stop: oneshot::Sender<()>,
+) -> Result<u32, Status> {
+    let ziggurat = Ziggurat::new(registry);
+    let request = EchoRequest {
+        repeat: REPLIES,
+        payload: vec![0; 1 << 10].into(),
+        ..EchoRequest::default()
+    };
+    let mut client = EchoClient::new(ziggurat.channel(&service));
+    let mut replies = client.server_stream(request).await?.into_inner();
+    let mut stop = Some(stop);
+    let mut count = 0;
+    while replies.message().await?.is_some() {
+        count += 1;
+        if let Some(stop) = stop.take() {
+            let _it_waits = stop.send(());
+        }
+    }
+    Ok(count)
+}
+
+// === impl Args ===
+
+impl Args {
+    fn parse() -> Result<Self, Problem> {
+        let mut args = Self {
+            etcd: None,
+            service: "echo".to_owned(),
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            limit: LIMIT,
+        };
+        let mut words = Words::new();
+        while let Some(word) = words.next() {
+            match word.as_str() {
+                "--etcd" => args.etcd = Some(words.value(&word)?),
+                "--service" => args.service = words.value(&word)?,
+                "--listen" => {
+                    let value = words.value(&word)?;
+                    let address = value.parse::<SocketAddr>().ok();
+                    // What is registered has to lead here.
+                    let address = address.filter(|address| !address.ip().is_unspecified());
+                    let takes = "an address that clients can reach, such as 127.0.0.1:0";
+                    args.listen = address.ok_or_else(|| Problem::usage(&word, &value, takes))?;
+                }
+                "--limit" => args.limit = words.number(&word, 1_000_000)?,
+                other => return Err(Problem::unknown(other)),
+            }
+        }
+        Ok(args)
+    }
 }

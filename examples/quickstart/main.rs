@@ -2,24 +2,24 @@
 //!
 //! Starts five real gRPC servers on loopback, registers them in the embedded registry, and calls
 //! them by name through the whole client stack while one is killed, one fails every call, one gets
-//! ten times slower, one stops answering, and a new one joins.
+//! ten times slower, one stops answering, and a new one joins. With the registry on etcd, others
+//! that use it take part: servers are called from here, clients call the servers of here.
 //!
 //! ```text
 //! cargo run --release --example quickstart -- --seconds 20 --rate 500 --json
+//! cargo run --release --features etcd --example quickstart -- --etcd http://127.0.0.1:2379
 //! ```
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "the program ends when its own machine gives no socket"
-)]
-
 mod args;
+#[path = "../shared/cli.rs"]
+mod cli;
 mod load;
 mod scene;
 mod screen;
 mod tally;
 
 use args::Args;
+use cli::Problem;
 use scene::Scene;
 use screen::Screen;
 use std::{process::ExitCode, sync::Arc, time::Duration};
@@ -27,22 +27,18 @@ use tally::Tally;
 use tokio::time::Instant;
 use ziggurat::{client::Ziggurat, coord::Registry};
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
-
 #[tokio::main]
-async fn main() -> Result<ExitCode, BoxError> {
-    let args = match Args::parse() {
-        Ok(args) => args,
-        Err(problem) => {
-            eprintln!("{problem}\n\n{}", args::USAGE);
-            return Ok(ExitCode::from(2));
-        }
-    };
-    let registry = Registry::memory();
-    let mut scene = Scene::open(&registry).await?;
+async fn main() -> ExitCode {
+    cli::end(run().await, args::USAGE)
+}
+
+async fn run() -> Result<bool, Problem> {
+    let args = Args::parse()?;
+    let registry = Registry::new(cli::store(args.etcd.as_deref()).await?);
+    let mut scene = Scene::open(registry.clone(), args.etcd.is_some()).await?;
 
     // This is all that a client needs: the name of the service.
-    let ziggurat = Ziggurat::new(registry.clone());
+    let ziggurat = Ziggurat::new(registry);
     let channel = ziggurat.channel(scene::SERVICE);
     channel.connect().await?;
 
@@ -60,7 +56,7 @@ async fn main() -> Result<ExitCode, BoxError> {
             _ = ticks.tick() => {
                 let elapsed = begin.elapsed();
                 let share = elapsed.as_secs_f64() / args.seconds.as_secs_f64();
-                for news in scene.play(&registry, share).await? {
+                for news in scene.play(share).await? {
                     screen.say(elapsed, &news);
                 }
                 screen.show(elapsed, &channel.endpoints(), &tally);
@@ -74,9 +70,6 @@ async fn main() -> Result<ExitCode, BoxError> {
         println!("{}", summary.json());
     }
     channel.close().await;
-    Ok(if summary.failed() == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    scene.close().await;
+    Ok(summary.failed() == 0)
 }

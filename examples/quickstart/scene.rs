@@ -1,9 +1,12 @@
 //! The servers, and what happens to them.
 
-use crate::BoxError;
+use crate::cli::Problem;
+use futures_util::future;
 use std::time::Duration;
-use ziggurat::coord::{Registration, Registry};
-use ziggurat::core::Instance;
+use ziggurat::{
+    coord::{Registration, Registry},
+    core::Instance,
+};
 use ziggurat_testkit::{Behaviour, EchoServer, tonic::Code};
 
 pub(crate) const SERVICE: &str = "echo";
@@ -13,6 +16,9 @@ const LATENCY: Duration = Duration::from_millis(2);
 
 /// The servers, and what is still to happen to them.
 pub(crate) struct Scene {
+    registry: Registry,
+    /// What the names of the servers begin with.
+    prefix: String,
     servers: Vec<EchoServer>,
     // A crashed server deregisters nothing, so the registry goes on believing in it.
     registrations: Vec<Registration>,
@@ -41,36 +47,46 @@ const ACTS: [(f64, Act); 5] = [
 // === impl Scene ===
 
 impl Scene {
-    /// Starts five servers and registers them.
-    pub(crate) async fn open(registry: &Registry) -> Result<Self, BoxError> {
+    /// Starts five servers and registers them; where others do as well, by names of their own.
+    pub(crate) async fn open(registry: Registry, shared: bool) -> Result<Self, Problem> {
         let mut acts = Vec::from(ACTS).into_iter();
+        let prefix = if shared {
+            format!("{SERVICE}-{}", std::process::id())
+        } else {
+            SERVICE.to_owned()
+        };
         let mut scene = Self {
+            registry,
+            prefix,
             servers: Vec::new(),
             registrations: Vec::new(),
             next: acts.next(),
             acts,
         };
         for _ in 0..5 {
-            scene.join(registry).await?;
+            scene.join().await?;
         }
         Ok(scene)
     }
 
     /// Lets happen what is due at this share of the time, and tells of it.
-    pub(crate) async fn play(
-        &mut self,
-        registry: &Registry,
-        share: f64,
-    ) -> Result<Vec<String>, BoxError> {
+    pub(crate) async fn play(&mut self, share: f64) -> Result<Vec<String>, Problem> {
         let mut news = Vec::new();
         while let Some((_, act)) = self.next.take_if(|(due, _)| *due <= share) {
-            news.push(self.act(registry, act).await?);
+            news.push(self.act(act).await?);
             self.next = self.acts.next();
         }
         Ok(news)
     }
 
-    async fn act(&mut self, registry: &Registry, act: Act) -> Result<String, BoxError> {
+    /// Takes all servers out of the registry.
+    pub(crate) async fn close(self) {
+        let gone = self.registrations.into_iter().map(Registration::deregister);
+        // An entry that cannot be deleted now goes with its lease.
+        let _gone = future::join_all(gone).await;
+    }
+
+    async fn act(&mut self, act: Act) -> Result<String, Problem> {
         Ok(match act {
             Act::Kill => {
                 self.servers[0].kill().await;
@@ -90,20 +106,21 @@ impl Scene {
                 format!("{} stops answering", self.servers[3].name())
             }
             Act::Join => {
-                self.join(registry).await?;
+                self.join().await?;
                 format!("{} joins", self.servers[self.servers.len() - 1].name())
             }
         })
     }
 
-    async fn join(&mut self, registry: &Registry) -> Result<(), BoxError> {
-        let name = format!("{SERVICE}-{}", self.servers.len() + 1);
+    async fn join(&mut self) -> Result<(), Problem> {
+        let name = format!("{}-{}", self.prefix, self.servers.len() + 1);
         let server = EchoServer::setup().name(&name).start().await;
         server.latency(LATENCY);
         let address = server.address();
         let host = address.ip().to_string();
         let instance = Instance::new(SERVICE, &name, &host, address.port())?;
-        self.registrations.push(registry.register(instance).await?);
+        let registration = self.registry.register(instance).await?;
+        self.registrations.push(registration);
         self.servers.push(server);
         Ok(())
     }

@@ -86,14 +86,14 @@ fn table(endpoints: &[EndpointView], tally: &Tally) -> String {
     let mut text = String::new();
     let _ = writeln!(
         text,
-        "{:<10} {:<11} {:>7} {:>9} {:>9} {:>9} {:>10}",
+        "{:<16} {:<11} {:>7} {:>9} {:>9} {:>9} {:>10}",
         "endpoint", "state", "share", "p50 ms", "p99 ms", "in flight", "failures"
     );
     for endpoint in endpoints {
         let (share, p50, p99) = tally.of(endpoint.id().as_str()).unwrap_or_default();
         let _ = writeln!(
             text,
-            "{:<10} {:<11} {:>6.1}% {:>9.1} {:>9.1} {:>9} {:>10}",
+            "{:<16} {:<11} {:>6.1}% {:>9.1} {:>9.1} {:>9} {:>10}",
             endpoint.id().as_str(),
             format!("{:?}", endpoint.state()),
             share * 100.0,
