@@ -6,8 +6,12 @@ mod etcd {
     mod cases;
     mod conformance;
     mod connecting;
+    mod load;
+    mod program;
+    mod programs;
     mod registry;
     mod secure;
+    mod story;
     #[path = "../coord/support.rs"]
     #[allow(dead_code, reason = "the embedded store needs more of it")]
     mod support;
