@@ -69,7 +69,16 @@ impl Problem {
 
 impl<E: Error> From<E> for Problem {
     fn from(error: E) -> Self {
-        Self::Failed(error.to_string())
+        let mut why = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            let text = cause.to_string();
+            if !why.contains(&text) {
+                why = format!("{why}: {text}");
+            }
+            source = cause.source();
+        }
+        Self::Failed(why)
     }
 }
 

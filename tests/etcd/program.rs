@@ -68,15 +68,22 @@ impl Program {
 }
 
 /// Runs an example to its end: the exit code, and what it printed and complained about.
-pub(super) async fn run(name: &str, args: &[&str]) -> (Option<i32>, String, String) {
-    let ended = time::timeout(LONG, command(name, args).output());
-    let output = ended.await.expect("it ends").unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (
-        output.status.code(),
-        text(output.stdout),
-        text(output.stderr),
-    )
+pub(super) fn run(
+    name: &str,
+    args: &[&str],
+) -> impl Future<Output = (Option<i32>, String, String)> + use<> {
+    // Now, as nobody's time may run out while it is built.
+    let mut command = command(name, args);
+    async move {
+        let ended = time::timeout(LONG, command.output()).await;
+        let output = ended.expect("it ends").unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (
+            output.status.code(),
+            text(output.stdout),
+            text(output.stderr),
+        )
+    }
 }
 
 fn command(name: &str, args: &[&str]) -> Command {

@@ -9,9 +9,48 @@ use ziggurat::{
     client::{RequestExt, Ziggurat},
     coord::{EtcdSettings, EtcdStore, Range, Registry, Store},
 };
-use ziggurat_testkit::{EchoClient, EchoRequest, Etcd, RefusingAddress, tonic::Request};
+use ziggurat_testkit::{
+    EchoClient, EchoReply, EchoRequest, Etcd, RefusingAddress,
+    tonic::{Request, Streaming},
+};
+
+/// A call that goes on for as long as the test wants.
+struct Stream {
+    say: mpsc::Sender<EchoRequest>,
+    replies: Streaming<EchoReply>,
+}
 
 const LONG: Duration = Duration::from_secs(60);
+
+// === impl Stream ===
+
+impl Stream {
+    /// Finds a server by its name, and hears from it.
+    async fn open(store: &Arc<EtcdStore>) -> Self {
+        let ziggurat = Ziggurat::new(Registry::new(Arc::clone(store) as _));
+        let (say, said) = mpsc::channel(1);
+        let said = stream::unfold(said, |mut said| async move {
+            let next = said.recv().await?;
+            Some((next, said))
+        });
+        say.send(EchoRequest::default()).await.unwrap();
+        let call = Request::new(said).with_timeout(LONG);
+        let replies = EchoClient::new(ziggurat.channel("echo")).bidi(call).await;
+        let mut replies = replies.unwrap().into_inner();
+        assert!(replies.message().await.unwrap().is_some());
+        Self { say, replies }
+    }
+
+    async fn echo(&mut self, repeat: u32) {
+        let request = EchoRequest {
+            repeat,
+            ..EchoRequest::default()
+        };
+        self.say.send(request).await.unwrap();
+        let reply = self.replies.message().await.unwrap().unwrap();
+        assert_eq!(reply.repeat, repeat);
+    }
+}
 
 async fn store(etcd: &Etcd) -> Arc<EtcdStore> {
     let settings = EtcdSettings::new([etcd.url()]).unwrap();
@@ -67,25 +106,7 @@ async fn a_server_that_is_told_to_stop_finishes_its_streams() {
     let etcd = Etcd::start().await;
     let store = store(&etcd).await;
     let (mut server, _) = server(&etcd.url()).await;
-    let ziggurat = Ziggurat::new(Registry::new(Arc::clone(&store) as _));
-    let mut client = EchoClient::new(ziggurat.channel("echo"));
-    let (say, said) = mpsc::channel::<EchoRequest>(1);
-    let said = stream::unfold(said, |mut said| async move {
-        let next = said.recv().await?;
-        Some((next, said))
-    });
-    let speak = async |place| {
-        let request = EchoRequest {
-            repeat: place,
-            ..EchoRequest::default()
-        };
-        say.send(request).await.unwrap();
-        place
-    };
-    let first = speak(1).await;
-    let call = Request::new(said).with_timeout(LONG);
-    let mut replies = client.bidi(call).await.unwrap().into_inner();
-    assert_eq!(replies.message().await.unwrap().unwrap().repeat, first);
+    let mut stream = Stream::open(&store).await;
 
     server.tell("-TERM");
     let gone = async {
@@ -96,13 +117,35 @@ async fn a_server_that_is_told_to_stop_finishes_its_streams() {
     time::timeout(LONG, gone).await.unwrap();
     server.says(&[" stops"]).await;
     for place in 2..10 {
-        let next = speak(place).await;
-        assert_eq!(replies.message().await.unwrap().unwrap().repeat, next);
+        stream.echo(place).await;
     }
     assert!(server.runs(), "it waits for its stream");
+    let Stream { say, mut replies } = stream;
     drop(say);
     assert_eq!(replies.message().await.unwrap(), None);
     assert_eq!(server.ends().await.0, Some(0));
+}
+
+#[tokio::test]
+async fn a_server_that_is_told_twice_waits_for_nobody() {
+    let etcd = Etcd::start().await;
+    let (mut server, _) = server(&etcd.url()).await;
+    let _open = Stream::open(&store(&etcd).await).await;
+    server.tell("-TERM");
+    server.says(&[" stops"]).await;
+    server.tell("-TERM");
+    assert_eq!(server.ends().await.0, Some(1));
+}
+
+#[tokio::test]
+async fn a_server_stops_in_order_though_etcd_is_away() {
+    let mut etcd = Etcd::start().await;
+    let (server, _) = server(&etcd.url()).await;
+    etcd.kill();
+    server.tell("-TERM");
+    let (code, last) = server.ends().await;
+    assert_eq!(code, Some(0));
+    assert!(last.contains("all its calls before it"), "{last}");
 }
 
 #[tokio::test]
@@ -126,12 +169,13 @@ async fn the_quick_start_shares_its_registry_and_leaves_nothing_behind() {
     let etcd = Etcd::start().await;
     let (store, url) = (store(&etcd).await, etcd.url());
     let args = ["--etcd", &url, "--seconds", "5", "--rate", "100", "--json"];
+    let quickstart = run("quickstart", &args);
     let watched = async {
         while keys(&store).await.len() < 6 {
             time::sleep(Duration::from_millis(20)).await;
         }
     };
-    let story = async { tokio::join!(run("quickstart", &args), watched) };
+    let story = async { tokio::join!(quickstart, watched) };
     let ((code, said, errors), ()) = time::timeout(LONG, story).await.unwrap();
     assert_eq!(code, Some(0), "{said}{errors}");
     let report: Value = serde_json::from_str(said.lines().last().unwrap()).unwrap();
