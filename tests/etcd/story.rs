@@ -8,7 +8,7 @@ use ziggurat::{
     coord::{EtcdSettings, EtcdStore, Registration, Registry},
     core::Instance,
 };
-use ziggurat_testkit::{Behaviour, EchoServer, Etcd, tonic::Code};
+use ziggurat_testkit::{Behaviour, EchoServer, Etcd, Proxy, tonic::Code};
 
 const MS: Duration = Duration::from_millis(1);
 const LONG: Duration = Duration::from_secs(60);
@@ -96,9 +96,43 @@ async fn without_etcd_calls_go_on_and_the_restarted_one_is_picked_up() {
             .await
             .unwrap();
     }
-    let all = here.list("echo").await.unwrap();
-    assert_eq!(all.len(), 5, "{all:?}");
+    listed(&here, 5).await;
     let tally = load.end().await;
     assert_eq!(tally.failed, [""; 0], "{:?}", tally.answered);
     assert_ne!(tally.fewest, 0);
+}
+
+#[tokio::test]
+async fn leases_that_run_out_while_their_servers_live_empty_nothing() {
+    let ttl = Duration::from_secs(2);
+    let etcd = Etcd::start().await;
+    let proxy = Proxy::start(etcd.address()).await;
+    let (there, here) = (registry(proxy.url()).await, registry(etcd.url()).await);
+    let mut servers = Vec::new();
+    for name in ["a", "b", "c"] {
+        servers.push(join(&there, name, ttl).await);
+    }
+    let load = Load::start(Ziggurat::new(here.clone()).channel("echo")).await;
+    load.until(|tally| tally.answered.len() == 3).await;
+
+    // Only the servers lose sight of etcd, so everybody else is told that they are gone.
+    proxy.lose(true);
+    listed(&here, 0).await;
+    load.more(100).await;
+    proxy.lose(false);
+    listed(&here, 3).await;
+    load.more(100).await;
+    let tally = load.end().await;
+    assert_eq!(tally.failed, [""; 0], "{:?}", tally.answered);
+    assert_ne!(tally.fewest, 0);
+}
+
+/// Waits until so many are registered.
+async fn listed(registry: &Registry, count: usize) {
+    let listing = async {
+        while registry.list("echo").await.unwrap().len() != count {
+            time::sleep(20 * MS).await;
+        }
+    };
+    time::timeout(LONG, listing).await.unwrap();
 }
