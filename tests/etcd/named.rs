@@ -1,0 +1,72 @@
+//! A service on etcd that is called by its name.
+
+use super::follower::{LONG, store};
+use std::time::Duration;
+use tokio::time::{self, Instant};
+use ziggurat::{
+    client::Ziggurat,
+    coord::{Registration, Registry},
+};
+use ziggurat_core::Instance;
+use ziggurat_testkit::{EchoClient, EchoRequest, EchoServer, Etcd, tonic::Request};
+
+async fn join(registry: &Registry, name: &str) -> (EchoServer, Registration) {
+    let server = EchoServer::setup().name(name).start().await;
+    let (ip, port) = (server.address().ip().to_string(), server.address().port());
+    let instance = Instance::new("echo", name, &ip, port).unwrap();
+    let registration = registry.register(instance).await.unwrap();
+    (server, registration)
+}
+
+#[tokio::test]
+async fn a_fourth_server_is_called_within_two_seconds_and_one_that_leaves_costs_no_call() {
+    let etcd = Etcd::start().await;
+    let servers = Registry::new(store(etcd.url()).await as _);
+    let mut there = Vec::new();
+    for name in ["a", "b", "c"] {
+        there.push(join(&servers, name).await);
+    }
+    let clients = Registry::new(store(etcd.url()).await as _);
+    let mut client = EchoClient::new(Ziggurat::new(clients).channel("echo"));
+    let mut call = async || {
+        let request = Request::new(EchoRequest::default());
+        let answer = time::timeout(LONG, client.unary(request)).await.unwrap();
+        answer.unwrap().into_inner().server
+    };
+    for _ in 0..30 {
+        call().await;
+    }
+    let begun = Instant::now();
+    there.push(join(&servers, "d").await);
+    while call().await != "d" {
+        time::sleep(Duration::from_millis(1)).await;
+    }
+    println!("called after {:?}", begun.elapsed());
+    assert!(
+        begun.elapsed() <= Duration::from_secs(2),
+        "{:?}",
+        begun.elapsed()
+    );
+
+    // All but one leave at once, in order, and are let go of though it is most of them.
+    let last = there.split_off(3);
+    let mut left = Vec::new();
+    for (server, registration) in there {
+        registration.deregister().await.unwrap();
+        left.push(server);
+    }
+    let begun = Instant::now();
+    for server in &left {
+        server.until(|counts| counts.connections == 0).await;
+    }
+    println!("let go of after {:?}", begun.elapsed());
+    assert!(
+        begun.elapsed() <= Duration::from_secs(5),
+        "held: {:?}",
+        begun.elapsed()
+    );
+    for _ in 0..30 {
+        assert_eq!(call().await, "d");
+    }
+    drop(last);
+}
