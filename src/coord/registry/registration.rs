@@ -8,7 +8,7 @@ use super::{
 use crate::coord::store::{LeaseId, StoreError};
 use futures_core::future::BoxFuture;
 use std::{future::IntoFuture, sync::Arc, time::Duration};
-use tokio::{runtime::Handle, sync::watch, task::JoinSet};
+use tokio::{runtime::Handle, sync::watch, task::JoinSet, time};
 use ziggurat_core::Instance;
 
 /// A registration to come: await it.
@@ -61,6 +61,8 @@ pub(super) struct Status {
     pub(super) refused: Option<StoreError>,
 }
 
+/// A goodbye is a courtesy: the end of the lease must not wait longer for it.
+const GOODBYE: Duration = Duration::from_secs(2);
 /// The seeds' time to live; three renewals may fail before it is over.
 const TTL: Duration = Duration::from_secs(30);
 
@@ -148,7 +150,7 @@ impl Registration {
         }
         if let Some(goodbye) = self.lot.goodbye(lease) {
             // In vain, it is one that vanished.
-            let _said = limited(self.lot.store().txn(goodbye)).await;
+            let _said = time::timeout(GOODBYE, self.lot.store().txn(goodbye)).await;
         }
         match limited(self.lot.store().revoke(lease)).await {
             Ok(()) | Err(StoreError::LeaseNotFound { .. }) => {
