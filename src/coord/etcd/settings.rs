@@ -126,7 +126,8 @@ impl EtcdSettings {
 
     /// How long to leave a member alone before it is tried again, when no other one answers.
     ///
-    /// It goes on for ever.
+    /// It goes on for ever. A question whose [time for a try](Self::try_timeout) is over before that
+    /// is answered by what was wrong last, so the delays are to be below it.
     #[must_use]
     pub const fn reconnect(mut self, backoff: Backoff) -> Self {
         self.reconnect = backoff;
