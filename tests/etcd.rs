@@ -2,14 +2,21 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod etcd {
+    mod auth;
     #[path = "../coord/cases.rs"]
     mod cases;
     mod conformance;
     mod connecting;
+    mod follower;
+    mod herd;
+    #[cfg(feature = "client")]
+    mod named;
+    mod numbers;
     mod load;
     mod program;
     mod programs;
     mod registry;
+    mod restored;
     mod secure;
     mod story;
     #[path = "../coord/support.rs"]

@@ -9,5 +9,6 @@ mod failing;
 mod house;
 mod membership;
 mod on_a_server;
+mod sharing;
 mod storeys;
 mod tower_balance;

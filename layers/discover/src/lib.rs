@@ -19,6 +19,10 @@
 //! weight is told by inserting the same endpoint once more. One that went is marked as draining and
 //! taken back at once; calls that it has go on.
 //!
+//! An instance that says goodbye ([`Change::Left`](ziggurat_core::Change::Left)) is gone at once,
+//! however many do; only those who vanish are held. Whoever looks at instances without connecting
+//! to them has the same by a [`Guard`] around the source, which also says when a set is stale.
+//!
 //! | | |
 //! |---|---|
 //! | Readiness | It is a stream. It honours the connector's readiness; up to 64 connectors run at once. |
@@ -76,6 +80,7 @@
 
 mod discovered;
 mod endpoints;
+mod guard;
 mod layer;
 mod members;
 mod observer;
@@ -88,6 +93,7 @@ mod succession;
 pub use self::{
     discovered::Discovered,
     endpoints::Endpoints,
+    guard::{Guard, Guarded, Heard, Stale},
     layer::DiscoverLayer,
     observer::Observer,
     sources::{Fixed, Watched},

@@ -10,6 +10,8 @@ mod changing;
 mod connecting;
 #[path = "discover/diff.rs"]
 mod diff;
+#[path = "discover/guard.rs"]
+mod guard;
 #[path = "discover/support.rs"]
 mod support;
 #[path = "discover/trouble.rs"]
