@@ -12,7 +12,7 @@ use ziggurat_retry as retry;
 
 /// What holds for the channels to a service.
 ///
-/// Everything but the connection may be a [`Live`] value, which changes under running channels.
+/// Everything but the connection and what is asked of it may be a [`Live`] value, which changes under running channels.
 ///
 /// # Defaults
 ///
@@ -26,6 +26,7 @@ pub struct ChannelSettings {
     pub(super) retry: Live<retry::Settings>,
     pub(super) balance: Live<balance::Settings>,
     pub(super) health: Live<health::Settings>,
+    pub(super) active_health: Option<health::active::Settings>,
     pub(super) connect: connect::Settings,
     pub(super) authority: Option<Authority>,
     pub(super) user_agent: Option<HeaderValue>,
@@ -54,6 +55,7 @@ impl ChannelSettings {
             retry: retry::Settings::default().enforce_deadline(false).into(),
             balance: balance::Settings::default().into(),
             health: health::Settings::default().into(),
+            active_health: None,
             connect: connect::Settings::default(),
             authority: None,
             user_agent: None,
@@ -92,6 +94,13 @@ impl ChannelSettings {
     #[must_use]
     pub fn health(mut self, settings: impl Into<Live<health::Settings>>) -> Self {
         self.health = settings.into();
+        self
+    }
+
+    /// Asks each endpoint how it does, by `grpc.health.v1`; by default nobody is asked.
+    #[must_use]
+    pub fn active_health(mut self, settings: health::active::Settings) -> Self {
+        self.active_health = Some(settings);
         self
     }
 

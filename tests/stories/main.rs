@@ -6,6 +6,7 @@ mod by_hand;
 mod by_name;
 mod errors;
 mod failing;
+mod health;
 mod house;
 mod membership;
 mod on_a_server;

@@ -1,9 +1,12 @@
 //! What watches one endpoint: all calls to it, through all of its clones.
 
 use crate::{
+    counts::Counts,
     group::{Group, lock},
+    outliers::Detection,
     policy::{Standing, Ticket, Verdict},
     seat::Seat,
+    sweep::spawn,
 };
 use std::{
     fmt,
@@ -22,6 +25,7 @@ use ziggurat_core::{
 pub(crate) struct Judge {
     /// What calls read without the lock: the generation, and two bits. Written under the lock.
     word: AtomicU64,
+    counts: Counts,
     /// Endpoints of this name that are in use: a new one, and one that is being drained.
     present: AtomicUsize,
     state: Mutex<Inner>,
@@ -49,6 +53,7 @@ impl Judge {
     pub(crate) fn new(id: EndpointId, group: Arc<Group>) -> Arc<Self> {
         Arc::new(Self {
             word: AtomicU64::new(0),
+            counts: Counts::default(),
             present: AtomicUsize::new(0),
             state: Mutex::new(Inner {
                 standing: Standing::new(),
@@ -59,6 +64,10 @@ impl Judge {
             group,
             runtime: Handle::try_current().ok(),
         })
+    }
+
+    pub(crate) const fn counts(&self) -> &Counts {
+        &self.counts
     }
 
     pub(crate) fn is_present(&self) -> bool {
@@ -131,6 +140,9 @@ impl Judge {
         if is_late && (well || !outcome.is_success()) {
             return;
         }
+        if well {
+            self.count(outcome);
+        }
         let nothing_new = match outcome {
             outcome if outcome.is_failure() => false,
             outcome if outcome.is_success() => word & NOT_CLEAN == 0,
@@ -145,6 +157,38 @@ impl Judge {
         let mut inner = lock(&self.state);
         let verdict = inner.standing.record(ticket, outcome, now, &settings);
         self.carry_out(verdict, &mut inner, now);
+    }
+
+    /// It is an outlier among its like.
+    pub(crate) fn condemn(self: &Arc<Self>, detection: Detection, now: Instant) {
+        let mut inner = lock(&self.state);
+        // Who went since, by itself or as another kind of outlier, does not go twice.
+        if inner.standing.is_serving() {
+            let service = self.group.service();
+            tracing::warn!(service, endpoint = %self.id, ?detection, "endpoint is an outlier");
+            self.eject(&mut inner, now);
+        }
+    }
+
+    /// It is an outlier, and chance lets it stay.
+    pub(crate) fn pardon(&self, detection: Detection) {
+        let service = self.group.service();
+        tracing::warn!(service, endpoint = %self.id, ?detection, "endpoint is an outlier, and stays");
+        if let Some(observer) = &self.group.observer {
+            observer.pardoned(service, &self.id, detection);
+        }
+    }
+
+    /// Counts a call for the comparison with others; one write, if anybody compares.
+    fn count(self: &Arc<Self>, outcome: Outcome) {
+        let counting = self.group.sweep.is_counting();
+        if outcome.is_failure() {
+            if counting || self.group.begin_to_count(self.runtime.as_ref()) {
+                self.counts.failure();
+            }
+        } else if counting && outcome.is_success() {
+            self.counts.success();
+        }
     }
 
     fn wake(self: &Arc<Self>) {
@@ -222,20 +266,15 @@ impl Judge {
 
     /// Wakes the standing at `at`, on the runtime where the endpoint was made or on this one.
     fn timer(self: &Arc<Self>, at: Instant) -> Option<JoinSet<()>> {
-        let runtimes = [self.runtime.clone(), Handle::try_current().ok()];
-        runtimes.into_iter().flatten().find_map(|runtime| {
+        spawn(self.runtime.as_ref(), || {
             // Weak: an endpoint that nobody has needs no waking, and its timer ends with it.
             let judge = Arc::downgrade(self);
-            let wake = async move {
+            async move {
                 tokio::time::sleep_until(at).await;
                 if let Some(judge) = judge.upgrade() {
                     judge.wake();
                 }
-            };
-            let mut timer = JoinSet::new();
-            timer.spawn_on(wake, &runtime);
-            // A runtime that has been shut down ends its tasks before they start.
-            timer.try_join_next().is_none().then_some(timer)
+            }
         })
     }
 }

@@ -175,7 +175,7 @@ impl Standing {
     pub(crate) fn eject(&mut self, now: Instant, luck: f64, settings: &Settings) -> Duration {
         let well = self.returned_at.map(|at| now.saturating_duration_since(at));
         // As in gRFC A50, where each interval without an ejection takes one off.
-        let forgiven = well.map_or(0, |well| well.div_duration_f64(settings.base) as u32);
+        let forgiven = well.map_or(0, |well| well.div_duration_f64(settings.interval) as u32);
         self.ejections = self.ejections.saturating_sub(forgiven).saturating_add(1);
         self.returned_at = None;
         self.probed_since = None;
