@@ -1,12 +1,13 @@
 //! What may be set for the channels to a service.
 
 use http::{HeaderValue, uri::Authority};
-use std::time::Duration;
+use std::{num::NonZeroUsize, time::Duration};
 use ziggurat_balance as balance;
 use ziggurat_breaker as breaker;
 use ziggurat_connect as connect;
 use ziggurat_core::{InvalidSetting, Live};
 use ziggurat_deadline as deadline;
+use ziggurat_discover::Feedback;
 use ziggurat_health as health;
 use ziggurat_retry as retry;
 
@@ -28,6 +29,8 @@ pub struct ChannelSettings {
     pub(super) health: Live<health::Settings>,
     pub(super) active_health: Option<health::active::Settings>,
     pub(super) connect: connect::Settings,
+    pub(super) subset: Option<NonZeroUsize>,
+    pub(super) feedback: Option<Feedback>,
     pub(super) authority: Option<Authority>,
     pub(super) user_agent: Option<HeaderValue>,
 }
@@ -57,6 +60,8 @@ impl ChannelSettings {
             health: health::Settings::default().into(),
             active_health: None,
             connect: connect::Settings::default(),
+            subset: None,
+            feedback: None,
             authority: None,
             user_agent: None,
         }
@@ -108,6 +113,20 @@ impl ChannelSettings {
     #[must_use]
     pub fn connect(mut self, settings: connect::Settings) -> Self {
         self.connect = settings;
+        self
+    }
+
+    /// Connects to so many instances at most, of more to a random choice; by default to 32.
+    #[must_use]
+    pub const fn subset(mut self, most: NonZeroUsize) -> Self {
+        self.subset = Some(most);
+        self
+    }
+
+    /// Tells `feedback` how the endpoints do: zones and DNS want to know.
+    #[must_use]
+    pub fn feedback(mut self, feedback: Feedback) -> Self {
+        self.feedback = Some(feedback);
         self
     }
 

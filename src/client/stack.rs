@@ -39,9 +39,16 @@ pub(super) fn stack(
     if let Some(user_agent) = settings.user_agent.clone() {
         connector = connector.user_agent(user_agent);
     }
+    let mut discover = DiscoverLayer::new(resolve, service);
+    if let Some(most) = settings.subset {
+        discover = discover.subset(most);
+    }
+    if let Some(feedback) = settings.feedback.clone() {
+        discover = discover.feedback(feedback);
+    }
     let pick = ServiceBuilder::new()
         .layer(BalanceLayer::p2c().settings(settings.balance.clone()))
-        .layer(DiscoverLayer::new(resolve, service))
+        .layer(discover)
         // Around the connector: every endpoint that it makes is watched, whoever calls it.
         .layer(HealthLayer::new(settings.health.clone()))
         // Inside of the watch over calls: what is asked here is none of them.

@@ -19,6 +19,9 @@
 //! weight is told by inserting the same endpoint once more. One that went is marked as draining and
 //! taken back at once; calls that it has go on.
 //!
+//! What the source says can be narrowed before, by a condition, to a zone, or to one client's share:
+//! see [`ResolveExt`].
+//!
 //! | | |
 //! |---|---|
 //! | Readiness | It is a stream. It honours the connector's readiness; up to 64 connectors run at once. |
@@ -74,23 +77,37 @@
 //! # }
 //! ```
 
+mod adapted;
+mod aperture;
+mod chain;
 mod discovered;
+#[cfg(feature = "dns")]
+pub mod dns;
 mod endpoints;
+mod feedback;
 mod layer;
 mod members;
 mod observer;
+mod only;
 mod roster;
 mod source;
 mod sources;
 mod subset;
 mod succession;
+mod zones;
 
 pub use self::{
+    adapted::{Adapted, Choose, Instances},
+    aperture::{Aperture, DeterministicAperture},
+    chain::ResolveExt,
     discovered::Discovered,
     endpoints::Endpoints,
+    feedback::Feedback,
     layer::DiscoverLayer,
     observer::Observer,
+    only::Only,
     sources::{Fixed, Watched},
+    zones::Zones,
 };
 
 #[cfg(doctest)]
