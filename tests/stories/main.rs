@@ -4,6 +4,7 @@
 
 mod by_hand;
 mod by_name;
+mod crowd;
 mod errors;
 mod failing;
 mod health;
