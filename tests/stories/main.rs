@@ -13,3 +13,4 @@ mod membership;
 mod on_a_server;
 mod storeys;
 mod tower_balance;
+mod zones;

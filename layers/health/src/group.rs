@@ -83,17 +83,15 @@ impl Group {
         judge
     }
 
-    /// Those in use that are not ejected, ordered by name so that a seed repeats.
-    pub(crate) fn serving(&self) -> Vec<Arc<Judge>> {
+    /// Those in use, ordered by name so that a seed repeats.
+    pub(crate) fn present(&self) -> Vec<Arc<Judge>> {
         let judges = lock(&self.judges);
         let known = judges
             .iter()
             .filter_map(|(id, judge)| Some((id, judge.upgrade()?)));
-        let mut serving: Vec<_> = known
-            .filter(|(_, judge)| judge.is_present() && judge.is_serving())
-            .collect();
-        serving.sort_by_key(|(id, _)| *id);
-        serving.into_iter().map(|(_, judge)| judge).collect()
+        let mut present: Vec<_> = known.filter(|(_, judge)| judge.is_present()).collect();
+        present.sort_by_key(|(id, _)| *id);
+        present.into_iter().map(|(_, judge)| judge).collect()
     }
 
     /// Calls `eject` if `id` may be out, too. Nobody else is ejected meanwhile.

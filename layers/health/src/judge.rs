@@ -1,9 +1,10 @@
 //! What watches one endpoint: all calls to it, through all of its clones.
 
+mod compared;
+
 use crate::{
     counts::Counts,
     group::{Group, lock},
-    outliers::Detection,
     policy::{Standing, Ticket, Verdict},
     seat::Seat,
     sweep::spawn,
@@ -157,38 +158,6 @@ impl Judge {
         let mut inner = lock(&self.state);
         let verdict = inner.standing.record(ticket, outcome, now, &settings);
         self.carry_out(verdict, &mut inner, now);
-    }
-
-    /// It is an outlier among its like.
-    pub(crate) fn condemn(self: &Arc<Self>, detection: Detection, now: Instant) {
-        let mut inner = lock(&self.state);
-        // Who went since, by itself or as another kind of outlier, does not go twice.
-        if inner.standing.is_serving() {
-            let service = self.group.service();
-            tracing::warn!(service, endpoint = %self.id, ?detection, "endpoint is an outlier");
-            self.eject(&mut inner, now);
-        }
-    }
-
-    /// It is an outlier, and chance lets it stay.
-    pub(crate) fn pardon(&self, detection: Detection) {
-        let service = self.group.service();
-        tracing::warn!(service, endpoint = %self.id, ?detection, "endpoint is an outlier, and stays");
-        if let Some(observer) = &self.group.observer {
-            observer.pardoned(service, &self.id, detection);
-        }
-    }
-
-    /// Counts a call for the comparison with others; one write, if anybody compares.
-    fn count(self: &Arc<Self>, outcome: Outcome) {
-        let counting = self.group.sweep.is_counting();
-        if outcome.is_failure() {
-            if counting || self.group.begin_to_count(self.runtime.as_ref()) {
-                self.counts.failure();
-            }
-        } else if counting && outcome.is_success() {
-            self.counts.success();
-        }
     }
 
     fn wake(self: &Arc<Self>) {

@@ -197,6 +197,14 @@ impl Standing {
         self.phase = Phase::fresh();
     }
 
+    /// Nobody is to be ejected any more.
+    pub(crate) fn release(&mut self, now: Instant) -> Verdict {
+        match self.phase {
+            Phase::Serving { .. } => Verdict::Stay,
+            _ => self.come_back(now),
+        }
+    }
+
     /// Time has passed.
     pub(crate) fn wake(&mut self, now: Instant) -> Verdict {
         match self.phase {

@@ -164,6 +164,11 @@ impl Settings {
         self
     }
 
+    /// Is nobody ejected for anything?
+    pub(crate) const fn ejects_nobody(&self) -> bool {
+        self.failures == 0 && self.timeouts == 0 && !self.detects_outliers()
+    }
+
     pub(crate) const fn detects_outliers(&self) -> bool {
         self.success_rate.is_some() || self.failure_percentage.is_some()
     }

@@ -68,7 +68,13 @@ impl Group {
     /// An interval is over. Does another begin?
     fn sweep(&self) -> bool {
         let settings = self.settings.get();
-        let judges = self.serving();
+        let mut judges = self.present();
+        if settings.ejects_nobody() {
+            // As gRFC A50 has it.
+            let now = clock::now();
+            judges.iter().for_each(|judge| judge.release(now));
+        }
+        judges.retain(|judge| judge.is_serving());
         let tallies: Vec<_> = judges.iter().map(|judge| judge.counts().take()).collect();
         if !settings.detects_outliers() {
             let _timer = lock(&self.sweep.timer);

@@ -161,6 +161,14 @@ async fn a_live_setting_begins_and_ends_the_comparison() {
     round(&all, &[100, 0, 0, 0, 0]).await;
     pass(11).await;
     assert_eq!(out(&all), [0]);
+    setter.set(off);
+    pass(11).await;
+    assert_eq!(
+        out(&all),
+        [0; 0],
+        "before its time, as nobody is ejected any more"
+    );
+    assert_eq!(metrics.num_alive_tasks(), 0);
 }
 
 #[tokio::test(start_paused = true)]
