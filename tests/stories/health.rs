@@ -35,7 +35,9 @@ async fn telling(name: &str) -> (EchoServer, HealthReporter) {
 }
 
 fn settings() -> ChannelSettings {
-    ChannelSettings::new().active_health(active::Settings::new().service("echo"))
+    let active = active::Settings::new().service("echo");
+    let active = active.interval(Duration::from_millis(50)).unwrap();
+    ChannelSettings::new().active_health(active)
 }
 
 fn channel(house: &House) -> Channel {
