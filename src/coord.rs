@@ -20,6 +20,8 @@
 //! | Who keeps an entry alive? | its [`Registration`]: a lease, renewed every third of its time |
 //! | What if the lease is lost? | it registers again, for ever, with growing and jittered delays |
 //! | What if the store is gone? | followers keep what they know, and catch up without a gap |
+//! | What if all leases run out at once? | whoever is guarded holds on for 10 s, and knows it; a goodbye is heard at once |
+//! | What if the store is restored from a backup? | it is noticed, and read anew |
 //! | What does a follower cost? | one watch a name and process, however many follow |
 //! | Who holds a lock, leads, has an id? | whose key was made first; it is told when it may be no more, before anybody else is |
 //! | What if an entry is nonsense? | it is skipped, counted and logged; the others stand |
@@ -43,7 +45,7 @@
 //! assert_eq!(instances[0].authority(), "127.0.0.1:8080");
 //!
 //! registration.deregister().await?;
-//! assert!(matches!(changes.next().await, Some(Ok(Change::Remove(_)))));
+//! assert!(matches!(changes.next().await, Some(Ok(Change::Left(_)))));
 //! # Ok(())
 //! # }
 //! ```
@@ -60,6 +62,7 @@ mod loader;
 mod lock;
 mod memory;
 mod name;
+mod page;
 mod queue;
 mod registry;
 mod session;
@@ -98,3 +101,5 @@ pub use self::{
     },
     wall_clock::{SystemClock, WallClock},
 };
+/// What the registry says, guarded against sets that are suddenly empty: see [`Registry::watch`].
+pub use ziggurat_discover::{Guard, Guarded, Heard, Stale};

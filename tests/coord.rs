@@ -8,10 +8,13 @@ mod coord {
     mod conformance;
     mod election;
     mod instance_ids;
+    mod leaving;
     mod loader;
     mod lock;
     mod memory;
     mod model;
+    mod outage;
+    mod paging;
     mod registration;
     mod resolve;
     mod session;

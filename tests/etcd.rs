@@ -2,11 +2,18 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod etcd {
+    mod auth;
     #[path = "../coord/cases.rs"]
     mod cases;
     mod conformance;
     mod connecting;
+    mod follower;
+    mod herd;
+    #[cfg(feature = "client")]
+    mod named;
+    mod numbers;
     mod registry;
+    mod restored;
     mod secure;
     #[path = "../coord/support.rs"]
     #[allow(dead_code, reason = "the embedded store needs more of it")]

@@ -22,6 +22,7 @@ use super::{
     ask::limited,
     follow::Follow,
     memory::MemoryStore,
+    page,
     store::{Compare, Delete, KeyValue, Keys, OpResponse, Put, Range, Store, StoreError, Txn},
 };
 use std::sync::Arc;
@@ -226,7 +227,7 @@ impl ConfigCenter {
     /// As [`get`](Self::get).
     pub async fn list(&self, prefix: &str) -> Result<Vec<String>, ConfigError> {
         let range = Range::prefix(self.keyspace.prefix(prefix)?).keys_only();
-        let found = limited(self.store.range(range)).await?;
+        let found = page::all(&*self.store, range).await?;
         let keys = found
             .kvs
             .iter()

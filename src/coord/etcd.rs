@@ -5,6 +5,7 @@ mod endpoint;
 mod explain;
 mod farewell;
 mod fault;
+mod generations;
 mod member;
 mod namespace;
 mod request;
@@ -43,6 +44,7 @@ use std::{sync::Arc, time::Duration};
 /// | a watch breaks or falls silent | resumes it after the last revision, with another member |
 /// | a member has lost its leader | does not believe it, and leaves it |
 /// | what a watch needs is compacted | [`WatchError::Compacted`](super::WatchError::Compacted) |
+/// | another cluster answers, or one that was restored from a backup | counts a [generation](Store::generation), and ends its watches by [`WatchError::Replaced`](super::WatchError::Replaced) |
 /// | the cluster forgot who we are | signs in again, once a question |
 ///
 /// A question is asked again, of another member, only if that cannot do anything twice: reads,
@@ -131,6 +133,7 @@ impl Store for EtcdStore {
             } else {
                 Ask::READ
             };
+            let since = self.cluster.generations().since();
             let asked = self.cluster.ask(ask, |client| {
                 let (key, options) = request::range(&range, &self.namespace);
                 let client = client.kv_client();
@@ -138,7 +141,15 @@ impl Store for EtcdStore {
                 async move { client.get(key, Some(options)).await }
             });
             match asked.await {
-                Ok(answer) => response::range(answer.0, &self.namespace),
+                Ok(answer) => {
+                    let (known, header) = (self.cluster.generations(), answer.0.header.as_ref());
+                    if range.serializable {
+                        known.hear(header);
+                    } else {
+                        known.hear_linearizable(header, since);
+                    }
+                    response::range(answer.0, &self.namespace)
+                }
                 Err(cause) => Err(self.explain_range(cause, range.revision).await),
             }
         })
@@ -147,6 +158,7 @@ impl Store for EtcdStore {
     fn txn(&self, txn: Txn) -> StoreFuture<'_, TxnResponse> {
         Self::boxed(async move {
             check::sense(&txn)?;
+            let since = self.cluster.generations().since();
             let asked = self.cluster.ask(Ask::CHANGE, |client| {
                 let request = request::txn(&txn, &self.namespace);
                 let client = client.kv_client();
@@ -154,7 +166,11 @@ impl Store for EtcdStore {
                 async move { client.txn(request).await }
             });
             match asked.await {
-                Ok(answer) => response::txn(answer.0, &self.namespace),
+                Ok(answer) => {
+                    let (known, header) = (self.cluster.generations(), answer.0.header.as_ref());
+                    known.hear_linearizable(header, since);
+                    response::txn(answer.0, &self.namespace)
+                }
                 Err(cause) => Err(self.explain_txn(cause, &txn).await),
             }
         })
@@ -214,7 +230,14 @@ impl Store for EtcdStore {
     }
 
     fn abandon(&self, lease: LeaseId) {
-        self.farewell.say(&self.cluster, lease);
+        self.farewell.say(&self.cluster, None, lease);
+    }
+
+    fn abandon_with(&self, last: Txn, lease: LeaseId) {
+        // What could not be asked is left out, as what is not answered.
+        let last = check::sense(&last).is_ok().then_some(last);
+        let last = last.map(|last| request::txn(&last, &self.namespace));
+        self.farewell.say(&self.cluster, last, lease);
     }
 
     fn time_to_live(&self, lease: LeaseId) -> StoreFuture<'_, LeaseStatus> {
@@ -234,6 +257,10 @@ impl Store for EtcdStore {
                 Err(cause) => Err(cause.into_store()),
             }
         })
+    }
+
+    fn generation(&self) -> u64 {
+        self.cluster.generations().since().generation()
     }
 
     fn watch(&self, watch: Watch) -> WatchStream {

@@ -12,6 +12,7 @@
 
 use super::{
     ask::{limited, retry},
+    page,
     store::{
         Keys, Range, RangeResponse, Store, StoreError, Watch, WatchBatch, WatchError, WatchStream,
     },
@@ -32,6 +33,8 @@ pub(super) struct Follow {
     state: State,
     /// The first revision that was not told of yet.
     next: i64,
+    /// The generation of the store that was read.
+    generation: u64,
     failures: u32,
     /// When the store may be asked again.
     pause: Option<Instant>,
@@ -60,6 +63,9 @@ enum State {
 /// A watch that held this long was a good one: what comes next is a new trouble.
 const SETTLED: Duration = Duration::from_secs(10);
 
+/// So many failures lead to the longest of delays.
+const SPREAD: u32 = 5;
+
 // === impl Follow ===
 
 impl Follow {
@@ -71,6 +77,7 @@ impl Follow {
             dice,
             state: State::List,
             next: 0,
+            generation: 0,
             failures: 0,
             pause: None,
         }
@@ -82,10 +89,7 @@ impl Follow {
             self.pause().await;
             let news = match &mut self.state {
                 State::List => Some(self.list().await),
-                State::Watch => {
-                    self.watch();
-                    None
-                }
+                State::Watch => self.watch(),
                 State::Watching(batches, since) => {
                     let (batch, since) = (batches.next().await, *since);
                     self.hear(batch, since)
@@ -100,8 +104,9 @@ impl Follow {
 
     /// Reads everything anew.
     async fn list(&mut self) -> News {
+        self.generation = self.store.generation();
         let range = Range::new(self.keys.clone());
-        match limited(self.store.range(range)).await {
+        match page::all(&*self.store, range).await {
             Ok(found) => {
                 self.failures = 0;
                 self.next = found.revision + 1;
@@ -112,9 +117,16 @@ impl Follow {
         }
     }
 
-    fn watch(&mut self) {
+    fn watch(&mut self) -> Option<News> {
         let watch = Watch::new(self.keys.clone()).from(self.next).progress();
-        self.state = State::Watching(self.store.watch(watch), clock::now());
+        let batches = self.store.watch(watch);
+        // Asked after the watch was made, which belongs to no generation later than this.
+        if self.store.generation() == self.generation {
+            self.state = State::Watching(batches, clock::now());
+        } else {
+            self.start_over();
+        }
+        None
     }
 
     fn hear(
@@ -129,6 +141,10 @@ impl Follow {
                 return Some(News::Changes(batch));
             }
             Some(Err(WatchError::Broken(error))) => error,
+            Some(Err(WatchError::Replaced)) => {
+                self.start_over();
+                return None;
+            }
             Some(Err(gone)) => {
                 tracing::info!(keys = ?self.keys, next = self.next, %gone, "keys are read anew");
                 self.state = State::List;
@@ -150,14 +166,21 @@ impl Follow {
             Ok(found) => found.revision,
             Err(error) => return Some(self.trouble(error)),
         };
-        if revision + 1 < self.next {
-            let (keys, next) = (&self.keys, self.next);
-            tracing::warn!(?keys, next, revision, "the store went back in time");
-            self.state = State::List;
+        if revision + 1 < self.next || self.store.generation() != self.generation {
+            self.start_over();
             return None;
         }
         self.state = State::Watch;
         Some(News::Back)
+    }
+
+    /// It is another store, or went back: what it has is read anew, after a while, since everybody
+    /// else does so as well, and members of two clusters may be taking turns.
+    fn start_over(&mut self) {
+        let (keys, next) = (&self.keys, self.next);
+        tracing::warn!(?keys, next, "the store is another one, keys are read anew");
+        self.state = State::List;
+        self.pause = Some(clock::now() + retry().delay(SPREAD, &self.dice));
     }
 
     /// After a while the store is asked again.

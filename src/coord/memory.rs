@@ -158,6 +158,17 @@ impl Store for MemoryStore {
         }
     }
 
+    fn abandon_with(&self, last: Txn, lease: LeaseId) {
+        let said = self.0.with(clock::now(), |inner| {
+            inner.check_available()?;
+            inner.state.txn(last)
+        });
+        if let Err(error) = said {
+            tracing::debug!(%error, "left without a word");
+        }
+        self.abandon(lease);
+    }
+
     fn time_to_live(&self, lease: LeaseId) -> StoreFuture<'_, LeaseStatus> {
         self.call(move |state, now| state.leases.status(lease, now))
     }

@@ -2,6 +2,7 @@
 
 mod feed;
 mod follower;
+mod goodbyes;
 mod keeper;
 mod layout;
 mod registration;
@@ -11,6 +12,7 @@ use self::{feed::Feed, layout::Entry};
 use super::{
     ask::{limited, retry},
     memory::MemoryStore,
+    page,
     store::{KeyValue, Range, Store, StoreError},
 };
 use futures_util::StreamExt;
@@ -23,6 +25,7 @@ use std::{
     },
 };
 use ziggurat_core::{Changes, Dice, Instance, Resolve};
+use ziggurat_discover::{Guard, Guarded};
 
 pub use self::{
     layout::KeyLayout,
@@ -115,17 +118,31 @@ impl Registry {
     /// [`StoreError::InvalidArgument`] if `service` is no name, and what the store answers.
     pub async fn list(&self, service: &str) -> Result<Vec<Instance>, StoreError> {
         let prefix = self.layout.prefix(service)?;
-        let found = limited(self.store.range(Range::prefix(prefix))).await?;
+        let found = page::all(&*self.store, Range::prefix(prefix)).await?;
         let instances = found
             .kvs
             .iter()
             .filter_map(|kv| match self.read(service, kv) {
                 Entry::Instance(instance) => Some(instance),
-                Entry::Bad(_) | Entry::Foreign => None,
+                Entry::Left | Entry::Bad(_) | Entry::Foreign => None,
             });
         let mut instances: Vec<_> = instances.collect();
         instances.sort_by(|a, b| a.id().cmp(b.id()));
         Ok(instances)
+    }
+
+    /// Follows the instances of `service`: all there are first, then what changes.
+    ///
+    /// What was heard stands while the store is away, and is marked as stale. A set that is emptied
+    /// or shrinks to a fifth at once, as when leases run out while the store changes its leader, is
+    /// held for 10 s, and marked as stale; an instance that [deregisters](Registration::deregister)
+    /// is gone at once, even the only one. [`Guard`] has the same for another time. All who follow
+    /// one name share one watch of the store, this way or by [`resolve`](Resolve::resolve).
+    ///
+    /// It begins when it is polled, on a tokio runtime; what is no name of a service is
+    /// [trouble](ziggurat_discover::Stale::Trouble), and the end.
+    pub fn watch(&self, service: &str) -> Guarded {
+        Guard::new(self.clone()).watch(service)
     }
 
     /// How many entries were skipped so far because they made no sense, at each time of reading.
@@ -161,6 +178,9 @@ impl Registry {
     }
 }
 
+/// As the store says it: whoever vanishes is gone, and whoever follows decides what to believe.
+///
+/// The layer `discover` does that, and a [`Guard`] for others, as in [`Registry::watch`].
 impl Resolve for Registry {
     fn resolve(&self, service: &str) -> Changes {
         resolver::follow(self.clone(), service.to_owned()).boxed()

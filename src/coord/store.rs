@@ -68,15 +68,32 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// end of the lease's time does.
     fn abandon(&self, lease: LeaseId);
 
+    /// As [`abandon`](Self::abandon), but with a last word: a transaction that is done before, if
+    /// that can be had as cheaply. The lease is ended whatever becomes of it.
+    fn abandon_with(&self, last: Txn, lease: LeaseId) {
+        let _unsaid = last;
+        self.abandon(lease);
+    }
+
     /// What is left of a lease, and the keys attached to it.
     fn time_to_live(&self, lease: LeaseId) -> StoreFuture<'_, LeaseStatus>;
 
     /// Delivers every change to the watched keys once, in the order of revisions.
     ///
     /// A revision is never split over two batches. The stream ends after its first error; to go on,
-    /// watch from the revision of the last batch + 1, or after [`WatchError::Compacted`] read the
-    /// keys again and watch from that answer's revision + 1.
+    /// watch from the revision of the last batch + 1, or after [`WatchError::Compacted`] and
+    /// [`WatchError::Replaced`] read the keys again and watch from that answer's revision + 1. A
+    /// watch belongs to the [generation](Self::generation) in which it was made.
     fn watch(&self, watch: Watch) -> WatchStream;
+
+    /// How often this has turned out to be another store than before: another cluster under the
+    /// same addresses, or one that was restored from a backup and went back.
+    ///
+    /// What was read in one generation says nothing about the next, nor do its revisions. Take the
+    /// number before a question: an answer that belongs to a later generation has raised it.
+    fn generation(&self) -> u64 {
+        0
+    }
 
     /// Writes one key.
     fn put(&self, put: Put) -> StoreFuture<'_, PutResponse> {

@@ -251,6 +251,67 @@ pub(super) async fn a_lease_that_is_gone_is_named(store: AnyStore) {
     assert_eq!(LeaseId::NONE, LeaseId::default());
 }
 
+pub(super) async fn a_lease_that_is_abandoned_ends_after_its_last_word_if_there_is_any(
+    store: AnyStore,
+) {
+    let from = revision(&*store).await + 1;
+    let lease = store.grant(TTL).await.unwrap().id;
+    let put = |value: &'static str| Put::new("f/a", value).lease(lease);
+    store.put(put("here")).await.unwrap();
+    // Not all stores have the time for it; then it ends without a word.
+    store.abandon_with(Txn::new().then([put("bye")]), lease);
+    let mut watch = store.watch(Watch::new(Keys::one("f/a")).from(from));
+    let mut seen = Vec::new();
+    while seen
+        .last()
+        .is_none_or(|last: &String| !last.starts_with('-'))
+    {
+        let events = next(&mut watch).await.events.into_iter();
+        seen.extend(events.map(|event| match event.kind {
+            EventKind::Put => format!("+{}", event.kv.value.escape_ascii()),
+            EventKind::Delete => "-".to_owned(),
+        }));
+    }
+    assert!(
+        seen == ["+here", "+bye", "-"] || seen == ["+here", "-"],
+        "{seen:?}"
+    );
+    let gone = store.time_to_live(lease).await;
+    assert_eq!(gone, Err(StoreError::LeaseNotFound { lease }));
+}
+
+pub(super) async fn pages_at_one_revision_are_what_was_there_then(store: AnyStore) {
+    for key in ["g/a", "g/b", "g/c", "g/d", "g/e"] {
+        put(&*store, key, "1").await;
+    }
+    let mut next = Range::prefix("g/").limit(2);
+    let mut seen = Vec::new();
+    loop {
+        let page = store.range(next.clone()).await.unwrap();
+        assert_eq!(page.more, seen.len() + page.kvs.len() < 5);
+        if next.revision == 0 {
+            next = next.at(page.revision);
+            // None of this was there then, and what was there then still was.
+            put(&*store, "g/bb", "2").await;
+            store.delete(Delete::one("g/d")).await.unwrap();
+        }
+        seen.extend(page.kvs.into_iter().map(|kv| kv.key));
+        if !page.more {
+            break;
+        }
+        let after = [&seen[seen.len() - 1][..], b"\0"].concat();
+        next.keys = Keys::between(after, "g0");
+    }
+    assert_eq!(seen, ["g/a", "g/b", "g/c", "g/d", "g/e"]);
+    // Of the present, too, and of keys alone.
+    let page = store
+        .range(Range::prefix("g/").limit(3).keys_only())
+        .await
+        .unwrap();
+    assert_eq!((page.kvs.len(), page.more, page.count), (3, true, 5));
+    assert!(page.kvs.iter().all(|kv| kv.value.is_empty()));
+}
+
 pub(super) async fn what_makes_no_sense_is_refused(store: AnyStore) {
     let start = revision(&*store).await;
     let invalid = |error| matches!(error, StoreError::InvalidArgument { field: "key", .. });
@@ -293,6 +354,8 @@ macro_rules! for_each_case {
             a_lease_kept_alive_stays,
             a_lease_revoked_takes_its_keys_at_one_revision,
             a_lease_that_is_gone_is_named,
+            a_lease_that_is_abandoned_ends_after_its_last_word_if_there_is_any,
+            pages_at_one_revision_are_what_was_there_then,
             what_makes_no_sense_is_refused,
             an_answer_not_awaited_does_nothing,
         }

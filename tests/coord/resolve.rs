@@ -39,7 +39,8 @@ impl Belief {
                     "an unchanged instance was told again"
                 );
             }
-            Change::Remove(id) => {
+            Change::Current => {}
+            Change::Remove(id) | Change::Left(id) => {
                 assert!(self.0.remove(id.as_str()).is_some(), "{id} was not there");
             }
             other => panic!("{other:?}"),
@@ -74,6 +75,8 @@ async fn quiet(changes: &mut Changes) -> Vec<String> {
             Ok(Change::All(all)) => format!("={}", all.len()),
             Ok(Change::Put(one)) => format!("+{}:{}", one.id(), one.port()),
             Ok(Change::Remove(id)) => format!("-{id}"),
+            Ok(Change::Left(id)) => format!("bye {id}"),
+            Ok(Change::Current) => ".".to_owned(),
             Ok(other) => panic!("{other:?}"),
             Err(_) => "!".to_owned(),
         });
@@ -186,7 +189,7 @@ async fn the_last_known_instances_outlive_an_outage() {
 
     // A watch that breaks in peace is trouble for a moment, though nothing changes after it.
     spy.store.break_watches();
-    assert_eq!(quiet(&mut changes).await, ["!"]);
+    assert_eq!(quiet(&mut changes).await, ["!", "."]);
     assert_eq!(quiet(&mut registry.resolve("echo")).await, ["=2"]);
 }
 
@@ -267,6 +270,23 @@ async fn a_store_restored_from_a_backup_is_read_anew() {
     store.restored.store(true, SeqCst);
     store.before.break_watches();
     assert_eq!(quiet(&mut changes).await, ["!", "+b:1", "-a"]);
+    put(&store.after, "echo/c", &entry(1)).await;
+    assert_eq!(quiet(&mut changes).await, ["+c:1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_store_with_more_revisions_is_read_anew_as_well() {
+    let store = Arc::new(Restored::default());
+    store.counts.store(true, SeqCst);
+    put(&store.before, "echo/a", &entry(1)).await;
+    let mut changes = Registry::new(Arc::clone(&store) as _).resolve("echo");
+    assert_eq!(quiet(&mut changes).await, ["=1"]);
+    for port in 1..9 {
+        put(&store.after, "echo/b", &entry(port)).await;
+    }
+    store.restored.store(true, SeqCst);
+    store.before.break_watches();
+    assert_eq!(quiet(&mut changes).await, ["!", "+b:8", "-a"]);
     put(&store.after, "echo/c", &entry(1)).await;
     assert_eq!(quiet(&mut changes).await, ["+c:1"]);
 }

@@ -40,6 +40,8 @@ pub(super) struct Restored {
     pub(super) before: MemoryStore,
     pub(super) after: MemoryStore,
     pub(super) restored: AtomicBool,
+    /// Whether it says so.
+    pub(super) counts: AtomicBool,
 }
 
 struct Open(Arc<AtomicUsize>);
@@ -161,6 +163,10 @@ impl Store for Spy {
         self.store.abandon(lease);
     }
 
+    fn abandon_with(&self, last: Txn, lease: LeaseId) {
+        self.store.abandon_with(last, lease);
+    }
+
     fn time_to_live(&self, lease: LeaseId) -> StoreFuture<'_, LeaseStatus> {
         self.pass(self.store.time_to_live(lease))
     }
@@ -227,6 +233,10 @@ impl Store for Restored {
 
     fn time_to_live(&self, lease: LeaseId) -> StoreFuture<'_, LeaseStatus> {
         self.now().time_to_live(lease)
+    }
+
+    fn generation(&self) -> u64 {
+        u64::from(self.counts.load(SeqCst) && self.restored.load(SeqCst))
     }
 
     fn watch(&self, watch: Watch) -> WatchStream {

@@ -4,6 +4,7 @@ use super::support::{collect, next, put, revision};
 use futures_util::StreamExt;
 use std::time::Duration;
 use ziggurat::coord::{EtcdSettings, EtcdStore, Keys, Range, Store, StoreError, Watch, WatchError};
+use ziggurat_core::Backoff;
 use ziggurat_testkit::{Etcd, Proxy};
 
 const MS: Duration = Duration::from_millis(1);
@@ -16,6 +17,9 @@ async fn two_ways() -> (Etcd, EtcdStore, Proxy, EtcdStore) {
         let settings = EtcdSettings::new([url]).unwrap();
         let settings = settings.try_timeout(500 * MS).unwrap();
         let settings = settings.silence(200 * MS).unwrap();
+        // Well below the time of a try: nobody else is to be asked here.
+        let reconnect = Backoff::new(60 * MS, 2.0, 240 * MS).unwrap();
+        let settings = settings.reconnect(reconnect);
         EtcdStore::connect(settings).await.unwrap()
     };
     let direct = store(etcd.url()).await;

@@ -11,6 +11,7 @@ mod health;
 mod house;
 mod membership;
 mod on_a_server;
+mod sharing;
 mod storeys;
 mod tower_balance;
 mod zones;

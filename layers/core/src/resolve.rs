@@ -25,8 +25,15 @@ pub enum Change {
     All(Vec<Arc<Instance>>),
     /// This one came, or is no longer what it was.
     Put(Arc<Instance>),
-    /// This one went.
+    /// This one is no longer there, whatever the reason: it may have left, or whoever speaks for it
+    /// may only be cut off. A guard may doubt it.
     Remove(EndpointId),
+    /// This one left for certain: it said goodbye, or was waited for long enough. Nobody doubts it,
+    /// however many leave so.
+    Left(EndpointId),
+    /// Nothing else changed: the trouble that an error told of is over, and what was said before
+    /// is how it is now. Every other change after an error says that as well.
+    Current,
 }
 
 // === impl Resolve for pointers ===

@@ -2,7 +2,7 @@
 
 use futures_core::Stream;
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     fmt,
     pin::Pin,
     sync::Arc,
@@ -50,6 +50,10 @@ struct Chosen<C> {
     /// `None`: the source has not said anything yet.
     all: Option<Instances>,
     said: Option<Instances>,
+    /// Went for certain since it was last told.
+    left: BTreeSet<EndpointId>,
+    /// Trouble was told; has the source said anything since?
+    trouble: Option<bool>,
     queue: VecDeque<Result<Change, BoxError>>,
 }
 
@@ -84,6 +88,8 @@ impl<R: Resolve, C: Choose> Resolve for Adapted<R, C> {
             choose,
             all: None,
             said: None,
+            left: BTreeSet::new(),
+            trouble: None,
             queue: VecDeque::new(),
         })
     }
@@ -115,6 +121,7 @@ impl<C: Choose> Chosen<C> {
                     // What was said before the trouble is told before it.
                     self.tell();
                     self.queue.push_back(Err(error));
+                    self.trouble = Some(false);
                     return false;
                 }
             }
@@ -123,6 +130,7 @@ impl<C: Choose> Chosen<C> {
     }
 
     fn apply(&mut self, change: Change) -> bool {
+        self.trouble = self.trouble.map(|_| true);
         match (change, &mut self.all) {
             (Change::All(all), mine) => {
                 let by_id = all.into_iter().map(|one| (one.id().clone(), one));
@@ -135,7 +143,12 @@ impl<C: Choose> Chosen<C> {
             (Change::Remove(id), Some(mine)) => {
                 mine.remove(&id);
             }
-            (Change::Remove(_), None) => return false,
+            (Change::Left(id), Some(mine)) => {
+                mine.remove(&id);
+                self.left.insert(id);
+            }
+            (Change::Remove(_) | Change::Left(_), None) => return false,
+            (Change::Current, _) => {}
             // What comes to be known later is none of ours.
             (other, _) => {
                 self.tell();
@@ -152,6 +165,9 @@ impl<C: Choose> Chosen<C> {
             return;
         };
         let chosen = self.choose.choose(all);
+        let left = std::mem::take(&mut self.left);
+        let well = self.trouble == Some(true);
+        self.trouble = self.trouble.filter(|_| !well);
         let Some(said) = &self.said else {
             let all = chosen.values().map(Arc::clone).collect();
             self.queue.push_back(Ok(Change::All(all)));
@@ -164,8 +180,17 @@ impl<C: Choose> Chosen<C> {
             .filter(|(id, one)| said.get(*id) != Some(*one));
         // Those who come first: a set that is replaced as a whole is not empty in between.
         let changes = changed.map(|(_, one)| Change::Put(Arc::clone(one)));
-        let changes = changes.chain(gone.map(|id| Change::Remove(id.clone())));
+        // Who is there and not chosen any more is not missing: nobody is to doubt that.
+        let is_certain = |id: &EndpointId| left.contains(id) || all.contains_key(id);
+        let changes = changes.chain(gone.map(|id| match is_certain(id) {
+            true => Change::Left(id.clone()),
+            false => Change::Remove(id.clone()),
+        }));
+        let before = self.queue.len();
         self.queue.extend(changes.map(Ok));
+        if well && self.queue.len() == before {
+            self.queue.push_back(Ok(Change::Current));
+        }
         self.said = Some(chosen);
     }
 }

@@ -31,7 +31,7 @@ pub struct DiscoverLayer {
 type Filter = dyn Fn(&Instance) -> bool + Send + Sync;
 
 const SUBSET: NonZeroUsize = NonZeroUsize::new(32).unwrap();
-const GRACE: Duration = Duration::from_secs(10);
+pub(crate) const GRACE: Duration = Duration::from_secs(10);
 
 // === impl DiscoverLayer ===
 

@@ -22,6 +22,10 @@
 //! What the source says can be narrowed before, by a condition, to a zone, or to one client's share:
 //! see [`ResolveExt`].
 //!
+//! An instance that says goodbye ([`Change::Left`](ziggurat_core::Change::Left)) is gone at once,
+//! however many do; only those who vanish are held. Whoever looks at instances without connecting
+//! to them has the same by a [`Guard`] around the source, which also says when a set is stale.
+//!
 //! | | |
 //! |---|---|
 //! | Readiness | It is a stream. It honours the connector's readiness; up to 64 connectors run at once. |
@@ -85,6 +89,7 @@ mod discovered;
 pub mod dns;
 mod endpoints;
 mod feedback;
+mod guard;
 mod layer;
 mod members;
 mod observer;
@@ -103,6 +108,7 @@ pub use self::{
     discovered::Discovered,
     endpoints::Endpoints,
     feedback::Feedback,
+    guard::{Guard, Guarded, Heard, Stale},
     layer::DiscoverLayer,
     observer::Observer,
     only::Only,

@@ -65,6 +65,7 @@ impl Members {
             }
             Change::Put(instance) => self.remove(instance.id()),
             Change::Remove(id) => self.remove(&id),
+            Change::Left(id) => self.part(&id),
             // What comes to be known later changes nobody we know.
             _ => {}
         }
@@ -73,7 +74,7 @@ impl Members {
     /// Decides about those who are leaving. The source has nothing more to say for now.
     pub(crate) fn settle(&mut self, now: Instant) -> Settled {
         let is_over = |hold: Instant| hold <= now;
-        if self.leaving.is_empty() || !self.is_suspicious(now) || self.hold.is_some_and(is_over) {
+        if !self.is_suspicious(now) || self.hold.is_some_and(is_over) {
             let waited = self.hold.take().is_some_and(is_over);
             self.leaving.clear();
             self.believe(now, waited);
@@ -112,8 +113,16 @@ impl Members {
         }
     }
 
+    /// It left for certain: at once, and not as one of many who vanish.
+    fn part(&mut self, id: &EndpointId) {
+        let was_said = self.said.remove(id).is_some();
+        if self.leaving.remove(id).is_some() || was_said {
+            self.peak.0 = self.peak.0.saturating_sub(1);
+        }
+    }
+
     fn is_suspicious(&self, now: Instant) -> bool {
-        if self.grace.is_zero() {
+        if self.grace.is_zero() || self.leaving.is_empty() {
             return false;
         }
         let (left, most) = (self.said.len(), self.most(now));

@@ -15,6 +15,8 @@ mod diff;
 #[cfg(feature = "dns")]
 #[path = "discover/dns.rs"]
 mod dns;
+#[path = "discover/guard.rs"]
+mod guard;
 #[path = "discover/support.rs"]
 mod support;
 #[path = "discover/trouble.rs"]

@@ -48,6 +48,30 @@ impl Etcd {
         etcd
     }
 
+    /// As [`start`](Self::start), with more arguments: `--auth-token-ttl=2`.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start).
+    pub async fn start_with(args: &[&str]) -> Self {
+        let mut etcd = Self::prepare("alone", free_address(), free_address(), "");
+        etcd.args.extend(args.iter().map(|arg| (*arg).to_owned()));
+        etcd.restart().await;
+        etcd
+    }
+
+    /// Ends it, forgets what it had stored, and starts it again on the same ports: an empty cluster,
+    /// of another name if `token` is another one.
+    ///
+    /// # Panics
+    /// As [`restart`](Self::restart).
+    pub async fn replace(&mut self, token: &str) {
+        self.kill();
+        let data = self.directory.join("data");
+        fs::remove_dir_all(data).expect("the directory of a test can be written to");
+        self.args.push(format!("--initial-cluster-token={token}"));
+        self.restart().await;
+    }
+
     /// As [`start`](Self::start), but by TLS: it shows this certificate and wants to see one that
     /// `authority` signed, all in PEM.
     ///

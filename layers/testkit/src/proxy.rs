@@ -92,14 +92,14 @@ async fn accept(
             let mut cut = path.clone();
             let begun = cut.borrow().cuts;
             tokio::select! {
-                () = forward(client, target, path) => {}
+                () = forward(client, target, path, begun) => {}
                 _ = cut.wait_for(|path| path.cuts != begun) => {}
             }
         });
     }
 }
 
-async fn forward(client: TcpStream, target: SocketAddr, path: watch::Receiver<Path>) {
+async fn forward(client: TcpStream, target: SocketAddr, path: watch::Receiver<Path>, begun: u64) {
     let mut found = path.clone();
     if found.wait_for(|path| !path.lost).await.is_err() {
         return;
@@ -110,8 +110,8 @@ async fn forward(client: TcpStream, target: SocketAddr, path: watch::Receiver<Pa
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
     tokio::join!(
-        copy(from_client, to_server, path.clone()),
-        copy(from_server, to_client, path),
+        copy(from_client, to_server, path.clone(), begun),
+        copy(from_server, to_client, path, begun),
     );
 }
 
@@ -119,10 +119,15 @@ async fn copy(
     mut from: tcp::OwnedReadHalf,
     mut to: tcp::OwnedWriteHalf,
     path: watch::Receiver<Path>,
+    begun: u64,
 ) {
     let mut buffer = vec![0; 16 << 10];
     while let Ok(read @ 1..) = from.read(&mut buffer).await {
-        let lost = path.borrow().lost;
+        let Path { lost, cuts } = *path.borrow();
+        // What was read before a cut is not to go out after it: there may be a hole before it.
+        if cuts != begun {
+            return;
+        }
         if !lost && to.write_all(&buffer[..read]).await.is_err() {
             return;
         }

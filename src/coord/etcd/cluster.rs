@@ -2,6 +2,7 @@
 
 use super::{
     fault::{Cause, Fault},
+    generations::Generations,
     member::{Leader, Member},
     rotation::{Pick, Rotation, Ticket},
     settings::EtcdSettings,
@@ -21,6 +22,7 @@ pub(super) struct Cluster {
     /// Told when somebody who waits for a turn may get one.
     changed: watch::Sender<()>,
     trouble: Mutex<Option<StoreError>>,
+    generations: Generations,
 }
 
 /// What kind of question it is.
@@ -77,11 +79,16 @@ impl Cluster {
             members,
             changed: watch::Sender::new(()),
             trouble: Mutex::new(None),
+            generations: Generations::default(),
         }
     }
 
     pub(super) fn settings(&self) -> &EtcdSettings {
         &self.settings
+    }
+
+    pub(super) const fn generations(&self) -> &Generations {
+        &self.generations
     }
 
     /// Asks one member after the other, as far as the question allows it.

@@ -2,6 +2,7 @@
 
 use super::cluster::{Ask, Cluster};
 use crate::coord::store::LeaseId;
+use etcd_client::Txn;
 use parking_lot::Mutex;
 use std::{fmt, sync::Arc};
 use tokio::{runtime::Handle, task::JoinSet};
@@ -26,7 +27,8 @@ impl Farewell {
         }
     }
 
-    pub(super) fn say(&self, cluster: &Arc<Cluster>, lease: LeaseId) {
+    /// Says a last word, if there is one, and ends the lease.
+    pub(super) fn say(&self, cluster: &Arc<Cluster>, last: Option<Txn>, lease: LeaseId) {
         let runtime = Handle::try_current().ok().or_else(|| self.runtime.clone());
         let Some(runtime) = runtime else {
             tracing::debug!(
@@ -42,8 +44,14 @@ impl Farewell {
             return;
         }
         let cluster = Arc::clone(cluster);
-        // A destructor cannot wait for the answer.
-        tasks.spawn_on(revoke(cluster, lease), &runtime);
+        // A destructor cannot wait for the answers.
+        let farewell = async move {
+            if let Some(last) = last {
+                word(&cluster, last).await;
+            }
+            revoke(&cluster, lease).await;
+        };
+        tasks.spawn_on(farewell, &runtime);
     }
 }
 
@@ -53,7 +61,17 @@ impl fmt::Debug for Farewell {
     }
 }
 
-async fn revoke(cluster: Arc<Cluster>, lease: LeaseId) {
+async fn word(cluster: &Cluster, last: Txn) {
+    let said = cluster.ask(Ask::CHANGE, |client| {
+        let last = last.clone();
+        async move { client.kv_client().txn(last).await }
+    });
+    if let Err(cause) = said.await {
+        tracing::debug!(?cause, "left without a word");
+    }
+}
+
+async fn revoke(cluster: &Cluster, lease: LeaseId) {
     let revoked = cluster.ask(Ask::READ, |client| async move {
         client.lease_client().revoke(lease.0).await
     });

@@ -15,7 +15,7 @@ use ziggurat_core::{Backoff, Dice, InvalidSetting};
 /// | [`namespace`](Self::namespace) | none |
 /// | [`user`](Self::user) | none |
 /// | [`try_timeout`](Self::try_timeout) | 2 s |
-/// | [`reconnect`](Self::reconnect) | 60 ms, times 2, up to 600 ms, 50 % either way |
+/// | [`reconnect`](Self::reconnect) | 250 ms, times 2, up to 500 ms, 80 % either way |
 /// | [`keep_alive`](Self::keep_alive) | a ping after 10 s without a sign of life, 3 s to answer it |
 /// | [`silence`](Self::silence) | 10 s |
 ///
@@ -84,14 +84,16 @@ impl EtcdSettings {
         if parsed.is_empty() {
             return Err(invalid("endpoints", "[]", "must not be empty"));
         }
-        let (initial, max) = (Duration::from_millis(60), Duration::from_millis(600));
+        // Wide from the first try on, since those who lose one member lose it together; and below a
+        // second, so that whoever was lost is back within a second of the cluster.
+        let (initial, max) = (Duration::from_millis(250), Duration::from_millis(500));
         Ok(Self {
             endpoints: parsed,
             tls,
             user: None,
             namespace: Bytes::new(),
             try_timeout: Duration::from_secs(2),
-            reconnect: Backoff::new(initial, 2.0, max)?.jitter(0.5)?,
+            reconnect: Backoff::new(initial, 2.0, max)?.jitter(0.8)?,
             keep_alive: (Duration::from_secs(10), Duration::from_secs(3)),
             silence: Duration::from_secs(10),
             dice: Dice::new(),
@@ -124,7 +126,8 @@ impl EtcdSettings {
 
     /// How long to leave a member alone before it is tried again, when no other one answers.
     ///
-    /// It goes on for ever.
+    /// It goes on for ever. A question whose [time for a try](Self::try_timeout) is over before that
+    /// is answered by what was wrong last, so the delays are to be below it.
     #[must_use]
     pub const fn reconnect(mut self, backoff: Backoff) -> Self {
         self.reconnect = backoff;

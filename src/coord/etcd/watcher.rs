@@ -32,9 +32,9 @@ pub(super) struct Watcher {
     watch: Watch,
     /// The next revision that was not delivered; 0 before it is known where to begin.
     next: i64,
+    /// The generation of the cluster that it belongs to.
+    generation: u64,
     open: Option<Open>,
-    /// Whether it has been open before.
-    resumed: bool,
     /// How often it was opened since something was heard on it.
     fruitless: u32,
     /// Whether that is what was tried last.
@@ -60,15 +60,16 @@ pub(super) const MAX_MESSAGE: usize = i32::MAX as usize;
 
 impl Watcher {
     /// A watch whose keys and revision were checked; it begins when it is polled.
-    pub(super) const fn new(cluster: Arc<Cluster>, namespace: Namespace, watch: Watch) -> Self {
+    pub(super) fn new(cluster: Arc<Cluster>, namespace: Namespace, watch: Watch) -> Self {
         let next = watch.from;
+        let generation = cluster.generations().since().generation();
         Self {
             cluster,
             namespace,
             watch,
             next,
+            generation,
             open: None,
-            resumed: false,
             fruitless: 0,
             signed_in_anew: false,
             ended: false,
@@ -94,6 +95,7 @@ impl Watcher {
         if self.next <= 0 {
             // Not where the member stands, which may be behind.
             self.next = revision(&self.cluster, &self.namespace).await? + 1;
+            self.check_generation()?;
         }
         let Some(open) = &mut self.open else {
             let created = self.open().await?;
@@ -131,17 +133,18 @@ impl Watcher {
             let reason = "every watch was ended as soon as it was opened";
             return Err(StoreError::unavailable(reason).into());
         }
+        let since = self.cluster.generations().since();
         let opened = self.cluster.ask_whom(Ask::READ, |client| {
             let (key, options) = request::watch(&self.watch, self.next, &self.namespace);
             create(client, key, options)
         });
         let (ticket, (stream, created)) = opened.await.map_err(Cause::into_store)?;
         self.fruitless += 1;
-        if self.resumed {
-            self.check_time(response::revision(created.header.as_ref())?)
-                .await?;
+        if response::revision(created.header.as_ref())? < since.revision() {
+            // The member may only be behind the others. A cluster that was restored from a backup
+            // would be watched in vain.
+            revision(&self.cluster, &self.namespace).await?;
         }
-        self.resumed = true;
         self.open = Some(Open {
             stream,
             ticket,
@@ -150,21 +153,17 @@ impl Watcher {
         Ok(created)
     }
 
-    /// A cluster that was restored from a backup would otherwise be watched in vain.
-    async fn check_time(&self, member_is_at: i64) -> Result<(), WatchError> {
-        if member_is_at + 1 >= self.next {
-            return Ok(());
+    fn check_generation(&self) -> Result<(), WatchError> {
+        if self.cluster.generations().since().generation() == self.generation {
+            Ok(())
+        } else {
+            Err(WatchError::Replaced)
         }
-        // The member may only be behind the others.
-        let current = revision(&self.cluster, &self.namespace).await?;
-        if current + 1 >= self.next {
-            return Ok(());
-        }
-        let reason = format!("the store went back from {} to {current}", self.next - 1);
-        Err(StoreError::Unexpected { reason }.into())
     }
 
     fn hear(&mut self, message: PbWatchResponse) -> Result<Option<WatchBatch>, WatchError> {
+        self.cluster.generations().hear(message.header.as_ref());
+        self.check_generation()?;
         if message.compact_revision > 0 {
             let at = message.compact_revision;
             return Err(WatchError::Compacted { at });
@@ -252,12 +251,15 @@ impl Watcher {
 /// The store's present revision.
 pub(super) async fn revision(cluster: &Cluster, namespace: &Namespace) -> Result<i64, StoreError> {
     let nothing = namespace.key(b"\0");
+    let since = cluster.generations().since();
     let asked = cluster.ask(Ask::READ, |client| {
         let key = nothing.clone();
         async move { client.kv_client().get(key, None).await }
     });
     let answer = asked.await.map_err(Cause::into_store)?;
-    response::revision(answer.0.header.as_ref())
+    let header = answer.0.header.as_ref();
+    cluster.generations().hear_linearizable(header, since);
+    response::revision(header)
 }
 
 /// Opens a watch and waits until the member has it.

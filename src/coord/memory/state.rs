@@ -151,6 +151,9 @@ impl State {
     fn read(&self, range: &Range, events: &[Event]) -> RangeResponse {
         let revision = self.revision_with(events);
         if range.revision <= 0 || range.revision == revision {
+            if let Some(page) = super::view::page(range, View::new(&self.keys, &range.keys)) {
+                return RangeResponse { revision, ..page };
+            }
             let kvs = View::new(&self.keys, &range.keys).cloned().collect();
             return super::view::answer(range, kvs, revision);
         }

@@ -1,6 +1,6 @@
 //! The one source that all who follow a name in this process share.
 
-use super::{Registry, Shared, follower::Follower};
+use super::{Registry, Shared, follower::Follower, goodbyes::Goodbyes};
 use crate::coord::store::StoreError;
 use std::{
     collections::BTreeMap,
@@ -17,6 +17,8 @@ pub(super) type Snapshot = BTreeMap<EndpointId, Arc<Instance>>;
 pub(super) struct News {
     /// What was there last; nothing before the first answer of the store.
     pub(super) snapshot: Option<Arc<Snapshot>>,
+    /// Whoever left in earnest and is still gone.
+    pub(super) left: Arc<Goodbyes>,
     /// Why nothing new is heard, if so.
     pub(super) trouble: Option<StoreError>,
 }

@@ -3,13 +3,14 @@
 use super::{
     Registry,
     feed::{News, Snapshot},
+    goodbyes::Goodbyes,
     layout::Entry,
 };
 use crate::coord::{
     follow::{self, Follow},
     store::{Event, EventKind, KeyValue, Keys, StoreError},
 };
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 use tokio::sync::watch;
 use ziggurat_core::{EndpointId, Instance};
 
@@ -20,6 +21,15 @@ pub(super) struct Follower {
     follow: Follow,
     tell: watch::Sender<News>,
     held: Arc<Snapshot>,
+    left: Arc<Goodbyes>,
+}
+
+/// What an entry says of the instance under it.
+enum Word {
+    Here(Arc<Instance>),
+    /// Nothing that is new: it is what it was.
+    Nothing,
+    Goodbye,
 }
 
 // === impl Follower ===
@@ -39,6 +49,7 @@ impl Follower {
             follow,
             tell,
             held: Arc::default(),
+            left: Arc::default(),
         }
     }
 
@@ -61,44 +72,87 @@ impl Follower {
     }
 
     fn replace(&mut self, kvs: &[KeyValue]) {
-        let before = Arc::clone(&self.held);
-        let now = kvs.iter().filter_map(|kv| self.entry(kv, &before));
-        self.held = Arc::new(now.collect());
+        let before = std::mem::take(&mut self.held);
+        let mut now = Snapshot::new();
+        let mut left = BTreeSet::new();
+        for kv in kvs {
+            match self.word(kv, &before) {
+                Some((id, Word::Here(instance))) => {
+                    now.insert(id, instance);
+                }
+                Some((id, Word::Nothing)) => {
+                    let known = before.get(&id).map(Arc::clone);
+                    now.extend(known.map(|known| (id, known)));
+                }
+                Some((id, Word::Goodbye)) => {
+                    left.insert(id);
+                }
+                None => {}
+            }
+        }
+        let gone = before.keys().filter(|id| !now.contains_key(*id));
+        for id in gone {
+            self.note(id, left.contains(id));
+        }
+        now.keys().for_each(|id| self.note(id, false));
+        self.held = Arc::new(now);
     }
 
     fn apply(&mut self, event: &Event) {
         match event.kind {
-            EventKind::Put => {
-                let before = Arc::clone(&self.held);
-                if let Some((id, instance)) = self.entry(&event.kv, &before) {
-                    drop(before);
+            EventKind::Put => match self.word(&event.kv, &Arc::clone(&self.held)) {
+                Some((id, Word::Here(instance))) => {
+                    self.note(&id, false);
                     Arc::make_mut(&mut self.held).insert(id, instance);
                 }
-            }
+                Some((id, Word::Goodbye)) => self.remove(&id, true),
+                Some((_, Word::Nothing)) | None => {}
+            },
             EventKind::Delete => {
                 if let Some(id) = self.registry.layout.id(&self.service, &event.kv.key) {
-                    Arc::make_mut(&mut self.held).remove(&EndpointId::new(id));
+                    self.remove(&EndpointId::new(id), false);
                 }
             }
         }
     }
 
-    /// The instance under a key: the one known before if it is the same, or if what is there now
+    fn remove(&mut self, id: &EndpointId, said_goodbye: bool) {
+        // Whoever said goodbye is deleted after that, and it stays a goodbye.
+        if self.held.contains_key(id) {
+            Arc::make_mut(&mut self.held).remove(id);
+            self.note(id, said_goodbye);
+        }
+    }
+
+    fn note(&mut self, id: &EndpointId, said_goodbye: bool) {
+        if said_goodbye {
+            Arc::make_mut(&mut self.left).add(id.clone());
+        } else if self.left.contains(id) {
+            Arc::make_mut(&mut self.left).forget(id);
+        }
+    }
+
+    /// What the entry under a key says, of whom: nothing new if it is the one known before, or
     /// makes no sense.
-    fn entry(&self, kv: &KeyValue, before: &Snapshot) -> Option<(EndpointId, Arc<Instance>)> {
-        let known = |id: &EndpointId| before.get(id).map(Arc::clone);
-        match self.registry.read(&self.service, kv) {
+    fn word(&self, kv: &KeyValue, before: &Snapshot) -> Option<(EndpointId, Word)> {
+        let own = || {
+            Some(EndpointId::new(
+                self.registry.layout.id(&self.service, &kv.key)?,
+            ))
+        };
+        Some(match self.registry.read(&self.service, kv) {
             Entry::Instance(instance) => {
                 let id = instance.id().clone();
-                let same = known(&id).filter(|known| **known == instance);
-                Some((id, same.unwrap_or_else(|| Arc::new(instance))))
+                if before.get(&id).is_some_and(|known| **known == instance) {
+                    (id, Word::Nothing)
+                } else {
+                    (id, Word::Here(Arc::new(instance)))
+                }
             }
-            Entry::Bad(_) => {
-                let id = EndpointId::new(self.registry.layout.id(&self.service, &kv.key)?);
-                known(&id).map(|known| (id, known))
-            }
-            Entry::Foreign => None,
-        }
+            Entry::Left => (own()?, Word::Goodbye),
+            Entry::Bad(_) => (own()?, Word::Nothing),
+            Entry::Foreign => return None,
+        })
     }
 
     /// Tells what is known now, unless that is what was told before.
@@ -111,6 +165,7 @@ impl Follower {
                 .is_some_and(|told| *told == self.held);
             if !same {
                 news.snapshot = Some(Arc::clone(&self.held));
+                news.left = Arc::clone(&self.left);
             }
             recovered || !same
         });

@@ -14,7 +14,7 @@ use super::{
     registration::{RegistrationState, Status},
     retry,
 };
-use crate::coord::store::{LeaseId, Put, Store, StoreError};
+use crate::coord::store::{Compare, Keys, LeaseId, Put, Relation, Store, StoreError, Target, Txn};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use std::{sync::Arc, time::Duration};
@@ -36,6 +36,8 @@ pub(super) struct Lot {
 struct Wanted {
     version: u64,
     value: Bytes,
+    /// What is written instead when it leaves.
+    goodbye: Option<Bytes>,
 }
 
 #[derive(Debug)]
@@ -60,6 +62,7 @@ impl Lot {
         let wanted = Wanted {
             version: 1,
             value: registry.layout.write(instance)?,
+            goodbye: registry.layout.write_goodbye(instance)?,
         };
         Ok(Self {
             registry: registry.clone(),
@@ -84,10 +87,12 @@ impl Lot {
             return Err(StoreError::invalid("instance", key, rule));
         }
         let value = self.registry.layout.write(instance)?;
+        let goodbye = self.registry.layout.write_goodbye(instance)?;
         let mut version = 0;
         self.wanted.send_modify(|wanted| {
             wanted.version += 1;
             wanted.value = value;
+            wanted.goodbye = goodbye;
             version = wanted.version;
         });
         Ok(version)
@@ -112,6 +117,15 @@ impl Lot {
             slot.lease = lease;
         }
         open
+    }
+
+    /// Says goodbye in place of the entry, if it is still this lease's.
+    pub(super) fn goodbye(&self, lease: LeaseId) -> Option<Txn> {
+        let value = self.wanted.borrow().goodbye.clone()?;
+        let put = Put::new(self.key.clone(), value).lease(lease);
+        let keys = Keys::one(self.key.clone());
+        let ours = Compare::new(keys, Relation::Equal, Target::Lease(lease));
+        Some(Txn::new().when([ours]).then([put]))
     }
 
     /// What shall be written now.

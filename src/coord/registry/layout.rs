@@ -22,13 +22,18 @@ pub enum KeyLayout {
     /// `{"id":"a","weight":2,"zone":"eu-1","metadata":{"version":"7"}}`, each field but `id` only
     /// if it is not the default; `null` if they all are. When read, an object is taken as well; the
     /// id comes from the key; any other text becomes metadata under `metadata`.
+    ///
+    /// An instance that is deregistered says so before its key goes: `"Op":1`, which is `Delete`. Who
+    /// reads it lets go of it at once, where one that only vanishes may be held for a while. Go's
+    /// readers ignore `Op`.
     #[default]
     Naming,
     /// That of gochat's Go services: key `/services/<name>/<id>`, value
     /// `{"id":..,"name":..,"address":..,"port":..,"metadata":{..}}`, without metadata if there is
     /// none.
     ///
-    /// Weight and zone travel as metadata, under `ziggurat.weight` and `ziggurat.zone`.
+    /// Weight and zone travel as metadata, under `ziggurat.weight` and `ziggurat.zone`. It has no
+    /// word for a goodbye: whoever leaves just vanishes.
     Gochat,
 }
 
@@ -36,6 +41,8 @@ pub enum KeyLayout {
 #[derive(Debug)]
 pub(super) enum Entry {
     Instance(Instance),
+    /// The instance said goodbye.
+    Left,
     /// It is nobody's entry, for this reason.
     Bad(String),
     /// It belongs to another service, whose name goes on.
@@ -66,18 +73,18 @@ impl KeyLayout {
     }
 
     pub(super) fn write(self, instance: &Instance) -> Result<Bytes, StoreError> {
-        let json = match self {
+        checked(match self {
             Self::Naming => naming::write(instance),
             Self::Gochat => gochat::write(instance),
-        };
-        let json = json.map_err(|error| {
-            StoreError::invalid("instance", error, "must be something that JSON can hold")
-        })?;
-        if json.len() > MAX_VALUE {
-            let rule = "must be at most 65536 bytes of JSON";
-            return Err(StoreError::invalid("instance", json.len(), rule));
+        })
+    }
+
+    /// What it says instead when it leaves, if there is a word for that.
+    pub(super) fn write_goodbye(self, instance: &Instance) -> Result<Option<Bytes>, StoreError> {
+        match self {
+            Self::Naming => checked(naming::write_goodbye(instance)).map(Some),
+            Self::Gochat => Ok(None),
         }
-        Ok(json.into())
     }
 
     /// The id of the instance of `service` that `key` stands for.
@@ -96,10 +103,26 @@ impl KeyLayout {
         }
         let instance = match self {
             Self::Naming => naming::read(service, &id, value),
-            Self::Gochat => gochat::read(service, &id, value),
+            Self::Gochat => gochat::read(service, &id, value).map(Some),
         };
-        instance.map_or_else(|error| Entry::Bad(error.to_string()), Entry::Instance)
+        match instance {
+            Ok(Some(instance)) => Entry::Instance(instance),
+            Ok(None) => Entry::Left,
+            Err(error) => Entry::Bad(error.to_string()),
+        }
     }
+}
+
+/// JSON that an entry may hold.
+fn checked(json: serde_json::Result<Vec<u8>>) -> Result<Bytes, StoreError> {
+    let json = json.map_err(|error| {
+        StoreError::invalid("instance", error, "must be something that JSON can hold")
+    })?;
+    if json.len() > MAX_VALUE {
+        let rule = "must be at most 65536 bytes of JSON";
+        return Err(StoreError::invalid("instance", json.len(), rule));
+    }
+    Ok(json.into())
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use super::{
 use crate::coord::store::{LeaseId, StoreError};
 use futures_core::future::BoxFuture;
 use std::{future::IntoFuture, sync::Arc, time::Duration};
-use tokio::{runtime::Handle, sync::watch, task::JoinSet};
+use tokio::{runtime::Handle, sync::watch, task::JoinSet, time};
 use ziggurat_core::Instance;
 
 /// A registration to come: await it.
@@ -30,7 +30,8 @@ pub struct Register {
 /// somebody else, the instance registers again, for ever, with jittered delays below a second.
 ///
 /// Dropped, it is deregistered by the best effort that is possible without waiting: at once on the
-/// embedded store, whether there is a runtime or not. To be sure, [`deregister`](Self::deregister).
+/// embedded store, whether there is a runtime or not; on etcd by a task of the store, which says
+/// goodbye and ends the lease. To be sure, [`deregister`](Self::deregister).
 #[derive(Debug)]
 pub struct Registration {
     lot: Arc<Lot>,
@@ -60,6 +61,8 @@ pub(super) struct Status {
     pub(super) refused: Option<StoreError>,
 }
 
+/// A goodbye is a courtesy: the end of the lease must not wait longer for it.
+const GOODBYE: Duration = Duration::from_secs(2);
 /// The seeds' time to live; three renewals may fail before it is over.
 const TTL: Duration = Duration::from_secs(30);
 
@@ -130,6 +133,10 @@ impl Registration {
 
     /// Takes the instance out of the registry, and waits for it.
     ///
+    /// It says goodbye first, if its [`KeyLayout`](super::KeyLayout) has a word for that: whoever
+    /// follows the service lets go of it at once, even if it was the only one. To be served to the
+    /// end, go on serving until the calls that it has are over.
+    ///
     /// # Errors
     ///
     /// What the store answers; then the entry stays until the lease runs out.
@@ -140,6 +147,10 @@ impl Registration {
         let lease = self.lot.lease();
         if !lease.is_some() {
             return Ok(());
+        }
+        if let Some(goodbye) = self.lot.goodbye(lease) {
+            // In vain, it is one that vanished.
+            let _said = time::timeout(GOODBYE, self.lot.store().txn(goodbye)).await;
         }
         match limited(self.lot.store().revoke(lease)).await {
             Ok(()) | Err(StoreError::LeaseNotFound { .. }) => {
@@ -189,8 +200,12 @@ impl Registration {
 impl Drop for Registration {
     fn drop(&mut self) {
         let lease = self.lot.close();
-        if lease.is_some() {
-            self.lot.store().abandon(lease);
+        if !lease.is_some() {
+            return;
+        }
+        match self.lot.goodbye(lease) {
+            Some(goodbye) => self.lot.store().abandon_with(goodbye, lease),
+            None => self.lot.store().abandon(lease),
         }
     }
 }

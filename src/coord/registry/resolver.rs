@@ -6,6 +6,7 @@
 use super::{
     Registry,
     feed::{Feed, News, Snapshot},
+    goodbyes::Goodbyes,
 };
 use crate::coord::store::StoreError;
 use futures_core::Stream;
@@ -78,7 +79,7 @@ impl Subscriber {
         }
         let latest = news.borrow_and_update().clone();
         if let Some(snapshot) = latest.snapshot {
-            self.tell(snapshot);
+            self.tell(snapshot, &latest.left);
         }
         match latest.trouble {
             Some(error) if !self.troubled => {
@@ -86,12 +87,15 @@ impl Subscriber {
                 self.due.push_back(Err(error.into()));
             }
             Some(_) => {}
-            None => self.troubled = false,
+            None if std::mem::take(&mut self.troubled) && self.due.is_empty() => {
+                self.due.push_back(Ok(Change::Current));
+            }
+            None => {}
         }
         Ok(())
     }
 
-    fn tell(&mut self, snapshot: Arc<Snapshot>) {
+    fn tell(&mut self, snapshot: Arc<Snapshot>, left: &Goodbyes) {
         let Some(told) = self.told.replace(Arc::clone(&snapshot)) else {
             let all = snapshot.values().map(Arc::clone).collect();
             self.due.push_back(Ok(Change::All(all)));
@@ -107,7 +111,11 @@ impl Subscriber {
             .filter(is_new)
             .map(|new| Change::Put(Arc::clone(new)));
         let went = told.keys().filter(|id| !snapshot.contains_key(id));
-        let changes = came.chain(went.cloned().map(Change::Remove));
+        let went = went.map(|id| match left.contains(id) {
+            true => Change::Left(id.clone()),
+            false => Change::Remove(id.clone()),
+        });
+        let changes = came.chain(went);
         self.due.extend(changes.map(Ok));
     }
 }

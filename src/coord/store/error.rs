@@ -69,6 +69,9 @@ pub enum WatchError {
         /// The oldest revision that can still be watched from.
         at: i64,
     },
+    /// The store is another one than when the watch was made: read the keys again.
+    #[error("the store is another one, or went back in time")]
+    Replaced,
     /// The stream is broken: watch again from the revision of the last batch + 1.
     #[error("watch broken")]
     Broken(#[from] StoreError),

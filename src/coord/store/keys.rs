@@ -65,6 +65,12 @@ impl Keys {
         }
     }
 
+    /// Those of a set of many that are not before `start`.
+    pub(crate) fn rest(&self, start: Bytes) -> Self {
+        let end = self.end.clone();
+        Self { start, end }
+    }
+
     /// The first key; etcd's `key`.
     #[must_use]
     pub const fn start(&self) -> &Bytes {

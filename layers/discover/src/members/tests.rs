@@ -124,6 +124,57 @@ fn after_a_hold_the_small_set_is_the_measure() {
 }
 
 #[test]
+fn whoever_says_goodbye_is_gone_at_once_and_never_suspicious() {
+    let now = clock::now();
+    let mut members = of(0..10, now);
+    for n in 0..9 {
+        members.apply(Change::Left(id(n)), |_| true);
+    }
+    assert_eq!(members.settle(now), Settled::Believed);
+    assert_eq!(believed(&members), 1);
+    // Nor do those who left make it suspicious that somebody vanishes after them.
+    members.apply(all(5..9), |_| true);
+    members.apply(Change::Left(id(5)), |_| true);
+    members.apply(Change::Remove(id(6)), |_| true);
+    assert_eq!(members.settle(now), Settled::Believed);
+    assert_eq!(believed(&members), 2);
+    members.apply(Change::Left(id(7)), |_| true);
+    members.apply(Change::Left(id(8)), |_| true);
+    assert_eq!(members.settle(now), Settled::Believed);
+    assert_eq!((believed(&members), members.settle_at()), (0, None));
+}
+
+#[test]
+fn a_goodbye_among_many_who_vanish_is_heard_and_the_others_stay() {
+    let now = clock::now();
+    let mut members = of(0..10, now);
+    members.apply(all(0..0), |_| true);
+    assert_eq!(members.settle(now), Settled::Held);
+    members.apply(Change::Left(id(3)), |_| true);
+    assert_eq!(members.settle(now), Settled::StillHeld);
+    assert_eq!(believed(&members), 9);
+    for n in 0..10 {
+        members.apply(Change::Left(id(n)), |_| true);
+    }
+    assert_eq!(members.settle(now), Settled::Believed);
+    assert_eq!(believed(&members), 0);
+}
+
+#[test]
+fn half_that_say_goodbye_hide_nobody_who_vanishes() {
+    let now = clock::now();
+    let mut members = of(0..20, now);
+    for n in 0..10 {
+        members.apply(Change::Left(id(n)), |_| true);
+    }
+    for n in 10..18 {
+        members.apply(Change::Remove(id(n)), |_| true);
+    }
+    assert_eq!(members.settle(now), Settled::Held);
+    assert_eq!(believed(&members), 10);
+}
+
+#[test]
 fn an_instance_that_no_longer_passes_the_filter_leaves() {
     let now = clock::now();
     let mut members = of(0..3, now);

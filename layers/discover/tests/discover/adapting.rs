@@ -38,6 +38,8 @@ fn heard(changes: &mut Spawn<Changes>) -> Vec<String> {
             }
             Some(Ok(Change::Put(one))) => format!("+{}", weighed(&one)),
             Some(Ok(Change::Remove(id))) => format!("-{id}"),
+            Some(Ok(Change::Left(id))) => format!("~{id}"),
+            Some(Ok(Change::Current)) => "ok".to_owned(),
             Some(Ok(other)) => format!("{other:?}"),
             Some(Err(_)) => "!".to_owned(),
             None => {
@@ -70,9 +72,25 @@ async fn a_filter_says_what_passes_and_nothing_else() {
     say.send(put(canary(1))).unwrap();
     say.send(put(one(2))).unwrap();
     say.send(remove(4)).unwrap();
-    assert_eq!(heard(&mut changes), ["+i01", "-i02", "-i04"]);
-    say.send(all([one(1)])).unwrap();
-    assert_eq!(heard(&mut changes), ["-i01"]);
+    assert_eq!(heard(&mut changes), ["+i01", "~i02", "-i04"]);
+    say.send(Err("no".into())).unwrap();
+    say.send(put(one(7))).unwrap();
+    assert_eq!(
+        heard(&mut changes),
+        ["!", "ok"],
+        "well, and nothing of interest"
+    );
+    say.send(put(canary(8))).unwrap();
+    say.send(Ok(Change::Left(one(8).id().clone()))).unwrap();
+    say.send(Ok(Change::Left(one(1).id().clone()))).unwrap();
+    say.send(Ok(Change::Current)).unwrap();
+    assert_eq!(heard(&mut changes), ["~i01"]);
+    say.send(all([canary(1)])).unwrap();
+    say.send(all([])).unwrap();
+    assert!(
+        heard(&mut changes).is_empty(),
+        "it came and went in between"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -148,7 +166,7 @@ async fn a_zone_that_is_too_small_spills() {
     assert_eq!(heard(&mut changes), ["+i01", "+i02", "+i03"]);
     tokio::time::sleep(TEN).await;
     assert!(changes.is_woken());
-    assert_eq!(heard(&mut changes), ["-i04", "-i05"]);
+    assert_eq!(heard(&mut changes), ["~i04", "~i05"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -249,7 +267,7 @@ fn apply(changes: &mut Spawn<Changes>, seen: &mut BTreeMap<EndpointId, Arc<Insta
                 let before = seen.insert(one.id().clone(), Arc::clone(&one));
                 assert_ne!(before, Some(one), "no news");
             }
-            Change::Remove(id) => assert!(seen.remove(&id).is_some(), "no news"),
+            Change::Remove(id) | Change::Left(id) => assert!(seen.remove(&id).is_some(), "no news"),
             other => panic!("{other:?}"),
         }
     }

@@ -5,12 +5,12 @@ use serde_json::{Map, Value};
 use std::{collections::BTreeMap, num::NonZeroU32};
 use ziggurat_core::{BoxError, Instance};
 
-/// What stands under a key. Readers ignore `Op`.
+/// What stands under a key. Go's readers ignore `Op`.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Endpoint {
-    #[serde(default, skip_deserializing)]
-    op: u8,
+    #[serde(default)]
+    op: Value,
     addr: String,
     #[serde(default)]
     metadata: Value,
@@ -28,7 +28,20 @@ struct Extra<'a> {
     metadata: &'a BTreeMap<String, String>,
 }
 
+/// etcd's `endpoints.Add` and `endpoints.Delete`.
+const ADD: u64 = 0;
+const DELETE: u64 = 1;
+
 pub(super) fn write(instance: &Instance) -> serde_json::Result<Vec<u8>> {
+    write_op(instance, ADD)
+}
+
+/// What is written under the key of an instance that leaves.
+pub(super) fn write_goodbye(instance: &Instance) -> serde_json::Result<Vec<u8>> {
+    write_op(instance, DELETE)
+}
+
+fn write_op(instance: &Instance, op: u64) -> serde_json::Result<Vec<u8>> {
     let extra = Extra {
         id: instance.id().as_str(),
         weight: Some(instance.weight()).filter(|weight| *weight > NonZeroU32::MIN),
@@ -42,14 +55,18 @@ pub(super) fn write(instance: &Instance) -> serde_json::Result<Vec<u8>> {
         Value::String(serde_json::to_string(&extra)?)
     };
     serde_json::to_vec(&Endpoint {
-        op: 0,
+        op: op.into(),
         addr: instance.authority(),
         metadata,
     })
 }
 
-pub(super) fn read(service: &str, id: &str, value: &[u8]) -> Result<Instance, BoxError> {
+/// Nothing if it says that it leaves.
+pub(super) fn read(service: &str, id: &str, value: &[u8]) -> Result<Option<Instance>, BoxError> {
     let endpoint: Endpoint = serde_json::from_slice(value)?;
+    if endpoint.op.as_u64() == Some(DELETE) {
+        return Ok(None);
+    }
     let (host, port) = endpoint
         .addr
         .rsplit_once(':')
@@ -58,7 +75,7 @@ pub(super) fn read(service: &str, id: &str, value: &[u8]) -> Result<Instance, Bo
         return Err("IPv6 address without brackets".into());
     }
     let instance = Instance::new(service, id, host, port.parse()?)?;
-    Ok(match endpoint.metadata {
+    Ok(Some(match endpoint.metadata {
         Value::Null => instance,
         Value::Object(extra) => with_extra(instance, extra),
         Value::String(text) => match serde_json::from_str(&text) {
@@ -67,7 +84,7 @@ pub(super) fn read(service: &str, id: &str, value: &[u8]) -> Result<Instance, Bo
             Err(_) => instance.with_metadata("metadata", text),
         },
         other => instance.with_metadata("metadata", other.to_string()),
-    })
+    }))
 }
 
 /// Takes what it can understand; a peer's own fields become metadata.

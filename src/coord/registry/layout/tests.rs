@@ -20,7 +20,7 @@ fn text(layout: KeyLayout, instance: &Instance) -> String {
 fn read(layout: KeyLayout, key: &str, value: &str) -> Option<Instance> {
     match layout.read("im-logic", key.as_bytes(), value.as_bytes()) {
         Entry::Instance(instance) => Some(instance),
-        Entry::Bad(_) | Entry::Foreign => None,
+        Entry::Left | Entry::Bad(_) | Entry::Foreign => None,
     }
 }
 
@@ -63,7 +63,7 @@ fn what_is_written_is_read_again() {
 #[test]
 fn metadata_is_read_from_whatever_a_peer_wrote() {
     let metadata = |json: &str| {
-        let value = format!(r#"{{"Op":1,"Addr":"h:80","Metadata":{json}}}"#);
+        let value = format!(r#"{{"Op":0,"Addr":"h:80","Metadata":{json}}}"#);
         read(KeyLayout::Naming, "im-logic/x", &value).map(|x| x.metadata().clone())
     };
     let one = |key: &str, value: &str| Some([(key.to_owned(), value.to_owned())].into());
@@ -81,6 +81,23 @@ fn metadata_is_read_from_whatever_a_peer_wrote() {
     );
     let bare = read(KeyLayout::Naming, "im-logic/x", r#"{"Addr":"h:80"}"#);
     assert_eq!(bare.unwrap().authority(), "h:80");
+}
+
+#[test]
+fn a_goodbye_is_a_delete_of_naming_and_nothing_in_gochats_layout() {
+    let layout = KeyLayout::Naming;
+    let plain = Instance::new("im-logic", "b", "10.0.1.10", 80).unwrap();
+    let goodbye = layout.write_goodbye(&plain).unwrap().unwrap();
+    assert_eq!(goodbye, r#"{"Op":1,"Addr":"10.0.1.10:80","Metadata":null}"#);
+    for goodbye in [&*goodbye, br#"{"Op":1,"Addr":""}"#] {
+        let entry = layout.read("im-logic", b"im-logic/b", goodbye);
+        assert!(matches!(entry, Entry::Left), "{entry:?}");
+    }
+    for op in ["0", "2", "-1", "\"1\"", "null", "[1]"] {
+        let value = format!(r#"{{"Op":{op},"Addr":"h:80"}}"#);
+        assert!(read(layout, "im-logic/b", &value).is_some(), "{op}");
+    }
+    assert!(matches!(KeyLayout::Gochat.write_goodbye(&plain), Ok(None)));
 }
 
 #[test]
