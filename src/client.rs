@@ -21,6 +21,37 @@
 //! Where services with retries call one another, only the one next to the trouble tries again: whoever
 //! gives up answers with a pushback of -1, and so does a server whose own call was lost half way.
 
+//!
+//! # Who is called
+//!
+//! An endpoint whose calls keep failing is taken out for a while, by default after 5 failures or 3
+//! timeouts in a row. [`ChannelSettings`] can have endpoints compared with each other, too, and asked
+//! how they do (`grpc.health.v1`): then nobody is called who does not say that it serves. Which
+//! instances there are is up to the source, and to the adapters around it: by zone, by version, or one
+//! client's share ([`ResolveExt`](ziggurat_discover::ResolveExt)).
+//!
+//! ```
+//! # #[cfg(feature = "coord")] {
+//! use ziggurat::{
+//!     client::{ChannelSettings, Ziggurat},
+//!     coord::Registry,
+//!     discover::{Feedback, ResolveExt, Zones},
+//!     health::{self, active},
+//! };
+//!
+//! // Tells the zones who is out.
+//! let feedback = Feedback::default();
+//! let zones = Zones::new("eu-1").feedback(feedback.clone());
+//! let settings = ChannelSettings::new()
+//!     .health(health::Settings::grpc())
+//!     .active_health(active::Settings::new())
+//!     .feedback(feedback);
+//! let ziggurat = Ziggurat::new(Registry::memory().prefer_zone(zones)).settings(settings);
+//! let users = ziggurat.channel("user-service");
+//! # drop(users);
+//! # }
+//! ```
+
 mod body;
 mod channel;
 mod future;

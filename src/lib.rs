@@ -40,6 +40,7 @@
 //! | `coord` | [`coord`]: the store and the registry; no HTTP, no tonic |
 //! | `uuid` | `coord::UuidV7`: ids of 128 bits, unique without any coordination |
 //! | `etcd` | the store on an etcd cluster, `coord::EtcdStore`; its build needs `protoc` |
+//! | `dns` | instances by DNS: `discover::dns` |
 //! | `answer`, `balance`, `breaker`, ... | one layer each |
 //!
 //! The first three are on by default.

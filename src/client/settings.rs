@@ -1,18 +1,19 @@
 //! What may be set for the channels to a service.
 
 use http::{HeaderValue, uri::Authority};
-use std::time::Duration;
+use std::{num::NonZeroUsize, time::Duration};
 use ziggurat_balance as balance;
 use ziggurat_breaker as breaker;
 use ziggurat_connect as connect;
 use ziggurat_core::{InvalidSetting, Live};
 use ziggurat_deadline as deadline;
+use ziggurat_discover::Feedback;
 use ziggurat_health as health;
 use ziggurat_retry as retry;
 
 /// What holds for the channels to a service.
 ///
-/// Everything but the connection may be a [`Live`] value, which changes under running channels.
+/// Everything but the connection and what is asked of it may be a [`Live`] value, which changes under running channels.
 ///
 /// # Defaults
 ///
@@ -26,7 +27,10 @@ pub struct ChannelSettings {
     pub(super) retry: Live<retry::Settings>,
     pub(super) balance: Live<balance::Settings>,
     pub(super) health: Live<health::Settings>,
+    pub(super) active_health: Option<health::active::Settings>,
     pub(super) connect: connect::Settings,
+    pub(super) subset: Option<NonZeroUsize>,
+    pub(super) feedback: Option<Feedback>,
     pub(super) authority: Option<Authority>,
     pub(super) user_agent: Option<HeaderValue>,
 }
@@ -54,7 +58,10 @@ impl ChannelSettings {
             retry: retry::Settings::default().enforce_deadline(false).into(),
             balance: balance::Settings::default().into(),
             health: health::Settings::default().into(),
+            active_health: None,
             connect: connect::Settings::default(),
+            subset: None,
+            feedback: None,
             authority: None,
             user_agent: None,
         }
@@ -95,10 +102,31 @@ impl ChannelSettings {
         self
     }
 
+    /// Asks each endpoint how it does, by `grpc.health.v1`; by default nobody is asked.
+    #[must_use]
+    pub fn active_health(mut self, settings: health::active::Settings) -> Self {
+        self.active_health = Some(settings);
+        self
+    }
+
     /// How to connect.
     #[must_use]
     pub fn connect(mut self, settings: connect::Settings) -> Self {
         self.connect = settings;
+        self
+    }
+
+    /// Connects to so many instances at most, of more to a random choice; by default to 32.
+    #[must_use]
+    pub const fn subset(mut self, most: NonZeroUsize) -> Self {
+        self.subset = Some(most);
+        self
+    }
+
+    /// Tells `feedback` how the endpoints do: zones and DNS want to know.
+    #[must_use]
+    pub fn feedback(mut self, feedback: Feedback) -> Self {
+        self.feedback = Some(feedback);
         self
     }
 

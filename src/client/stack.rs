@@ -1,6 +1,8 @@
 //! The order of the client's layers, and why each stands where it does.
 
 use super::ChannelSettings;
+use bytes::Bytes;
+use http_body_util::Full;
 use std::sync::Arc;
 use tower::ServiceBuilder;
 use ziggurat_balance::{Balance, BalanceLayer};
@@ -9,7 +11,10 @@ use ziggurat_connect::{Connection, Connector};
 use ziggurat_core::Resolve;
 use ziggurat_deadline::{DeadlineLayer, WithDeadline};
 use ziggurat_discover::{DiscoverLayer, Discovered};
-use ziggurat_health::{Checked, HealthLayer};
+use ziggurat_health::{
+    Checked, HealthLayer,
+    active::{ActiveLayer, Monitored},
+};
 use ziggurat_retry::{ReplayBody, Retry, RetryLayer};
 use ziggurat_trace::{Trace, TraceLayer};
 
@@ -17,7 +22,9 @@ use ziggurat_trace::{Trace, TraceLayer};
 pub(super) type Stack = Trace<Breaker<WithDeadline<Retry<Trace<Pick>>>>>;
 
 /// The service that picks an endpoint for every attempt.
-pub(super) type Pick = Balance<Discovered<Checked<Connection<ReplayBody<tonic::body::Body>>>>>;
+pub(super) type Pick = Balance<Discovered<Checked<Monitored<Connection<Body>>>>>;
+
+type Body = ReplayBody<tonic::body::Body>;
 
 /// Stacks the layers for calls to `service`; the balance comes along, to be looked at.
 pub(super) fn stack(
@@ -32,11 +39,20 @@ pub(super) fn stack(
     if let Some(user_agent) = settings.user_agent.clone() {
         connector = connector.user_agent(user_agent);
     }
+    let mut discover = DiscoverLayer::new(resolve, service);
+    if let Some(most) = settings.subset {
+        discover = discover.subset(most);
+    }
+    if let Some(feedback) = settings.feedback.clone() {
+        discover = discover.feedback(feedback);
+    }
     let pick = ServiceBuilder::new()
         .layer(BalanceLayer::p2c().settings(settings.balance.clone()))
-        .layer(DiscoverLayer::new(resolve, service))
+        .layer(discover)
         // Around the connector: every endpoint that it makes is watched, whoever calls it.
         .layer(HealthLayer::new(settings.health.clone()))
+        // Inside of the watch over calls: what is asked here is none of them.
+        .layer(ActiveLayer::new(settings.active_health.clone(), body))
         .service(connector);
     let stack = ServiceBuilder::new()
         // Outermost: the span of a call covers everything that was done for it.
@@ -50,4 +66,9 @@ pub(super) fn stack(
         .layer(TraceLayer::attempt())
         .service(pick.clone());
     (stack, pick)
+}
+
+/// The body of a request that is no call of a user.
+fn body(bytes: Bytes) -> Body {
+    tonic::body::Body::new(Full::new(bytes)).into()
 }

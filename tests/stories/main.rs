@@ -4,11 +4,14 @@
 
 mod by_hand;
 mod by_name;
+mod crowd;
 mod errors;
 mod failing;
+mod health;
 mod house;
 mod membership;
 mod on_a_server;
 mod sharing;
 mod storeys;
 mod tower_balance;
+mod zones;

@@ -268,6 +268,8 @@ impl Candidate {
             State::Ejected if last_resort => {
                 said(Reporter::Connection) == State::Ready
                     && said(Reporter::Registry) == State::Ready
+                    // Who says of itself that it does not serve is not asked to.
+                    && said(Reporter::Check) == State::Ready
             }
             _ => false,
         }

@@ -46,6 +46,8 @@ pub enum Reporter {
     Health = 1,
     /// What knows who is registered: ready, draining.
     Registry = 2,
+    /// What asks it how it does: connecting until it has answered, ready, down.
+    Check = 3,
 }
 
 struct Shared {
@@ -56,7 +58,7 @@ struct Shared {
 
 const BITS: u32 = 4;
 const MASK: u32 = (1 << BITS) - 1;
-const REPORTERS: u32 = 3;
+const REPORTERS: u32 = 4;
 
 // === impl Availability ===
 
@@ -95,14 +97,15 @@ impl Availability {
         view(self.0.reports.load(Ordering::Acquire), by as u32)
     }
 
-    /// Says what this reporter sees from now on, and tells the listeners if that changes the whole.
+    /// Says what this reporter sees from now on, and tells the listeners if it saw something else
+    /// before, even if the worst is what it was.
     pub fn report(&self, by: Reporter, state: State) {
         let shift = by as u32 * BITS;
         let put = |reports: u32| reports & !(MASK << shift) | (state as u32) << shift;
         let reports = &self.0.reports;
         let update = reports.fetch_update(Ordering::AcqRel, Ordering::Acquire, |r| Some(put(r)));
         let before = update.unwrap_or_else(|reports| reports);
-        if worst(before) != worst(put(before)) {
+        if before != put(before) {
             self.notify();
         }
     }
@@ -185,5 +188,24 @@ mod tests {
         heard.as_mut().enable();
         availability.report(Reporter::Registry, State::Draining);
         heard.await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_one_reporter_hears_of_it_behind_a_worse_one() {
+        let availability = Availability::new();
+        availability.report(Reporter::Check, State::Down);
+        let listener = Arc::new(Notify::new());
+        availability.listen(&listener);
+        let heard = listener.notified();
+        availability.report(Reporter::Connection, State::Connecting);
+        heard.await;
+        let mut again = std::pin::pin!(listener.notified());
+        again.as_mut().enable();
+        availability.report(Reporter::Connection, State::Connecting);
+        let second = std::time::Duration::from_secs(1);
+        assert!(
+            tokio::time::timeout(second, again).await.is_err(),
+            "no news"
+        );
     }
 }

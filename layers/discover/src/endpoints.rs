@@ -2,6 +2,7 @@
 
 use crate::{
     discovered::Discovered,
+    feedback::Clerk,
     layer::DiscoverLayer,
     members::{Members, Settled},
     roster::{Roster, Ticket},
@@ -41,6 +42,8 @@ where
     timer: Option<Pin<Box<Sleep>>>,
     seed: Option<u64>,
     roster: Roster<M::Response>,
+    /// Tells the sources how the endpoints do.
+    clerk: Option<Clerk>,
     connecting: Jobs<Result<M::Response, M::Error>>,
     /// Wait to take the place of another.
     succeeding: Jobs<M::Response>,
@@ -66,6 +69,10 @@ where
     pub(crate) fn new(layer: DiscoverLayer, connector: M) -> Self {
         Self {
             members: Members::new(layer.grace),
+            clerk: layer
+                .feedback
+                .as_ref()
+                .map(|all| Clerk::new(all.roll(&layer.service))),
             layer,
             connector,
             source: Source::default(),
@@ -181,6 +188,9 @@ where
 
     fn hand_out(&mut self, ticket: Ticket, endpoint: M::Response) -> Insert<M> {
         let discovered = self.roster.hand_out(&ticket, endpoint)?;
+        if let Some(clerk) = &self.clerk {
+            clerk.enter(&ticket.id, discovered.availability());
+        }
         Some(Change::Insert(ticket.id, discovered))
     }
 
@@ -250,6 +260,9 @@ where
         }
         // After those who come: a set that is replaced as a whole is not empty in between.
         let gone = this.roster.take_back();
+        if let (Some(clerk), Some(id)) = (&this.clerk, &gone) {
+            clerk.strike(id);
+        }
         gone.map_or(Poll::Pending, |id| {
             Poll::Ready(Some(Ok(Change::Remove(id))))
         })

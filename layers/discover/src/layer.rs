@@ -1,6 +1,6 @@
 //! Configuration.
 
-use crate::{endpoints::Endpoints, observer::Observer};
+use crate::{endpoints::Endpoints, feedback::Feedback, observer::Observer};
 use std::{fmt, num::NonZeroUsize, sync::Arc, time::Duration};
 use tower_layer::Layer;
 use tower_service::Service;
@@ -24,6 +24,7 @@ pub struct DiscoverLayer {
     pub(crate) backoff: Backoff,
     pub(crate) filter: Option<Arc<Filter>>,
     pub(crate) dice: Dice,
+    pub(crate) feedback: Option<Feedback>,
     pub(crate) observer: Arc<dyn Observer>,
 }
 
@@ -45,6 +46,7 @@ impl DiscoverLayer {
             backoff: backoff(),
             filter: None,
             dice: Dice::new(),
+            feedback: None,
             observer: Arc::new(()),
         }
     }
@@ -89,6 +91,13 @@ impl DiscoverLayer {
     #[must_use]
     pub fn dice(mut self, dice: Dice) -> Self {
         self.dice = dice;
+        self
+    }
+
+    /// Tells `feedback`, and by it the source and its adapters, how the endpoints do.
+    #[must_use]
+    pub fn feedback(mut self, feedback: Feedback) -> Self {
+        self.feedback = Some(feedback);
         self
     }
 

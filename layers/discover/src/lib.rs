@@ -19,6 +19,9 @@
 //! weight is told by inserting the same endpoint once more. One that went is marked as draining and
 //! taken back at once; calls that it has go on.
 //!
+//! What the source says can be narrowed before, by a condition, to a zone, or to one client's share:
+//! see [`ResolveExt`].
+//!
 //! An instance that says goodbye ([`Change::Left`](ziggurat_core::Change::Left)) is gone at once,
 //! however many do; only those who vanish are held. Whoever looks at instances without connecting
 //! to them has the same by a [`Guard`] around the source, which also says when a set is stale.
@@ -78,25 +81,39 @@
 //! # }
 //! ```
 
+mod adapted;
+mod aperture;
+mod chain;
 mod discovered;
+#[cfg(feature = "dns")]
+pub mod dns;
 mod endpoints;
+mod feedback;
 mod guard;
 mod layer;
 mod members;
 mod observer;
+mod only;
 mod roster;
 mod source;
 mod sources;
 mod subset;
 mod succession;
+mod zones;
 
 pub use self::{
+    adapted::{Adapted, Choose, Instances},
+    aperture::{Aperture, DeterministicAperture},
+    chain::ResolveExt,
     discovered::Discovered,
     endpoints::Endpoints,
+    feedback::Feedback,
     guard::{Guard, Guarded, Heard, Stale},
     layer::DiscoverLayer,
     observer::Observer,
+    only::Only,
     sources::{Fixed, Watched},
+    zones::Zones,
 };
 
 #[cfg(doctest)]

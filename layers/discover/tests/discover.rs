@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "discover/adapting.rs"]
+mod adapting;
 #[path = "discover/balance.rs"]
 mod balance;
 #[path = "discover/changing.rs"]
@@ -10,6 +12,9 @@ mod changing;
 mod connecting;
 #[path = "discover/diff.rs"]
 mod diff;
+#[cfg(feature = "dns")]
+#[path = "discover/dns.rs"]
+mod dns;
 #[path = "discover/guard.rs"]
 mod guard;
 #[path = "discover/support.rs"]

@@ -1,6 +1,6 @@
 //! The endpoints of one service that one layer value knows, and how many of them may be out.
 
-use crate::{Observer, Settings, judge::Judge};
+use crate::{Observer, Settings, judge::Judge, sweep::Sweep};
 use std::{
     collections::HashMap,
     fmt,
@@ -20,6 +20,7 @@ pub(crate) struct Group {
     pub(crate) settings: Live<Settings>,
     pub(crate) dice: Dice,
     pub(crate) observer: Option<Arc<dyn Observer>>,
+    pub(crate) sweep: Sweep,
     judges: Mutex<HashMap<EndpointId, Weak<Judge>>>,
 }
 
@@ -59,6 +60,7 @@ impl Group {
             settings,
             dice,
             observer,
+            sweep: Sweep::default(),
             judges: Mutex::new(HashMap::new()),
         }
     }
@@ -76,7 +78,20 @@ impl Group {
         judges.retain(|_, judge| judge.strong_count() > 0);
         let judge = Judge::new(id.clone(), Arc::clone(self));
         judges.insert(id.clone(), Arc::downgrade(&judge));
+        drop(judges);
+        self.begin_to_count(None);
         judge
+    }
+
+    /// Those in use, ordered by name so that a seed repeats.
+    pub(crate) fn present(&self) -> Vec<Arc<Judge>> {
+        let judges = lock(&self.judges);
+        let known = judges
+            .iter()
+            .filter_map(|(id, judge)| Some((id, judge.upgrade()?)));
+        let mut present: Vec<_> = known.filter(|(_, judge)| judge.is_present()).collect();
+        present.sort_by_key(|(id, _)| *id);
+        present.into_iter().map(|(_, judge)| judge).collect()
     }
 
     /// Calls `eject` if `id` may be out, too. Nobody else is ejected meanwhile.

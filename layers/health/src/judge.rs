@@ -1,9 +1,13 @@
 //! What watches one endpoint: all calls to it, through all of its clones.
 
+mod compared;
+
 use crate::{
+    counts::Counts,
     group::{Group, lock},
     policy::{Standing, Ticket, Verdict},
     seat::Seat,
+    sweep::spawn,
 };
 use std::{
     fmt,
@@ -22,6 +26,7 @@ use ziggurat_core::{
 pub(crate) struct Judge {
     /// What calls read without the lock: the generation, and two bits. Written under the lock.
     word: AtomicU64,
+    counts: Counts,
     /// Endpoints of this name that are in use: a new one, and one that is being drained.
     present: AtomicUsize,
     state: Mutex<Inner>,
@@ -49,6 +54,7 @@ impl Judge {
     pub(crate) fn new(id: EndpointId, group: Arc<Group>) -> Arc<Self> {
         Arc::new(Self {
             word: AtomicU64::new(0),
+            counts: Counts::default(),
             present: AtomicUsize::new(0),
             state: Mutex::new(Inner {
                 standing: Standing::new(),
@@ -59,6 +65,10 @@ impl Judge {
             group,
             runtime: Handle::try_current().ok(),
         })
+    }
+
+    pub(crate) const fn counts(&self) -> &Counts {
+        &self.counts
     }
 
     pub(crate) fn is_present(&self) -> bool {
@@ -130,6 +140,9 @@ impl Judge {
         // A probe that was given up may be among those that are late, and do well in the end.
         if is_late && (well || !outcome.is_success()) {
             return;
+        }
+        if well {
+            self.count(outcome);
         }
         let nothing_new = match outcome {
             outcome if outcome.is_failure() => false,
@@ -222,20 +235,15 @@ impl Judge {
 
     /// Wakes the standing at `at`, on the runtime where the endpoint was made or on this one.
     fn timer(self: &Arc<Self>, at: Instant) -> Option<JoinSet<()>> {
-        let runtimes = [self.runtime.clone(), Handle::try_current().ok()];
-        runtimes.into_iter().flatten().find_map(|runtime| {
+        spawn(self.runtime.as_ref(), || {
             // Weak: an endpoint that nobody has needs no waking, and its timer ends with it.
             let judge = Arc::downgrade(self);
-            let wake = async move {
+            async move {
                 tokio::time::sleep_until(at).await;
                 if let Some(judge) = judge.upgrade() {
                     judge.wake();
                 }
-            };
-            let mut timer = JoinSet::new();
-            timer.spawn_on(wake, &runtime);
-            // A runtime that has been shut down ends its tasks before they start.
-            timer.try_join_next().is_none().then_some(timer)
+            }
         })
     }
 }

@@ -12,6 +12,9 @@
 //!
 //! A probe that was silent for too long and then succeeds after all brings the endpoint back, too.
 //!
+//! With [`Settings::success_rate`] and [`Settings::failure_percentage`] endpoints are also compared with
+//! each other (gRFC A50); the module [`active`] asks them how they do.
+//!
 //! | Question        | Answer |
 //! |-----------------|--------|
 //! | Readiness       | the inner service's, of the connector and of each endpoint |
@@ -82,21 +85,26 @@
 //! # }
 //! ```
 
+pub mod active;
+mod counts;
 mod future;
 mod group;
 mod judge;
 mod layer;
 mod observer;
+mod outliers;
 mod policy;
 mod record;
 mod seat;
 mod service;
 mod settings;
+mod sweep;
 
 pub use self::{
     future::{ConnectFuture, ResponseFuture},
     layer::HealthLayer,
     observer::Observer,
+    outliers::{Detection, FailurePercentage, SuccessRate},
     record::Watch,
     service::{Checked, Health},
     settings::Settings,

@@ -1,5 +1,6 @@
 //! What health tells whoever draws the graphs.
 
+use crate::Detection;
 use std::time::Duration;
 use ziggurat_core::EndpointId;
 
@@ -15,6 +16,16 @@ pub trait Observer: Send + Sync + 'static {
     /// An endpoint failed enough to be ejected, and was not, as too many are.
     fn spared(&self, service: &str, endpoint: &EndpointId) {
         let _ = (service, endpoint);
+    }
+
+    /// An endpoint is an outlier, and stays: chance would have it so (`enforcement_percentage`).
+    fn pardoned(&self, service: &str, endpoint: &EndpointId, detection: Detection) {
+        let _ = (service, endpoint, detection);
+    }
+
+    /// An endpoint says of itself that it is `serving`, or does not say so any more.
+    fn checked(&self, service: &str, endpoint: &EndpointId, serving: bool) {
+        let _ = (service, endpoint, serving);
     }
 
     /// An endpoint serves again.

@@ -175,7 +175,7 @@ impl Standing {
     pub(crate) fn eject(&mut self, now: Instant, luck: f64, settings: &Settings) -> Duration {
         let well = self.returned_at.map(|at| now.saturating_duration_since(at));
         // As in gRFC A50, where each interval without an ejection takes one off.
-        let forgiven = well.map_or(0, |well| well.div_duration_f64(settings.base) as u32);
+        let forgiven = well.map_or(0, |well| well.div_duration_f64(settings.interval) as u32);
         self.ejections = self.ejections.saturating_sub(forgiven).saturating_add(1);
         self.returned_at = None;
         self.probed_since = None;
@@ -195,6 +195,14 @@ impl Standing {
     /// There was no room to eject it: it has another chance.
     pub(crate) fn spare(&mut self) {
         self.phase = Phase::fresh();
+    }
+
+    /// Nobody is to be ejected any more.
+    pub(crate) fn release(&mut self, now: Instant) -> Verdict {
+        match self.phase {
+            Phase::Serving { .. } => Verdict::Stay,
+            _ => self.come_back(now),
+        }
     }
 
     /// Time has passed.

@@ -29,7 +29,7 @@ impl Seat {
 
     /// Does nobody but health object to calls?
     pub(crate) fn is_there(&self) -> bool {
-        let said = [Reporter::Connection, Reporter::Registry];
+        let said = [Reporter::Connection, Reporter::Registry, Reporter::Check];
         said.iter()
             .all(|by| self.availability.reported(*by) <= State::Idle)
     }

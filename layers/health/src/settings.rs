@@ -1,5 +1,6 @@
 //! When an endpoint is ejected, and for how long.
 
+use crate::{Detection, FailurePercentage, SuccessRate, outliers::Tally};
 use std::{fmt, time::Duration};
 use ziggurat_core::InvalidSetting;
 
@@ -14,6 +15,8 @@ use ziggurat_core::InvalidSetting;
 /// | [`ejection`](Self::ejection) | 10 s, at most 60 s |
 /// | [`max_ejected_percent`](Self::max_ejected_percent) | 50 |
 /// | [`probe_timeout`](Self::probe_timeout) | 5 s |
+/// | [`interval`](Self::interval) | 10 s |
+/// | [`success_rate`](Self::success_rate), [`failure_percentage`](Self::failure_percentage) | off |
 ///
 /// gRPC and Envoy eject for 30 s to 300 s (gRFC A50), because theirs come back with all of their
 /// traffic; here one call finds out first, so they may come back sooner.
@@ -25,6 +28,9 @@ pub struct Settings {
     pub(crate) max: Duration,
     pub(crate) max_ejected_percent: u8,
     pub(crate) probe_timeout: Duration,
+    pub(crate) interval: Duration,
+    pub(crate) success_rate: Option<SuccessRate>,
+    pub(crate) failure_percentage: Option<FailurePercentage>,
 }
 
 // === impl Settings ===
@@ -46,6 +52,25 @@ impl Settings {
             max: Duration::from_secs(60),
             max_ejected_percent: 50,
             probe_timeout: Duration::from_secs(5),
+            interval: Duration::from_secs(10),
+            success_rate: None,
+            failure_percentage: None,
+        }
+    }
+
+    /// What gRPC does by default once outlier detection is configured (gRFC A50): both comparisons
+    /// every 10 s and nothing in a row, 30 s to 300 s, at most 10 % out.
+    #[must_use]
+    pub const fn grpc() -> Self {
+        Self {
+            failures: 0,
+            timeouts: 0,
+            base: Duration::from_secs(30),
+            max: Duration::from_secs(300),
+            max_ejected_percent: 10,
+            success_rate: Some(SuccessRate::new()),
+            failure_percentage: Some(FailurePercentage::new()),
+            ..Self::new()
         }
     }
 
@@ -111,6 +136,56 @@ impl Settings {
         Ok(self)
     }
 
+    /// Compares the endpoints with each other this often, and takes an ejection off the count of those
+    /// in a row for each such time that an endpoint does well.
+    ///
+    /// # Errors
+    ///
+    /// If it is zero.
+    pub fn interval(mut self, interval: Duration) -> Result<Self, InvalidSetting> {
+        if interval.is_zero() {
+            return Err(invalid("interval", interval, "must be above zero"));
+        }
+        self.interval = interval;
+        Ok(self)
+    }
+
+    /// Ejects who succeeds far less often than the others; `None`: nobody for that.
+    #[must_use]
+    pub const fn success_rate(mut self, detection: Option<SuccessRate>) -> Self {
+        self.success_rate = detection;
+        self
+    }
+
+    /// Ejects who fails too large a part of its calls; `None`: nobody for that.
+    #[must_use]
+    pub const fn failure_percentage(mut self, detection: Option<FailurePercentage>) -> Self {
+        self.failure_percentage = detection;
+        self
+    }
+
+    /// Is nobody ejected for anything?
+    pub(crate) const fn ejects_nobody(&self) -> bool {
+        self.failures == 0 && self.timeouts == 0 && !self.detects_outliers()
+    }
+
+    pub(crate) const fn detects_outliers(&self) -> bool {
+        self.success_rate.is_some() || self.failure_percentage.is_some()
+    }
+
+    /// Who is an outlier by what, and how strictly that is to be taken.
+    pub(crate) fn outliers(&self, tallies: &[Tally]) -> Vec<(Detection, u8, Vec<usize>)> {
+        let by_rate = self.success_rate.map(|by| {
+            let outliers = by.outliers(tallies);
+            (Detection::SuccessRate, by.enforcement(), outliers)
+        });
+        let by_percentage = self.failure_percentage.map(|by| {
+            let outliers = by.outliers(tallies);
+            (Detection::FailurePercentage, by.enforcement(), outliers)
+        });
+        by_rate.into_iter().chain(by_percentage).collect()
+    }
+
     /// May one more of `known` endpoints be ejected, when `out` of them serve nobody already?
     pub(crate) const fn has_room(&self, known: usize, out: usize) -> bool {
         let most = known.saturating_mul(self.max_ejected_percent as usize) / 100;
@@ -158,6 +233,7 @@ mod tests {
                 "probe_timeout",
                 "0ns",
             ),
+            (settings.interval(Duration::ZERO), "interval", "0ns"),
         ] {
             let error = refused.unwrap_err();
             assert_eq!((error.field(), error.value()), (field, value));

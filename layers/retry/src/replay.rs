@@ -49,6 +49,13 @@ impl<B> Default for ReplayBody<B> {
     }
 }
 
+/// For a call that is made below the retry: it is sent once, and nothing of it is kept.
+impl<B: Body<Data = Bytes>> From<B> for ReplayBody<B> {
+    fn from(body: B) -> Self {
+        Replay::new(body, 0).body()
+    }
+}
+
 impl<B> Body for ReplayBody<B>
 where
     B: Body<Data = Bytes> + Unpin,

@@ -213,3 +213,24 @@ async fn when_all_but_those_who_are_ejected_go_down_calls_are_answered() {
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_last_resort_is_nobody_who_says_that_it_does_not_serve() {
+    let scripts: [Script<u32, u32>; 3] = std::array::from_fn(|_| Script::new([Step::answer(1)]));
+    let names = ["a", "b", "c"].into_iter().zip(&scripts);
+    let all: Vec<_> = names
+        .map(|(id, script)| Node::new(id, script.clone()))
+        .collect();
+    for (n, one) in all.iter().enumerate() {
+        one.availability().report(Reporter::Health, State::Ejected);
+        if n != 1 {
+            one.availability().report(Reporter::Check, State::Down);
+        }
+    }
+    let (_feeder, feed) = found(all);
+    let service = BalanceLayer::p2c().classify_with(ByResult).layer(feed);
+    for _ in 0..50 {
+        service.clone().oneshot(1).await.unwrap();
+    }
+    assert_eq!(scripts.map(|script| script.calls()), [0, 50, 0]);
+}

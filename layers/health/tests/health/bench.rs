@@ -110,6 +110,27 @@ where
     connector.clone().oneshot(instance).await.unwrap()
 }
 
+/// The endpoint that any connector makes.
+pub(crate) async fn connect_to<M>(connector: M, service: &str, id: &str) -> M::Response
+where
+    M: Service<Instance, Error = BoxError>,
+{
+    let instance = Instance::new(service, id, "localhost", 80).unwrap();
+    connector.oneshot(instance).await.unwrap()
+}
+
+/// A call over HTTP that fails in its head.
+pub(crate) async fn fail_http<E, B>(endpoint: &E)
+where
+    E: Service<http::Request<B>, Error = BoxError> + Clone,
+    B: From<String>,
+{
+    let mut request = http::Request::new(String::new().into());
+    let te = http::HeaderValue::from_static("trailers");
+    request.headers_mut().insert("te", te);
+    drop(endpoint.clone().oneshot(request).await);
+}
+
 /// So many endpoints of one service, of one layer value.
 pub(crate) async fn endpoints(count: usize) -> Vec<Watched> {
     let connector = layer().layer(Connector(answers()));

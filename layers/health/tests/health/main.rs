@@ -2,7 +2,9 @@
 
 //! Endpoints that are watched, seen from outside: scripted answers, a paused clock.
 
+mod asking;
 mod bench;
 mod contract;
 mod ejecting;
+mod outliers;
 mod recovering;
