@@ -6,8 +6,10 @@ mod etcd {
     mod cases;
     mod conformance;
     mod connecting;
+    mod faults;
     mod registry;
     mod secure;
+    mod slot;
     #[path = "../coord/support.rs"]
     #[allow(dead_code, reason = "the embedded store needs more of it")]
     mod support;
