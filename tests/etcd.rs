@@ -7,6 +7,7 @@ mod etcd {
     mod conformance;
     mod connecting;
     mod faults;
+    mod load;
     mod registry;
     mod secure;
     mod slot;
