@@ -112,14 +112,14 @@ async fn accept(
             let mut cut = path.clone();
             let begun = cut.borrow().cuts;
             tokio::select! {
-                () = forward(client, target, path) => {}
+                () = forward(client, target, path, begun) => {}
                 _ = cut.wait_for(|path| path.cuts != begun) => {}
             }
         });
     }
 }
 
-async fn forward(client: TcpStream, target: SocketAddr, path: watch::Receiver<Path>) {
+async fn forward(client: TcpStream, target: SocketAddr, path: watch::Receiver<Path>, cuts: u64) {
     let mut found = path.clone();
     if found.wait_for(|path| !path.lost).await.is_err() {
         return;
@@ -130,14 +130,20 @@ async fn forward(client: TcpStream, target: SocketAddr, path: watch::Receiver<Pa
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
     tokio::join!(
-        copy(from_client, to_server, path.clone()),
-        copy(from_server, to_client, path),
+        copy(from_client, to_server, path.clone(), cuts),
+        copy(from_server, to_client, path, cuts),
     );
 }
 
-async fn copy(from: tcp::OwnedReadHalf, to: tcp::OwnedWriteHalf, path: watch::Receiver<Path>) {
+async fn copy(
+    from: tcp::OwnedReadHalf,
+    to: tcp::OwnedWriteHalf,
+    path: watch::Receiver<Path>,
+    cuts: u64,
+) {
     let (pieces, arriving) = mpsc::channel(ON_ITS_WAY);
-    tokio::join!(send(from, pieces, path.clone()), arrive(arriving, to, path));
+    let arriving = arrive(arriving, to, path.clone(), cuts);
+    tokio::join!(send(from, pieces, path), arriving);
 }
 
 async fn send(
@@ -158,13 +164,15 @@ async fn arrive(
     mut pieces: mpsc::Receiver<Piece>,
     mut to: tcp::OwnedWriteHalf,
     path: watch::Receiver<Path>,
+    cuts: u64,
 ) {
     while let Some((due, piece)) = pieces.recv().await {
         if due > Instant::now() {
             time::sleep_until(due).await;
         }
-        let lost = path.borrow().lost;
-        if !lost && to.write_all(&piece).await.is_err() {
+        let now = *path.borrow();
+        // Whoever cuts it may be late, and nothing may arrive after a hole.
+        if now.cuts != cuts || (!now.lost && to.write_all(&piece).await.is_err()) {
             return;
         }
     }
