@@ -4,8 +4,9 @@
 //!   Schedule (a seed, or written down) --> Trial: fault, heal, check; again and again
 //!                                            |
 //!      World: 3 members, 2 sites --- Faults --+-- Discovery: registrations, callers
-//!      each site reaches each member          +-- Contest: a lock, an election, ids
-//!      by a proxy of its own                            |
+//!      each site reaches each member          +-- Followers: a setting, who leads
+//!      by a proxy of its own                  +-- Contest: a lock, an election, ids
+//!                                                       |
 //!                                            Stage: who acts, by which token
 //! ```
 //!
@@ -18,6 +19,7 @@ mod discovery;
 mod each;
 mod fault;
 mod findings;
+mod followers;
 mod random;
 mod schedule;
 mod stage;

@@ -23,6 +23,8 @@ struct ForLock(Locks, Stage);
 struct ForLead(Election, Stage);
 struct ForId(InstanceIds, Vec<Stage>);
 
+/// The election that is held.
+pub(super) const LEAD: &str = "lead";
 /// Short, so that many faults outlast it; etcd grants no less.
 const TTL: Duration = Duration::from_secs(2);
 /// Of each kind and site.
@@ -46,7 +48,7 @@ impl Contests {
             for _ in 0..CONTENDERS {
                 let (store, dice) = (Arc::clone(&site.store), dice.clone());
                 let locks = Locks::new(Arc::clone(&store) as _).dice(dice.clone());
-                let election = Election::new(Arc::clone(&store) as _, "lead").unwrap();
+                let election = Election::new(Arc::clone(&store) as _, LEAD).unwrap();
                 let numbers = InstanceIds::new(store, "echo").unwrap();
                 let numbers = numbers.range(IDS).unwrap().ttl(TTL).unwrap();
                 let for_lock = ForLock(locks, lock.clone());

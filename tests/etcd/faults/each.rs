@@ -21,8 +21,9 @@ async fn the_death_of_the_leader() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_frozen_leader() {
-    through([(Fault::FreezeLeader, 3_000 * MS)]).await;
+async fn a_frozen_leader_and_then_no_leader_at_all() {
+    let alone = Fault::FreezeAllBut(0);
+    through([(Fault::FreezeLeader, 3_000 * MS), (alone, 3_000 * MS)]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

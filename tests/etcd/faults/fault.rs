@@ -1,6 +1,6 @@
 //! What can happen to a cluster and to the ways to it.
 
-use super::world::{Site, World, insist};
+use super::world::{MEMBERS, Site, World, insist};
 use std::{fmt, sync::Arc, time::Duration};
 use tokio::task;
 use ziggurat::coord::{Range, Registry, Store};
@@ -16,6 +16,8 @@ pub(super) enum Fault {
     FreezeLeader,
     /// `SIGSTOP` of this member, whether it leads or not.
     Freeze(usize),
+    /// `SIGSTOP` of all members but this one, so that nobody can lead.
+    FreezeAllBut(usize),
     /// `kill -9` of all members.
     KillAll,
     /// Everything between these sites and these members is lost without a word.
@@ -47,7 +49,7 @@ pub(super) enum Members {
 /// What has to be undone.
 #[derive(Debug)]
 pub(super) enum Wound {
-    Frozen(usize),
+    Frozen(Vec<usize>),
     Killed,
     Ways(Sites, Members),
     None,
@@ -66,10 +68,16 @@ impl Fault {
                 world.cluster.kill_leader().await;
                 Wound::Killed
             }
-            Self::FreezeLeader => Wound::Frozen(world.cluster.freeze_leader().await),
+            Self::FreezeLeader => Wound::Frozen(vec![world.cluster.freeze_leader().await]),
             Self::Freeze(member) => {
                 world.cluster.members[member].freeze();
-                Wound::Frozen(member)
+                Wound::Frozen(vec![member])
+            }
+            Self::FreezeAllBut(member) => {
+                let others: Vec<_> = (0..MEMBERS).filter(|it| *it != member).collect();
+                let members = &world.cluster.members;
+                others.iter().for_each(|it| members[*it].freeze());
+                Wound::Frozen(others)
             }
             Self::KillAll => {
                 world.cluster.kill_all();
@@ -105,6 +113,7 @@ impl fmt::Display for Fault {
             Self::KillLeader => f.write_str("kill -9 the leader"),
             Self::FreezeLeader => f.write_str("SIGSTOP the leader"),
             Self::Freeze(member) => write!(f, "SIGSTOP member {member}"),
+            Self::FreezeAllBut(member) => write!(f, "SIGSTOP all members but {member}"),
             Self::KillAll => f.write_str("kill -9 all members"),
             Self::Lose(sites, members) => write!(f, "{sites} loses {members}"),
             Self::Delay(sites, delay) => write!(f, "{sites} is {delay:?} away"),
@@ -139,7 +148,10 @@ impl Wound {
     /// Ends the fault; a killed member has answered when this returns.
     pub(super) async fn heal(self, world: &mut World) {
         match self {
-            Self::Frozen(member) => world.cluster.members[member].thaw(),
+            Self::Frozen(frozen) => {
+                let members = &world.cluster.members;
+                frozen.iter().for_each(|it| members[*it].thaw());
+            }
             Self::Killed => world.cluster.restart_all().await,
             Self::Ways(sites, members) => each_way(world, sites, members, |way| {
                 way.delay(Duration::ZERO);

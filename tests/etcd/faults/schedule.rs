@@ -101,13 +101,14 @@ impl fmt::Display for Step {
 }
 
 fn draw(dice: &Dice) -> Fault {
-    match dice.below(10) {
+    match dice.below(11) {
         0 => Fault::KillLeader,
         1 => Fault::FreezeLeader,
         2 => Fault::Freeze(dice.below(MEMBERS)),
         3 => Fault::KillAll,
         4 => Fault::Compact(draw_sites(dice)),
         5 => Fault::RevokeAll,
+        6 => Fault::FreezeAllBut(dice.below(MEMBERS)),
         _ => draw_way(dice),
     }
 }
@@ -159,5 +160,5 @@ fn a_seed_stands_for_one_schedule_and_a_longer_one_begins_like_it() {
         .steps
         .iter()
         .map(|it| std::mem::discriminant(&it.fault));
-    assert_eq!(kinds.collect::<std::collections::HashSet<_>>().len(), 9);
+    assert_eq!(kinds.collect::<std::collections::HashSet<_>>().len(), 10);
 }

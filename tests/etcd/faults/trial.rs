@@ -4,12 +4,13 @@ use super::{
     contest_kinds::Contests,
     discovery::Discovery,
     findings::Findings,
+    followers::Followers,
     schedule::{Schedule, Step},
     stage::{Forgiven, Stage},
     world::{LONG, World},
 };
 use std::time::Duration;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 use ziggurat::coord::{Range, Store};
 use ziggurat_core::Dice;
 
@@ -18,6 +19,7 @@ struct Trial {
     world: World,
     discovery: Discovery,
     contests: Contests,
+    followers: Followers,
     forgiven: Forgiven,
     findings: Findings,
     begun: Instant,
@@ -52,10 +54,12 @@ impl Trial {
         let world = World::start(&dice).await;
         let discovery = Discovery::start(&world, &dice, &findings).await;
         let contests = Contests::start(&world, &dice, &findings, &forgiven);
+        let followers = Followers::start(&world, &dice).await;
         let trial = Self {
             world,
             discovery,
             contests,
+            followers,
             forgiven,
             findings,
             begun: Instant::now(),
@@ -76,7 +80,10 @@ impl Trial {
             wounds.push(also.strike(&mut self.world, forgive).await);
         }
         let struck = format!("{wounds:?}");
-        sleep(step.lasts).await;
+        let over = Instant::now() + step.lasts;
+        // As far as it can be done.
+        let _late = timeout_at(over, self.followers.write()).await;
+        sleep_until(over).await;
         for wound in wounds {
             wound.heal(&mut self.world).await;
         }
@@ -84,6 +91,7 @@ impl Trial {
         let back = self.discovery.back(&self.world, &self.findings).await;
         self.worst = self.worst.max(back);
         self.goes_on().await;
+        self.followers.settle(&self.findings).await;
         self.note(format!("      {struck}; registered again after {back:.1?}"));
         sleep(step.rest).await;
     }
