@@ -68,11 +68,13 @@ impl Followers {
         self.sites.push(Follower { setting, leader });
     }
 
-    /// Writes another value, in the middle of a fault. It may be that this takes effect later, or
-    /// never.
+    /// Writes another value in the middle of a fault, as soon as it can be done. What failed before
+    /// that may take effect later, or never.
     pub(super) async fn write(&mut self) {
         self.written += 1;
-        let _done = self.center.set(KEY, &self.written).await;
+        while self.center.set(KEY, &self.written).await.is_err() {
+            sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// Waits until everybody knows what there is.
