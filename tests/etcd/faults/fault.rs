@@ -145,10 +145,14 @@ impl fmt::Display for Members {
 // === impl Wound ===
 
 impl Wound {
-    /// Ends the fault; a killed member has answered when this returns.
-    pub(super) async fn heal(self, world: &mut World) {
+    /// Ends the fault; a killed member has answered when this returns. `forgive` is that of
+    /// [`Fault::strike`].
+    pub(super) async fn heal(self, world: &mut World, forgive: impl Fn(i64)) {
         match self {
             Self::Frozen(frozen) => {
+                // A leader that wakes up ends the leases that ran out while it slept, by its own
+                // clock, although they were renewed with its successor; etcd 3.5.1 lets it.
+                world.each_leased(forgive).await;
                 let members = &world.cluster.members;
                 frozen.iter().for_each(|it| members[*it].thaw());
             }

@@ -85,7 +85,7 @@ impl Trial {
         let _late = timeout_at(over, self.followers.write()).await;
         sleep_until(over).await;
         for wound in wounds {
-            wound.heal(&mut self.world).await;
+            wound.heal(&mut self.world, forgive).await;
         }
         self.answers().await;
         let back = self.discovery.back(&self.world, &self.findings).await;

@@ -58,10 +58,7 @@ impl World {
     /// Ends all leases that keys are attached to, as some other client of the cluster might; `tell`
     /// hears of the revision that made each key, before it is gone.
     pub(super) async fn revoke_all(&self, tell: impl Fn(i64)) {
-        let found = insist(|| self.direct.range(Range::prefix(""))).await;
-        let leased = found.kvs.iter().filter(|kv| kv.lease.is_some());
-        leased.clone().for_each(|kv| tell(kv.create_revision));
-        let leases: HashSet<LeaseId> = leased.map(|kv| kv.lease).collect();
+        let leases = self.each_leased(tell).await;
         for lease in leases {
             insist(async || match self.direct.revoke(lease).await {
                 Ok(()) | Err(StoreError::LeaseNotFound { .. }) => Ok(()),
@@ -69,6 +66,15 @@ impl World {
             })
             .await;
         }
+    }
+
+    /// Tells of the revision that made each key with a lease, as far as any member knows, and answers
+    /// the leases.
+    pub(super) async fn each_leased(&self, tell: impl Fn(i64)) -> HashSet<LeaseId> {
+        let found = insist(|| self.direct.range(Range::prefix("").serializable())).await;
+        let leased = found.kvs.iter().filter(|kv| kv.lease.is_some());
+        leased.clone().for_each(|kv| tell(kv.create_revision));
+        leased.map(|kv| kv.lease).collect()
     }
 }
 
