@@ -7,6 +7,7 @@ mod etcd {
     mod cases;
     mod conformance;
     mod connecting;
+<<<<<<< HEAD
     mod follower;
     mod herd;
     #[cfg(feature = "client")]
@@ -15,10 +16,18 @@ mod etcd {
     mod load;
     mod program;
     mod programs;
+=======
+    mod faults;
+    mod load;
+>>>>>>> faults
     mod registry;
     mod restored;
     mod secure;
+<<<<<<< HEAD
     mod story;
+=======
+    mod slot;
+>>>>>>> faults
     #[path = "../coord/support.rs"]
     #[allow(dead_code, reason = "the embedded store needs more of it")]
     mod support;

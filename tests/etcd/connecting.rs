@@ -1,6 +1,9 @@
 //! Getting to a cluster, and staying in touch with it.
 
-use super::support::{collect, next, put, revision};
+use super::{
+    slot::slot,
+    support::{collect, next, put, revision},
+};
 use std::time::Duration;
 use tokio::time;
 use ziggurat::coord::{EtcdSettings, EtcdStore, Keys, Put, Range, Store, StoreError, Watch};
@@ -69,6 +72,7 @@ async fn a_restarted_server_is_found_again_whatever_was_tried_meanwhile() {
 
 #[tokio::test]
 async fn a_frozen_member_is_left_and_a_watch_misses_nothing() {
+    let _slot = slot().await;
     let cluster = EtcdCluster::start(3).await;
     let settings = settings(&cluster.urls()).silence(500 * MS).unwrap();
     let store = EtcdStore::connect(settings).await.unwrap();

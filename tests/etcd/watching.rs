@@ -3,8 +3,9 @@
 use super::support::{collect, next, put, revision};
 use futures_util::StreamExt;
 use std::time::Duration;
-use ziggurat::coord::{EtcdSettings, EtcdStore, Keys, Range, Store, StoreError, Watch, WatchError};
-use ziggurat_core::Backoff;
+use ziggurat::coord::{
+    Delete, EtcdSettings, EtcdStore, EventKind, Keys, Range, Store, StoreError, Watch, WatchError,
+};
 use ziggurat_testkit::{Etcd, Proxy};
 
 const MS: Duration = Duration::from_millis(1);
@@ -17,9 +18,6 @@ async fn two_ways() -> (Etcd, EtcdStore, Proxy, EtcdStore) {
         let settings = EtcdSettings::new([url]).unwrap();
         let settings = settings.try_timeout(500 * MS).unwrap();
         let settings = settings.silence(200 * MS).unwrap();
-        // Well below the time of a try: nobody else is to be asked here.
-        let reconnect = Backoff::new(60 * MS, 2.0, 240 * MS).unwrap();
-        let settings = settings.reconnect(reconnect);
         EtcdStore::connect(settings).await.unwrap()
     };
     let direct = store(etcd.url()).await;
@@ -96,4 +94,23 @@ async fn what_was_compacted_meanwhile_is_an_error_of_its_own() {
     let requested = at - 1;
     let past = direct.range(Range::one("c/a").at(requested)).await;
     assert_eq!(past, Err(StoreError::Compacted { requested, at }));
+}
+
+#[tokio::test]
+async fn a_deletion_that_was_compacted_is_not_passed_over_in_silence() {
+    let etcd = Etcd::start().await;
+    let settings = EtcdSettings::new([etcd.url()]).unwrap();
+    let store = EtcdStore::connect(settings).await.unwrap();
+    put(&store, "d/a", "1").await;
+    let deleted = store.delete(Delete::one("d/a")).await.unwrap().revision;
+    etcd.compact(deleted);
+    let last = put(&store, "d/b", "2").await;
+    let mut watch = store.watch(Watch::new(Keys::prefix("d/")).from(deleted));
+    match watch.next().await.unwrap() {
+        Ok(batch) => assert_eq!(batch.events[0].kind, EventKind::Delete),
+        Err(error) => assert_eq!(error, WatchError::Compacted { at: deleted }),
+    }
+    // From the one after it, nothing is missing.
+    let mut watch = store.watch(Watch::new(Keys::prefix("d/")).from(last));
+    assert_eq!(collect(&mut watch, last).await, ["+d/b 2"]);
 }

@@ -14,7 +14,7 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
     time::Duration,
 };
-use tokio::time;
+use tokio::{task, time};
 
 /// An etcd of its own, on free ports of 127.0.0.1, with a directory of its own.
 ///
@@ -34,6 +34,8 @@ pub struct Etcd {
 
 /// How long a server may take to answer, on a machine that is busy with other tests.
 const START: Duration = Duration::from_secs(30);
+/// How long to wait before a server is asked again.
+const PAUSE: Duration = Duration::from_millis(50);
 
 // === impl Etcd ===
 
@@ -195,12 +197,22 @@ impl Etcd {
         self.gateway("kv/compaction", &format!("{{\"revision\":{revision}}}"));
     }
 
-    fn gateway(&self, path: &str, body: &str) -> String {
-        let length = body.len();
-        let head = format!("POST /v3/{path} HTTP/1.0\r\nContent-Length: {length}\r\n\r\n");
-        let answer = exchange(self.client, &(head + body)).expect("a running etcd answers");
+    /// Whether it runs and takes itself for the leader.
+    async fn leads(&self) -> bool {
+        if self.child.is_none() {
+            return false;
+        }
+        let answer = ask(self.client, post("maintenance/status", "{}")).await;
+        answer.is_ok_and(|status| {
+            let field = |name| status.split(name).nth(1)?.split('"').next();
+            let own = field("\"member_id\":\"");
+            own.is_some() && own == field("\"leader\":\"")
+        })
+    }
+
+    fn gateway(&self, path: &str, body: &str) {
+        let answer = exchange(self.client, &post(path, body)).expect("a running etcd answers");
         assert!(answer.contains(" 200 OK"), "{path}: {answer}");
-        answer
     }
 
     fn spawn(&mut self) {
@@ -225,13 +237,13 @@ impl Etcd {
 
     async fn healthy(&mut self) {
         let deadline = time::Instant::now() + START;
-        while !is_healthy(self.health) {
+        while !is_healthy(self.health).await {
             let child = self.child.as_mut().expect("it was just started");
             let ended = child.try_wait().expect("a child can be asked");
             assert!(ended.is_none(), "etcd ended ({ended:?}): {}", self.log());
             let late = time::Instant::now() > deadline;
             assert!(!late, "etcd does not answer: {}", self.log());
-            time::sleep(Duration::from_millis(50)).await;
+            time::sleep(PAUSE).await;
         }
     }
 
@@ -274,9 +286,20 @@ fn new_directory() -> PathBuf {
 }
 
 /// Whether it can serve: it has a leader and its disk answers.
-fn is_healthy(address: SocketAddr) -> bool {
-    let answer = exchange(address, "GET /health HTTP/1.0\r\n\r\n");
+async fn is_healthy(address: SocketAddr) -> bool {
+    let answer = ask(address, "GET /health HTTP/1.0\r\n\r\n".to_owned()).await;
     answer.is_ok_and(|answer| answer.contains("\"health\":\"true\""))
+}
+
+fn post(path: &str, body: &str) -> String {
+    let length = body.len();
+    format!("POST /v3/{path} HTTP/1.0\r\nContent-Length: {length}\r\n\r\n{body}")
+}
+
+/// As [`exchange`], while the other tasks of the test go on.
+async fn ask(address: SocketAddr, request: String) -> std::io::Result<String> {
+    let asked = task::spawn_blocking(move || exchange(address, &request));
+    asked.await.expect("it does not panic")
 }
 
 /// Asks etcd's gateway from JSON to gRPC, so that the kit needs no client.

@@ -1,14 +1,18 @@
-//! A way between a client and a server that can be lost.
+//! A way between a client and a server that can be lost, and be long.
 
 use crate::tasks::{Owner, Tasks};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream, tcp},
-    sync::watch,
+    sync::{mpsc, watch},
+    time::{self, Instant},
 };
 
-/// Forwards every connection to one address, until it is told to lose or to cut them.
+/// Forwards every connection to one address, until it is told to lose, to delay or to cut them.
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,
@@ -21,9 +25,18 @@ pub struct Proxy {
 struct Path {
     /// Bytes are lost without a word, and connections are taken but lead nowhere.
     lost: bool,
+    /// How long everything takes to get through, either way.
+    delay: Duration,
     /// How often all connections were cut.
     cuts: u64,
 }
+
+/// What was read, and when it is to arrive.
+type Piece = (Instant, Vec<u8>);
+
+/// So many pieces are on their way at once; then the sender has to wait.
+const ON_ITS_WAY: usize = 64;
+const PIECE: usize = 16 << 10;
 
 // === impl Proxy ===
 
@@ -40,6 +53,7 @@ impl Proxy {
             .expect("a bound socket has an address");
         let (path, seen) = watch::channel(Path {
             lost: false,
+            delay: Duration::ZERO,
             cuts: 0,
         });
         let owner = Owner::default();
@@ -74,6 +88,12 @@ impl Proxy {
         });
     }
 
+    /// Lets everything that is sent from now on arrive this much later, either way; zero for as soon
+    /// as it can. It stays in order, and connections stay open.
+    pub fn delay(&self, delay: Duration) {
+        self.path.send_modify(|path| path.delay = delay);
+    }
+
     /// Closes all connections; new ones are forwarded.
     pub fn cut(&self) {
         self.path.send_modify(|path| path.cuts += 1);
@@ -99,7 +119,7 @@ async fn accept(
     }
 }
 
-async fn forward(client: TcpStream, target: SocketAddr, path: watch::Receiver<Path>, begun: u64) {
+async fn forward(client: TcpStream, target: SocketAddr, path: watch::Receiver<Path>, cuts: u64) {
     let mut found = path.clone();
     if found.wait_for(|path| !path.lost).await.is_err() {
         return;
@@ -110,25 +130,49 @@ async fn forward(client: TcpStream, target: SocketAddr, path: watch::Receiver<Pa
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
     tokio::join!(
-        copy(from_client, to_server, path.clone(), begun),
-        copy(from_server, to_client, path, begun),
+        copy(from_client, to_server, path.clone(), cuts),
+        copy(from_server, to_client, path, cuts),
     );
 }
 
 async fn copy(
-    mut from: tcp::OwnedReadHalf,
-    mut to: tcp::OwnedWriteHalf,
+    from: tcp::OwnedReadHalf,
+    to: tcp::OwnedWriteHalf,
     path: watch::Receiver<Path>,
-    begun: u64,
+    cuts: u64,
 ) {
-    let mut buffer = vec![0; 16 << 10];
+    let (pieces, arriving) = mpsc::channel(ON_ITS_WAY);
+    let arriving = arrive(arriving, to, path.clone(), cuts);
+    tokio::join!(send(from, pieces, path), arriving);
+}
+
+async fn send(
+    mut from: tcp::OwnedReadHalf,
+    pieces: mpsc::Sender<Piece>,
+    path: watch::Receiver<Path>,
+) {
+    let mut buffer = vec![0; PIECE];
     while let Ok(read @ 1..) = from.read(&mut buffer).await {
-        let Path { lost, cuts } = *path.borrow();
-        // What was read before a cut is not to go out after it: there may be a hole before it.
-        if cuts != begun {
+        let due = Instant::now() + path.borrow().delay;
+        if pieces.send((due, buffer[..read].to_vec())).await.is_err() {
             return;
         }
-        if !lost && to.write_all(&buffer[..read]).await.is_err() {
+    }
+}
+
+async fn arrive(
+    mut pieces: mpsc::Receiver<Piece>,
+    mut to: tcp::OwnedWriteHalf,
+    path: watch::Receiver<Path>,
+    cuts: u64,
+) {
+    while let Some((due, piece)) = pieces.recv().await {
+        if due > Instant::now() {
+            time::sleep_until(due).await;
+        }
+        let now = *path.borrow();
+        // Whoever cuts it may be late, and nothing may arrive after a hole.
+        if now.cuts != cuts || (!now.lost && to.write_all(&piece).await.is_err()) {
             return;
         }
     }

@@ -9,6 +9,7 @@ mod testkit {
     mod echo;
     mod echo_faults;
     mod generated;
+    mod proxy;
     mod raw_h2;
     mod script;
     mod strict;

@@ -66,7 +66,8 @@ pub enum WatchError {
     /// Changes that were not delivered yet are gone for good: read the keys again.
     #[error("watch fell behind: the oldest revision left is {at}")]
     Compacted {
-        /// The oldest revision that can still be watched from.
+        /// The oldest revision that can still be read. Watch from the one after it: a store need
+        /// not know any more what was deleted in it.
         at: i64,
     },
     /// The store is another one than when the watch was made: read the keys again.

@@ -1,6 +1,8 @@
 //! Several etcd servers that are one.
 
-use super::{Etcd, free_address};
+use super::{Etcd, PAUSE, START, free_address};
+use crate::Proxy;
+use tokio::time::{Instant, sleep};
 
 /// A cluster of etcd servers, each of which may be killed or frozen.
 #[derive(Debug)]
@@ -41,18 +43,73 @@ impl EtcdCluster {
         self.members.iter().map(Etcd::url).collect()
     }
 
-    /// The number of the member that leads.
+    /// A way to each member, in their order, which can be lost.
+    ///
+    /// # Panics
+    /// As [`Proxy::start`].
+    pub async fn proxies(&self) -> Vec<Proxy> {
+        let mut proxies = Vec::with_capacity(self.members.len());
+        for member in &self.members {
+            proxies.push(Proxy::start(member.address()).await);
+        }
+        proxies
+    }
+
+    /// The number of the member that leads, as soon as one does.
     ///
     /// # Panics
     /// When none does.
-    #[must_use]
-    pub fn leader(&self) -> usize {
-        let leads = |member: &Etcd| {
-            let status = member.gateway("maintenance/status", "{}");
-            let field = |name| status.split(name).nth(1)?.split('"').next();
-            field("\"member_id\":\"") == field("\"leader\":\"")
-        };
-        let found = self.members.iter().position(leads);
-        found.expect("a healthy cluster has a leader")
+    pub async fn leader(&self) -> usize {
+        let deadline = Instant::now() + START;
+        loop {
+            for (at, member) in self.members.iter().enumerate() {
+                if member.leads().await {
+                    return at;
+                }
+            }
+            assert!(Instant::now() < deadline, "no member leads");
+            sleep(PAUSE).await;
+        }
+    }
+
+    /// Ends the member that leads, as a power cut would, and answers its number.
+    ///
+    /// # Panics
+    /// As [`leader`](Self::leader), and when it cannot be ended.
+    pub async fn kill_leader(&mut self) -> usize {
+        let leader = self.leader().await;
+        self.members[leader].kill();
+        leader
+    }
+
+    /// Freezes the member that leads, and answers its number.
+    ///
+    /// # Panics
+    /// As [`leader`](Self::leader).
+    pub async fn freeze_leader(&self) -> usize {
+        let leader = self.leader().await;
+        self.members[leader].freeze();
+        leader
+    }
+
+    /// Ends all members at once.
+    ///
+    /// # Panics
+    /// When one cannot be ended.
+    pub fn kill_all(&mut self) {
+        self.members.iter_mut().for_each(Etcd::kill);
+    }
+
+    /// Starts those again that were killed, with what they had stored, and waits until every member
+    /// answers.
+    ///
+    /// # Panics
+    /// When one does not.
+    pub async fn restart_all(&mut self) {
+        let killed = self.members.iter_mut().filter(|it| it.child.is_none());
+        killed.for_each(Etcd::spawn);
+        for member in &mut self.members {
+            member.healthy().await;
+        }
     }
 }
