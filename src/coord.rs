@@ -79,7 +79,7 @@ pub use self::{
         ConfigValue, ConfigWatch, Json, OpenHandle, ToConfig, duration,
     },
     election::{Campaign, Election, Leader, Leadership},
-    hold::HoldError,
+    hold::{Hold, HoldError},
     instance_id::{IdLayout, InstanceId, InstanceIds, TryIdError},
     loader::{
         CenterSource, ConfigLoader, ConfigSource, EnvSource, FileSource, LoadError, SourceFuture,
@@ -88,7 +88,7 @@ pub use self::{
     lock::{Acquire, LockGuard, Locks, TryAcquire, TryLockError},
     memory::MemoryStore,
     registry::{KeyLayout, Register, Registration, RegistrationState, Registry},
-    session::{Loss, Lost, Session},
+    session::{Loss, Lost, Session, Tenure},
     snowflake::{Snowflake, SnowflakeError, SnowflakeParts},
     store::{
         Compare, Delete, DeleteResponse, Event, EventKind, KeyValue, Keys, Lease, LeaseId,

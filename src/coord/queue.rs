@@ -201,7 +201,7 @@ impl Queue {
         match standing(&self.prefix, &found.kvs, own.as_bytes()) {
             Standing::Behind(before) => Turn::Behind(session, before, from),
             Standing::First(token) if session.is_held() => {
-                let hold = Hold::new(&self.store, session, own, token, from, &self.dice);
+                let hold = Hold::new(session, own, token, from, &self.dice);
                 Turn::Held(hold)
             }
             Standing::First(_) | Standing::Nowhere => Turn::Lost,

@@ -108,13 +108,13 @@ impl<'a> Search<'a> {
     }
 
     fn hold(&self, number: u16, session: Session, revision: i64) -> Result<InstanceId, StoreError> {
-        let (store, key) = (&self.ids.store, self.key(number));
+        let key = self.key(number);
         if !session.is_held() {
             let lease = session.lease();
             return Err(StoreError::LeaseNotFound { lease });
         }
         let dice = &self.ids.dice;
-        let hold = Hold::new(store, session, key, revision, revision + 1, dice);
+        let hold = Hold::new(session, key, revision, revision + 1, dice);
         Ok(InstanceId::new(hold, number))
     }
 
