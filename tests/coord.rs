@@ -5,15 +5,21 @@
 mod coord {
     mod cases;
     mod config;
+    mod config_cases;
     mod conformance;
     mod election;
+    mod election_cases;
+    mod id_cases;
     mod instance_ids;
     mod loader;
     mod lock;
+    mod lock_cases;
+    mod lost_answers;
     mod memory;
     mod model;
     mod registration;
     mod resolve;
+    mod script;
     mod session;
     mod snowflake;
     mod support;
