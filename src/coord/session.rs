@@ -34,9 +34,11 @@ pub use self::{
 /// ```
 ///
 /// Time is counted from when a renewal was *sent*, and a tenth of it is left unused: this side gives
-/// up while the store still holds the lease, even if the two clocks run a little differently. What
-/// no clock here can see is a process that is frozen after it asked whether it still holds: whatever
-/// must not happen twice needs a fencing token that the resource itself checks.
+/// up while the store still holds the lease, even if the two clocks run a little differently. The
+/// clock is the monotonic one of the system: it goes on while the process is stopped, but on most
+/// systems not while the whole machine sleeps, or its virtual machine is paused. And no clock can see
+/// a process that is frozen after it asked whether it still holds. So whatever must not happen twice
+/// needs a fencing token that the resource itself checks.
 ///
 /// # Example
 ///

@@ -2,10 +2,10 @@
 
 use super::{
     script::{Fate, Script},
-    support::{AnyStore, SECOND, keys},
+    support::{AnyStore, SECOND, Spy, keys, poll_once},
 };
 use futures_util::{FutureExt, future::BoxFuture};
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering::SeqCst};
 use tokio::time;
 use ziggurat::coord::{Election, InstanceIds, Locks, MemoryStore};
 
@@ -144,6 +144,56 @@ async fn cut_off_for_good_in_the_middle_it_holds_nobody_up_for_longer_than_its_l
                     assert!(next.unwrap().is_some(), "{:?}", began.elapsed());
                 }
             }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn dropped_at_any_await_nothing_is_held_and_nothing_left() {
+    for kind in KINDS {
+        let mut done = false;
+        for polls in 0.. {
+            let spy = Arc::new(Spy::default());
+            spy.dawdles.store(true, SeqCst);
+            let mut asking = ask(Arc::clone(&spy) as _, kind);
+            for _ in 0..polls {
+                done |= poll_once(asking.as_mut()).await.is_ready();
+                if done {
+                    break;
+                }
+            }
+            drop(asking);
+            assert_eq!(keys(&spy.store, "/").await, [], "{kind} {polls}");
+            if done {
+                break;
+            }
+            assert!(polls < 40, "{kind}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn given_up_half_way_it_is_given_up() {
+    for kind in ["lock", "campaign", "id"] {
+        for polls in 0..5 {
+            let spy = Arc::new(Spy::default());
+            let store = Arc::clone(&spy) as AnyStore;
+            let locks = Locks::new(Arc::clone(&store));
+            let election = Election::new(Arc::clone(&store), "x").unwrap();
+            let ids = InstanceIds::new(store, "x").unwrap();
+            let mut giving_up: BoxFuture<'static, _> = match kind {
+                "lock" => Box::pin(locks.acquire("x").await.unwrap().unlock()),
+                "campaign" => Box::pin(election.campaign("me").await.unwrap().resign()),
+                _ => Box::pin(ids.acquire().await.unwrap().release()),
+            };
+            spy.dawdles.store(true, SeqCst);
+            for _ in 0..polls {
+                if poll_once(giving_up.as_mut()).await.is_ready() {
+                    break;
+                }
+            }
+            drop(giving_up);
+            assert_eq!(keys(&spy.store, "/").await, [], "{kind} {polls}");
         }
     }
 }

@@ -39,6 +39,8 @@ pub(super) struct Spy {
     pub(super) hangs: AtomicBool,
     /// Whether every call pends once before it is done and once after.
     pub(super) dawdles: AtomicBool,
+    /// The most time that it gives to a lease, if that is bounded.
+    pub(super) stingy: Mutex<Option<Duration>>,
     /// Dropped when the next lease has been granted, before the answer is seen.
     pub(super) dropped_by_grant: Mutex<Option<Registration>>,
 }
@@ -193,6 +195,8 @@ impl Store for Spy {
 
     fn grant(&self, ttl: Duration) -> StoreFuture<'_, Lease> {
         self.questions.fetch_add(1, SeqCst);
+        let most = *self.stingy.lock().unwrap();
+        let ttl = most.map_or(ttl, |most| ttl.min(most));
         Box::pin(async move {
             let lease = self.pass(self.store.grant(ttl)).await;
             let dropped = self.dropped_by_grant.lock().unwrap().take();

@@ -4,13 +4,13 @@ use super::{
     lock_cases,
     over_etcd::{over_etcd, store},
     process::Process,
-    support::{LONG, MS, SECOND, Task, in_line, keys, until},
+    support::{AnyStore, LONG, MS, SECOND, Task, in_line, keys, until},
 };
 use etcd_client::{Client, LockOptions};
 use std::{process::Command, sync::Arc, time::Duration};
 use tokio::time::{self, Instant};
-use ziggurat::coord::{LockGuard, Locks, Loss, TryLockError};
-use ziggurat_testkit::{Etcd, Proxy};
+use ziggurat::coord::{EtcdSettings, EtcdStore, LockGuard, Locks, Loss, TryLockError};
+use ziggurat_testkit::{Etcd, EtcdCluster, Proxy};
 
 lock_cases::for_each_case!(over_etcd);
 
@@ -134,13 +134,34 @@ async fn a_restarted_etcd_finds_the_lock_held_and_the_waiter_waiting() {
     in_line(&*store, "/locks/x/", 2).await;
     etcd.kill();
     etcd.restart().await;
-    until(async || matches!(locks.try_acquire("x").await, Err(TryLockError::Held { .. }))).await;
+    until(async || is_held(&locks).await).await;
     waiting.waits().await;
     assert!(guard.is_held());
     let token = guard.token();
     guard.unlock().await.unwrap();
     let next = waiting.done().await;
     assert!(next.token() > token);
+}
+
+#[tokio::test]
+async fn a_cluster_that_loses_its_leader_takes_no_lock_away() {
+    let mut cluster = EtcdCluster::start(3).await;
+    let settings = EtcdSettings::new(cluster.urls()).unwrap();
+    let settings = settings.try_timeout(SECOND).unwrap();
+    let store: AnyStore = Arc::new(EtcdStore::connect(settings).await.unwrap());
+    let locks = Locks::new(Arc::clone(&store));
+    let guard = locks.acquire("x").ttl(LONG).await.unwrap();
+    let ours = locks.clone();
+    let mut waiting = Task::spawn(async move { ours.acquire("x").ttl(LONG).await.unwrap() });
+    in_line(&*store, "/locks/x/", 2).await;
+    let leader = cluster.leader();
+    cluster.members[leader].kill();
+    waiting.waits().await;
+    until(async || is_held(&locks).await).await;
+    assert!(guard.is_held());
+    let token = guard.token();
+    let _nobody_knows_whether = guard.unlock().await;
+    assert!(waiting.done().await.token() > token);
 }
 
 /// Not a test of its own: what [`holder`] runs.

@@ -1,7 +1,10 @@
 //! A number that is held.
 
 use crate::coord::{hold::Hold, session::Lost, store::StoreError};
-use std::ops::Deref;
+use std::{
+    ops::Deref,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 /// A number that is one's own until this is dropped or released, or until it is lost; then for good.
 ///
@@ -14,13 +17,19 @@ use std::ops::Deref;
 pub struct InstanceId {
     hold: Hold,
     number: u16,
+    /// Whether there is, or was, one who makes unique ids of it.
+    generates: AtomicBool,
 }
 
 // === impl InstanceId ===
 
 impl InstanceId {
     pub(super) const fn new(hold: Hold, number: u16) -> Self {
-        Self { hold, number }
+        Self {
+            hold,
+            number,
+            generates: AtomicBool::new(false),
+        }
     }
 
     /// The number, while it is held for certain: ask whenever it is used.
@@ -36,6 +45,12 @@ impl InstanceId {
     /// The number that was held in the beginning, be it lost by now or not.
     pub(in crate::coord) const fn id_unchecked(&self) -> u16 {
         self.number
+    }
+
+    /// Whether this is the first time that somebody wants to make unique ids of it.
+    pub(in crate::coord) fn claim(&self) -> bool {
+        // Nothing else hangs on it.
+        !self.generates.swap(true, Ordering::Relaxed)
     }
 
     /// Gives the number back, and waits for it. What is somebody else's by now stays so.
