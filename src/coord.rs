@@ -22,6 +22,7 @@
 //! | What if the store is gone? | followers keep what they know, and catch up without a gap |
 //! | What does a follower cost? | one watch a name and process, however many follow |
 //! | Who holds a lock, leads, has an id? | whose key was made first; it is told when it may be no more, before anybody else is |
+//! | What ends with it? | what its [`run`](Session::run) works on, and in other tasks that of its [`Tenure`] |
 //! | What if an entry is nonsense? | it is skipped, counted and logged; the others stand |
 //! | Where do settings live? | in a [`ConfigCenter`]; a [`ConfigHandle`] holds the value in force |
 //! | Where do they come from at the start? | a [`ConfigLoader`]: files, environment, center |

@@ -199,8 +199,8 @@ async fn given_up_half_way_it_is_given_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_unlock_whose_answer_is_lost_says_so_and_is_done() {
-    for fate in [Fate::AnswerLost, Fate::AnswerAwaited] {
+async fn an_unlock_that_fails_says_so_and_is_done_all_the_same_if_that_can_be() {
+    for fate in FATES {
         let store: AnyStore = Arc::new(MemoryStore::new());
         // Look, lease, key, and then the end of it.
         let script = Script::new(Arc::clone(&store), move |n| match n {

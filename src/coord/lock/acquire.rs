@@ -55,7 +55,7 @@ impl<E> Acquire<E> {
 
     /// How long the lock stays taken after this process is gone; 100 ms to 24 h.
     ///
-    /// A store may hold it longer: etcd counts whole seconds, and grants two at least.
+    /// A store may hold it longer: etcd counts whole seconds, and as usually set up grants two at least.
     pub const fn ttl(mut self, ttl: Duration) -> Self {
         self.ttl = ttl;
         self
