@@ -15,7 +15,8 @@ use ziggurat_testkit::{Etcd, EtcdCluster, Proxy};
 lock_cases::for_each_case!(over_etcd);
 
 const URL: &str = "ZIGGURAT_TEST_ETCD";
-const TTL: Duration = Duration::from_secs(2);
+/// Long enough for a machine that is busy to renew in time.
+const TTL: Duration = Duration::from_secs(5);
 
 async fn acquired(locks: &Locks) -> LockGuard {
     let acquire = locks.acquire("x").ttl(TTL).into_future();
