@@ -25,6 +25,7 @@ async fn seen(leaders: &mut BoxStream<'static, Option<Leader>>) -> Option<Bytes>
 async fn etcdctl_and_we_lead_one_after_the_other_and_see_each_other() {
     let etcd = Etcd::start().await;
     let Some(elect) = etcd.ctl_command(&["elect", "/elections/e", "theirs"]) else {
+        // What the server does itself, below, goes by the same keys.
         eprintln!("skipped: this etcd came without etcdctl");
         return;
     };

@@ -31,6 +31,7 @@ async fn is_held(locks: &Locks) -> bool {
 async fn etcdctl_and_we_exclude_each_other_both_ways() {
     let etcd = Etcd::start().await;
     let Some(waits) = etcd.ctl_command(&["lock", "/locks/x"]) else {
+        // What the server does itself, below, goes by the same keys.
         eprintln!("skipped: this etcd came without etcdctl");
         return;
     };
