@@ -24,6 +24,7 @@
 //! | What if the store is restored from a backup? | it is noticed, and read anew |
 //! | What does a follower cost? | one watch a name and process, however many follow |
 //! | Who holds a lock, leads, has an id? | whose key was made first; it is told when it may be no more, before anybody else is |
+//! | What ends with it? | what its [`run`](Session::run) works on, and in other tasks that of its [`Tenure`] |
 //! | What if an entry is nonsense? | it is skipped, counted and logged; the others stand |
 //! | Where do settings live? | in a [`ConfigCenter`]; a [`ConfigHandle`] holds the value in force |
 //! | Where do they come from at the start? | a [`ConfigLoader`]: files, environment, center |
@@ -82,7 +83,7 @@ pub use self::{
         ConfigValue, ConfigWatch, Json, OpenHandle, ToConfig, duration,
     },
     election::{Campaign, Election, Leader, Leadership},
-    hold::HoldError,
+    hold::{Hold, HoldError},
     instance_id::{IdLayout, InstanceId, InstanceIds, TryIdError},
     loader::{
         CenterSource, ConfigLoader, ConfigSource, EnvSource, FileSource, LoadError, SourceFuture,
@@ -91,7 +92,7 @@ pub use self::{
     lock::{Acquire, LockGuard, Locks, TryAcquire, TryLockError},
     memory::MemoryStore,
     registry::{KeyLayout, Register, Registration, RegistrationState, Registry},
-    session::{Loss, Lost, Session},
+    session::{Loss, Lost, Session, Tenure},
     snowflake::{Snowflake, SnowflakeError, SnowflakeParts},
     store::{
         Compare, Delete, DeleteResponse, Event, EventKind, KeyValue, Keys, Lease, LeaseId,

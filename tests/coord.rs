@@ -5,18 +5,24 @@
 mod coord {
     mod cases;
     mod config;
+    mod config_cases;
     mod conformance;
     mod election;
+    mod election_cases;
+    mod id_cases;
     mod instance_ids;
     mod leaving;
     mod loader;
     mod lock;
+    mod lock_cases;
+    mod lost_answers;
     mod memory;
     mod model;
     mod outage;
     mod paging;
     mod registration;
     mod resolve;
+    mod script;
     mod session;
     mod snowflake;
     mod support;

@@ -5,29 +5,39 @@ mod etcd {
     mod auth;
     #[path = "../coord/cases.rs"]
     mod cases;
+    mod config;
+    #[path = "../coord/config_cases.rs"]
+    #[allow(dead_code, reason = "the embedded store needs more of it")]
+    mod config_cases;
     mod conformance;
     mod connecting;
-<<<<<<< HEAD
+    mod election;
+    #[path = "../coord/election_cases.rs"]
+    mod election_cases;
+    mod faults;
     mod follower;
     mod herd;
-    #[cfg(feature = "client")]
+    #[path = "../coord/id_cases.rs"]
+    mod id_cases;
+    mod ids;
+    mod load;
+    #[path = "../coord/lock_cases.rs"]
+    mod lock_cases;
+    mod locks;
     mod named;
     mod numbers;
-    mod load;
+    mod over_etcd;
+    mod process;
     mod program;
     mod programs;
-=======
-    mod faults;
-    mod load;
->>>>>>> faults
     mod registry;
     mod restored;
+    #[path = "../coord/script.rs"]
+    #[allow(dead_code, reason = "the embedded store needs more of it")]
+    mod script;
     mod secure;
-<<<<<<< HEAD
-    mod story;
-=======
     mod slot;
->>>>>>> faults
+    mod story;
     #[path = "../coord/support.rs"]
     #[allow(dead_code, reason = "the embedded store needs more of it")]
     mod support;

@@ -127,10 +127,12 @@ impl Election {
         Ok(self.0.first(&found.kvs).map(Leader::from))
     }
 
-    /// Who leads, as soon as that is known, and then whenever it changes, or what it proclaims does.
+    /// Who leads, as soon as that is known, and then whenever it changes, or what it proclaims does:
+    /// each change in its order, none twice.
     ///
-    /// It never ends. While the store is out of reach it is silent, and then tells what is different;
-    /// a slow reader is told less often, and only the latest.
+    /// It never ends. While the store is out of reach it is silent, and then tells what it missed;
+    /// of what the store has forgotten meanwhile, the outcome. It is as slow as its reader, who finds
+    /// by [`leader`](Self::leader) who leads now.
     #[must_use]
     pub fn observe(&self) -> BoxStream<'static, Option<Leader>> {
         observe::observe(self.0.clone()).boxed()

@@ -2,16 +2,19 @@
 
 use super::{
     session::{Loss, Lost, Session},
-    store::{Compare, Put, Store, StoreError, Txn},
+    store::{Compare, Put, StoreError, Txn},
 };
 use bytes::Bytes;
-use std::sync::Arc;
+use std::ops::Deref;
 use ziggurat_core::Dice;
 
-/// A key of one's own, attached to a lease of its own.
+/// A key of one's own, made with a [`Session`] of its own: what a [`LockGuard`](super::LockGuard), a
+/// [`Leadership`](super::Leadership) and an [`InstanceId`](super::InstanceId) have in common.
+///
+/// It is held until it is given up or lost, and then lost for good. What the session can tell, it can
+/// tell as well: for how long, whether, and until when it is held.
 #[derive(Debug)]
-pub(super) struct Hold {
-    store: Arc<dyn Store>,
+pub struct Hold {
     session: Session,
     key: String,
     token: i64,
@@ -35,7 +38,6 @@ impl Hold {
     /// `key` was made by the revision `token` with the lease of `session`, and is known to have
     /// been there right before the revision `from`.
     pub(super) fn new(
-        store: &Arc<dyn Store>,
         mut session: Session,
         key: String,
         token: i64,
@@ -44,23 +46,25 @@ impl Hold {
     ) -> Self {
         session.guard(&key, token, from, dice);
         Self {
-            store: Arc::clone(store),
             session,
             key,
             token,
         }
     }
 
-    pub(super) const fn session(&self) -> &Session {
-        &self.session
-    }
-
-    pub(super) fn key(&self) -> &str {
+    /// The key that holds it in the store.
+    #[must_use]
+    pub fn key(&self) -> &str {
         &self.key
     }
 
-    /// The revision that made the key: greater than that of all who held the same thing before.
-    pub(super) const fn token(&self) -> i64 {
+    /// The fencing token: the revision that made the key, greater than that of all who held the same
+    /// thing before.
+    ///
+    /// A resource that refuses what comes with a smaller token than it has seen is safe from a
+    /// holder that does not know yet that it is none any more. Nothing else is.
+    #[must_use]
+    pub const fn token(&self) -> i64 {
         self.token
     }
 
@@ -71,7 +75,7 @@ impl Hold {
         let txn = Txn::new()
             .when([Compare::create_revision(self.key.clone(), self.token)])
             .then([put]);
-        match super::ask::limited(self.store.txn(txn)).await {
+        match super::ask::limited(self.session.store().txn(txn)).await {
             Ok(done) if done.succeeded => Ok(()),
             Ok(_) => Err(self.session.lose(Loss::Deleted).into()),
             Err(StoreError::LeaseNotFound { .. }) => Err(self.session.lose(Loss::Revoked).into()),
@@ -82,5 +86,13 @@ impl Hold {
     /// Deletes the key, if it is still ours, by ending its lease.
     pub(super) async fn release(self) -> Result<(), StoreError> {
         self.session.close().await
+    }
+}
+
+impl Deref for Hold {
+    type Target = Session;
+
+    fn deref(&self) -> &Session {
+        &self.session
     }
 }

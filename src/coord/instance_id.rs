@@ -24,6 +24,7 @@ pub use self::{guard::InstanceId, layout::IdLayout};
 /// |---|---|
 /// | Which number? | a free one of the range, by chance, so that many who come at once rarely collide |
 /// | What does it cost? | three round trips, however many are taken, and one more for each collision |
+/// | What if an answer is lost? | its own key is known again by its lease: no number goes out of use |
 /// | What if all are taken? | [`acquire`](InstanceIds::acquire) watches until one is free, [`try_acquire`](InstanceIds::try_acquire) says so |
 /// | Who can give it back? | its owner only: giving back means ending the owner's own lease |
 ///
@@ -113,7 +114,8 @@ impl InstanceIds {
         Ok(Self { range, ..self })
     }
 
-    /// How long a number stays taken after its process is gone.
+    /// How long a number stays taken after its process is gone. A store may hold it longer: etcd
+    /// counts whole seconds, and as usually set up grants two at least.
     ///
     /// # Errors
     ///

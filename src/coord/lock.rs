@@ -29,7 +29,7 @@ pub use self::{
 /// | What if a waiter is dropped? | its key goes with it |
 /// | What if the holder dies? | its key ends with its lease: after the time to live at most |
 /// | What if the store is out of reach? | the holder gives up before its lease can end |
-/// | What if the holder is frozen? | it may come back too late: hand [`token`](LockGuard::token) to what you write to |
+/// | What if the holder is frozen? | it may come back too late: hand [`token`](super::Hold::token) to what you write to |
 ///
 /// Names may have several parts, and `a` has nothing to do with `a/b`: a key of the one has exactly
 /// one part after the name. (For Go's clients it does: there, holding `a/b` blocks `a`.)

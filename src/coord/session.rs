@@ -3,18 +3,21 @@
 mod keeper;
 mod lost;
 mod sentry;
-mod shared;
+mod tenure;
 
-use self::{keeper::Keeper, sentry::Sentry, shared::Shared};
+use self::{keeper::Keeper, sentry::Sentry};
 use super::{
     ask::limited,
     store::{LeaseId, Store, StoreError},
 };
-use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Duration};
+use std::{sync::Arc, time::Duration};
 use tokio::{runtime::Handle, task::JoinSet};
 use ziggurat_core::{Dice, clock};
 
-pub use self::lost::{Loss, Lost};
+pub use self::{
+    lost::{Loss, Lost},
+    tenure::Tenure,
+};
 
 /// A lease that is kept alive for as long as this lives, or until it is lost; then for good.
 ///
@@ -31,9 +34,11 @@ pub use self::lost::{Loss, Lost};
 /// ```
 ///
 /// Time is counted from when a renewal was *sent*, and a tenth of it is left unused: this side gives
-/// up while the store still holds the lease, even if the two clocks run a little differently. What
-/// no clock here can see is a process that is frozen after it asked whether it still holds: whatever
-/// must not happen twice needs a fencing token that the resource itself checks.
+/// up while the store still holds the lease, even if the two clocks run a little differently. The
+/// clock is the monotonic one of the system: it goes on while the process is stopped, but on most
+/// systems not while the whole machine sleeps, or its virtual machine is paused. And no clock can see
+/// a process that is frozen after it asked whether it still holds. So whatever must not happen twice
+/// needs a fencing token that the resource itself checks.
 ///
 /// # Example
 ///
@@ -58,7 +63,8 @@ pub use self::lost::{Loss, Lost};
 /// ```
 #[derive(Debug)]
 pub struct Session {
-    shared: Arc<Shared>,
+    store: Arc<dyn Store>,
+    tenure: Tenure,
     /// Renews; and looks after keys, one task each.
     tasks: JoinSet<()>,
     ended: bool,
@@ -94,16 +100,16 @@ impl Session {
         let runtime = runtime.map_err(|error| StoreError::unavailable(error.to_string()))?;
         let asked = clock::now();
         let lease = limited(store.grant(ttl)).await?;
-        let shared = Arc::new(Shared::new(store, lease, asked));
         let mut session = Self {
-            shared: Arc::clone(&shared),
+            store,
+            tenure: Tenure::new(lease, asked),
             tasks: JoinSet::new(),
             ended: false,
         };
         if !session.is_held() {
             return Err(StoreError::unavailable("the lease was granted too late"));
         }
-        let keeper = Keeper::new(shared, asked, dice.clone());
+        let keeper = Keeper::new(&session, asked, dice.clone());
         // Renewals must go on whatever the owner awaits.
         session.tasks.spawn_on(keeper.run(), &runtime);
         Ok(session)
@@ -112,7 +118,7 @@ impl Session {
     /// The lease, for keys that shall end with it.
     #[must_use]
     pub fn lease(&self) -> LeaseId {
-        self.shared.lease()
+        self.tenure.lease()
     }
 
     /// For how long it is held for certain if no further renewal succeeds; zero once it is lost.
@@ -120,7 +126,7 @@ impl Session {
     /// By the clock of this process: the store is not asked.
     #[must_use]
     pub fn ttl(&self) -> Duration {
-        self.shared.left()
+        self.tenure.ttl()
     }
 
     /// Whether it is held for certain.
@@ -135,14 +141,14 @@ impl Session {
     ///
     /// Why it is not.
     pub fn check(&self) -> Result<(), Lost> {
-        self.shared.check()
+        self.tenure.check()
     }
 
     /// Ends when the lease is lost, or may be, and says why; before the store gives it to others.
     ///
     /// It holds on to nothing: it may be moved into another task.
     pub fn lost(&self) -> impl Future<Output = Lost> + Send + 'static + use<> {
-        self.shared.lost()
+        self.tenure.lost()
     }
 
     /// Works for as long as the lease is held; once it is not, the work is dropped where it stands.
@@ -151,18 +157,13 @@ impl Session {
     ///
     /// Why the lease was lost before the work was done.
     pub async fn run<F: Future>(&self, work: F) -> Result<F::Output, Lost> {
-        let (mut lost, mut work) = (pin!(self.lost()), pin!(work));
-        poll_fn(|cx| {
-            if let Poll::Ready(lost) = lost.as_mut().poll(cx) {
-                return Poll::Ready(Err(lost));
-            }
-            // A thread that was held up is polled before the task that would have told.
-            if let Err(lost) = self.check() {
-                return Poll::Ready(Err(lost));
-            }
-            work.as_mut().poll(cx).map(Ok)
-        })
-        .await
+        self.tenure.run(work).await
+    }
+
+    /// The time for which it is held, for work that runs anywhere else.
+    #[must_use]
+    pub fn tenure(&self) -> Tenure {
+        self.tenure.clone()
     }
 
     /// Ends the lease, with all keys attached to it, and waits for it.
@@ -174,9 +175,9 @@ impl Session {
     /// [`StoreError::LeaseNotFound`] if it had been lost before, and what else the store answers;
     /// then its keys stay until the lease runs out.
     pub async fn close(mut self) -> Result<(), StoreError> {
-        self.shared.lose(Loss::Released);
+        self.tenure.lose(Loss::Released);
         self.tasks.abort_all();
-        let revoked = limited(self.shared.store().revoke(self.lease())).await;
+        let revoked = limited(self.store.revoke(self.lease())).await;
         self.ended = matches!(revoked, Ok(()) | Err(StoreError::LeaseNotFound { .. }));
         revoked
     }
@@ -184,24 +185,28 @@ impl Session {
     /// Looks after a key that was made with this lease at `created`, and was there right before
     /// `from`: once it is gone, so is the lease, for all that concerns its owner.
     pub(super) fn guard(&mut self, key: &str, created: i64, from: i64, dice: &Dice) {
-        let sentry = Sentry::new(Arc::clone(&self.shared), key, created, from, dice);
+        let sentry = Sentry::new(self, key, created, from, dice);
         if let Ok(runtime) = Handle::try_current() {
             // Somebody may delete the key while its owner awaits anything else.
             self.tasks.spawn_on(sentry.run(), &runtime);
         }
     }
 
+    pub(super) fn store(&self) -> &dyn Store {
+        &*self.store
+    }
+
     /// It is known to be lost, by another way.
     pub(super) fn lose(&self, loss: Loss) -> Lost {
-        self.shared.lose(loss)
+        self.tenure.lose(loss)
     }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.shared.lose(Loss::Released);
+        self.tenure.lose(Loss::Released);
         if !self.ended {
-            self.shared.store().abandon(self.lease());
+            self.store.abandon(self.lease());
         }
     }
 }

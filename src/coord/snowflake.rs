@@ -83,14 +83,19 @@ const YIELDS: u32 = 512;
 
 impl Snowflake {
     /// Makes ids for as long as the instance id is held. A clone of the `Arc` may be used elsewhere,
-    /// but not for another generator.
+    /// but never for another generator: the two would make the same ids.
     ///
     /// # Errors
     ///
-    /// [`StoreError::InvalidArgument`] if its number is above 1023.
+    /// [`StoreError::InvalidArgument`] if its number is above 1023, or if there was a generator for
+    /// this instance id before.
     pub fn new(id: impl Into<Arc<InstanceId>>) -> Result<Self, StoreError> {
         let id = id.into();
         check(id.id_unchecked())?;
+        if !id.claim() {
+            let rule = "must not have had a generator before";
+            return Err(StoreError::invalid("id", id.key(), rule));
+        }
         Ok(Self::with(Node::Held(id)))
     }
 

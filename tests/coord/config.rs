@@ -1,9 +1,10 @@
 //! The config center, and handles of its settings.
 
-use super::support::{Restored, Spy, put};
+use super::{
+    config_cases::{self, Rule, rule},
+    support::{Restored, Spy, changed, put},
+};
 use futures_util::{StreamExt, future::join_all};
-use serde::{Deserialize, Serialize};
-use serde_json::json;
 use std::{
     sync::{Arc, atomic::Ordering::SeqCst},
     time::Duration,
@@ -13,61 +14,33 @@ use tokio::{
     time::{self, Instant},
 };
 use ziggurat::coord::{
-    ConfigCenter, ConfigError, ConfigEvent, ConfigHandle, ConfigLayout, ConfigValue, ConfigWatch,
-    Json, MemoryStore, Range, Store, StoreError, duration,
+    ConfigCenter, ConfigError, ConfigEvent, ConfigValue, ConfigWatch, Json, MemoryStore, Store,
+    StoreError,
 };
-use ziggurat_core::{BoxError, Dice, InvalidSetting};
+use ziggurat_core::Dice;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A rate limit as gochat's services have it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Rule {
-    rate: f64,
-    capacity: u32,
-    #[serde(default)]
-    description: String,
-}
-
-/// A circuit breaker as gochat's services have it.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Breaker {
-    failure_threshold: u32,
-    success_threshold: u32,
-    #[serde(with = "duration")]
-    open_state_timeout: Duration,
-}
-
-impl ConfigValue for Rule {
-    fn validate(&self) -> Result<(), BoxError> {
-        if self.capacity == 0 {
-            let rule = "must be above zero";
-            return Err(InvalidSetting::new("rule", "capacity", self.capacity, rule).into());
+macro_rules! over_memory {
+    ($cases:ident: $($case:ident,)*) => {
+        mod over_memory {
+            use super::*;
+            $(
+                #[tokio::test(start_paused = true)]
+                async fn $case() {
+                    $cases::$case(Arc::new(MemoryStore::new())).await;
+                }
+            )*
         }
-        Ok(())
-    }
+    };
 }
 
-impl ConfigValue for Breaker {}
-
-fn rule(capacity: u32) -> Rule {
-    Rule {
-        rate: 5.0,
-        capacity,
-        description: String::new(),
-    }
-}
+config_cases::for_each_case!(over_memory);
 
 fn spied() -> (Arc<Spy>, ConfigCenter) {
     let spy = Arc::new(Spy::default());
     let store: Arc<dyn Store> = Arc::clone(&spy) as _;
     (spy, ConfigCenter::new(store).dice(Dice::seeded(1)))
-}
-
-async fn stored(store: &dyn Store, key: &str) -> String {
-    let found = store.range(Range::one(key.to_owned())).await.unwrap();
-    String::from_utf8(found.kvs[0].value.to_vec()).unwrap()
 }
 
 /// What a watch tells once all is quiet, as text.
@@ -85,135 +58,6 @@ async fn quiet<T: ConfigValue + std::fmt::Debug>(watch: &mut ConfigWatch<T>) -> 
         });
     }
     seen
-}
-
-/// The next value in force; a test that waits in vain fails instead of hanging.
-async fn changed<T>(handle: &mut ConfigHandle<T>) -> Arc<T> {
-    let changed = time::timeout(60 * SECOND, handle.changed()).await;
-    changed.expect("a change comes").unwrap()
-}
-
-#[tokio::test(start_paused = true)]
-async fn every_value_is_read_back_as_it_was_written() {
-    let center = ConfigCenter::memory();
-    for text in [
-        "dark",
-        "\"quoted\"",
-        r#"{"a":1}"#,
-        "null",
-        "1",
-        "",
-        " \u{e9}\n",
-    ] {
-        let revision = center.set("text", text).await.unwrap();
-        let read = center.get::<String>("text").await.unwrap().unwrap();
-        assert_eq!(
-            (&*read.key, &*read.value, read.revision),
-            ("text", text, revision)
-        );
-        center.set("owned", &text.to_owned()).await.unwrap();
-        assert_eq!(
-            center.get::<String>("owned").await.unwrap().unwrap().value,
-            text
-        );
-        center.set("json", &Json(text.to_owned())).await.unwrap();
-        let Json(read) = center
-            .get::<Json<String>>("json")
-            .await
-            .unwrap()
-            .unwrap()
-            .value;
-        assert_eq!(read, text);
-    }
-    let bytes = [0_u8, 255, b'"', b'{'];
-    center.set("bytes", &bytes[..]).await.unwrap();
-    assert_eq!(
-        center.get::<Vec<u8>>("bytes").await.unwrap().unwrap().value,
-        bytes
-    );
-    center.set("rule", &rule(10)).await.unwrap();
-    assert_eq!(
-        center.get::<Rule>("rule").await.unwrap().unwrap().value,
-        rule(10)
-    );
-    center.set("number", &7_u32).await.unwrap();
-    assert_eq!(center.get::<u32>("number").await.unwrap().unwrap().value, 7);
-    assert_eq!(center.get::<u32>("nothing").await.unwrap(), None);
-}
-
-#[tokio::test(start_paused = true)]
-async fn gochat_peers_find_what_they_would_write() {
-    let store = MemoryStore::new();
-    let center = ConfigCenter::new(Arc::new(store.clone())).layout(ConfigLayout::Gochat);
-    let breaker = Breaker {
-        failure_threshold: 5,
-        success_threshold: 2,
-        open_state_timeout: 60 * SECOND,
-    };
-    center.set("common/mq", &json!(["a:9092"])).await.unwrap();
-    assert_eq!(stored(&store, "/config/common/mq").await, r#"["a:9092"]"#);
-    center
-        .set("/config/dev/im-repo/db", &json!(["x"]))
-        .await
-        .unwrap();
-    assert_eq!(
-        stored(&store, "/config/config/dev/im-repo/db").await,
-        r#"["x"]"#
-    );
-    center.set("app/settings/theme", "dark").await.unwrap();
-    assert_eq!(stored(&store, "/config/app/settings/theme").await, "dark");
-    center
-        .set("/config/dev/im-gateway/breakers/default.json", &breaker)
-        .await
-        .unwrap();
-    assert_eq!(
-        stored(
-            &store,
-            "/config/config/dev/im-gateway/breakers/default.json"
-        )
-        .await,
-        r#"{"failureThreshold":5,"successThreshold":2,"openStateTimeout":60000000000}"#
-    );
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_gochat_peers_write_is_read() {
-    let store = MemoryStore::new();
-    let center = ConfigCenter::new(Arc::new(store.clone())).layout(ConfigLayout::Gochat);
-    let login = r#"{"rate":5,"capacity":10,"description":""}"#;
-    put(
-        &store,
-        "/config/config/dev/im-gateway/ratelimit/login",
-        login,
-    )
-    .await;
-    let keys = center
-        .list("/config/dev/im-gateway/ratelimit")
-        .await
-        .unwrap();
-    assert_eq!(keys, ["config/dev/im-gateway/ratelimit/login"]);
-    // What is listed is found, as it is and as Go asks for it.
-    for key in [&*keys[0], "/config/dev/im-gateway/ratelimit/login"] {
-        assert_eq!(
-            center.get::<Rule>(key).await.unwrap().unwrap().value,
-            rule(10)
-        );
-    }
-    for timeout in ["60000000000", "\"1m\""] {
-        let json = format!(
-            r#"{{"failureThreshold":5,"successThreshold":2,"openStateTimeout":{timeout}}}"#
-        );
-        put(
-            &store,
-            "/config/config/dev/svc/breakers/default.json",
-            &json,
-        )
-        .await;
-        let read = center
-            .get::<Breaker>("/config/dev/svc/breakers/default.json")
-            .await;
-        assert_eq!(read.unwrap().unwrap().value.open_state_timeout, 60 * SECOND);
-    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -317,56 +161,6 @@ async fn a_bad_value_is_refused_where_it_is_written_and_named_where_it_is_read()
     put(&*spy, "/config/rule", &long).await;
     let error = center.get::<Rule>("rule").await.unwrap_err();
     assert!(error.to_string().len() < 400, "{error}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_stale_revision_is_a_conflict_that_tells_the_present_one() {
-    let center = ConfigCenter::memory();
-    let first = center.compare_and_set("a", 0, "1").await.unwrap();
-    let conflict = |expected, current| ConfigError::Conflict {
-        key: "a".to_owned(),
-        expected,
-        current,
-    };
-    let again = center.compare_and_set("a", 0, "2").await;
-    assert_eq!(again, Err(conflict(0, first)));
-    let second = center.compare_and_set("a", first, "2").await.unwrap();
-    let stale = center.compare_and_set("a", first, "3").await;
-    assert_eq!(stale, Err(conflict(first, second)));
-    center.delete("a").await.unwrap();
-    let gone = center.compare_and_set("a", second, "3").await;
-    assert_eq!(gone, Err(conflict(second, 0)));
-    assert_eq!(center.get::<String>("a").await.unwrap(), None);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ten_incrementers_of_a_hundred_make_a_thousand() {
-    let center = ConfigCenter::memory();
-    let tasks = (0..10).map(|_| {
-        let center = center.clone();
-        async move {
-            for _ in 0..100 {
-                loop {
-                    let read = center.get::<u64>("counter").await.unwrap();
-                    let (value, revision) = read.map_or((0, 0), |e| (e.value, e.revision));
-                    tokio::task::yield_now().await;
-                    match center
-                        .compare_and_set("counter", revision, &(value + 1))
-                        .await
-                    {
-                        Ok(_) => break,
-                        Err(ConfigError::Conflict { .. }) => {}
-                        Err(error) => panic!("{error}"),
-                    }
-                }
-            }
-        }
-    });
-    let mut set = tokio::task::JoinSet::new();
-    tasks.for_each(|task| drop(set.spawn(task)));
-    set.join_all().await;
-    let counter = center.get::<u64>("counter").await.unwrap().unwrap();
-    assert_eq!(counter.value, 1_000);
 }
 
 #[tokio::test(start_paused = true)]

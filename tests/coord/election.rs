@@ -1,6 +1,9 @@
 //! Elections: who leads, who sees it, and what ends with it.
 
-use super::support::{Restored, Spy, keys, poll_once, put};
+use super::{
+    election_cases,
+    support::{Restored, Spy, keys, poll_once, put},
+};
 use futures_util::{FutureExt, StreamExt, stream::BoxStream};
 use std::{
     pin::pin,
@@ -17,6 +20,22 @@ use ziggurat::coord::{
 
 const SECOND: Duration = Duration::from_secs(1);
 const TTL: Duration = Duration::from_secs(30);
+
+macro_rules! over_memory {
+    ($cases:ident: $($case:ident,)*) => {
+        mod over_memory {
+            use super::*;
+            $(
+                #[tokio::test(start_paused = true)]
+                async fn $case() {
+                    $cases::$case(Arc::new(MemoryStore::new())).await;
+                }
+            )*
+        }
+    };
+}
+
+election_cases::for_each_case!(over_memory);
 
 fn memory() -> (Arc<MemoryStore>, Election) {
     let store = Arc::new(MemoryStore::new());

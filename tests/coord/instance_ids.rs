@@ -1,6 +1,9 @@
 //! Instance ids: each number once, and given back.
 
-use super::support::{Spy, keys, poll_once, put};
+use super::{
+    id_cases,
+    support::{Spy, keys, poll_once},
+};
 use futures_util::{FutureExt, future::join_all};
 use std::{
     collections::HashSet,
@@ -8,18 +11,28 @@ use std::{
     sync::{Arc, atomic::Ordering::SeqCst},
     time::Duration,
 };
-use tokio::{
-    task::JoinSet,
-    time::{self, Instant},
-};
-use ziggurat::coord::{
-    Delete, IdLayout, InstanceId, InstanceIds, Loss, MemoryStore, Put, Range, Store, StoreError,
-    TryIdError,
-};
+use tokio::time::{self, Instant};
+use ziggurat::coord::{Delete, InstanceIds, Loss, MemoryStore, Put, Store, StoreError, TryIdError};
 use ziggurat_core::Dice;
 
 const SECOND: Duration = Duration::from_secs(1);
 const TTL: Duration = Duration::from_secs(30);
+
+macro_rules! over_memory {
+    ($cases:ident: $($case:ident,)*) => {
+        mod over_memory {
+            use super::*;
+            $(
+                #[tokio::test(start_paused = true)]
+                async fn $case() {
+                    $cases::$case(Arc::new(MemoryStore::new())).await;
+                }
+            )*
+        }
+    };
+}
+
+id_cases::for_each_case!(over_memory);
 
 fn memory() -> (Arc<MemoryStore>, InstanceIds) {
     let store = Arc::new(MemoryStore::new());
@@ -35,32 +48,6 @@ fn spied() -> (Arc<Spy>, InstanceIds) {
 
 fn is_exhausted<T>(answer: &Result<T, TryIdError>) -> bool {
     matches!(answer, Err(TryIdError::Exhausted { .. }))
-}
-
-async fn take(store: &dyn Store, n: u16) {
-    put(
-        store,
-        &format!("/im-infra/allocators/svc/ids/{n}"),
-        &n.to_string(),
-    )
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_hundred_who_come_at_once_get_a_hundred_numbers() {
-    let (store, ids) = memory();
-    let mut tasks = JoinSet::new();
-    for _ in 0..100 {
-        let ids = ids.clone();
-        tasks.spawn(async move { ids.acquire().await.unwrap() });
-    }
-    let held: Vec<InstanceId> = tasks.join_all().await;
-    let numbers: HashSet<u16> = held.iter().map(|id| id.id().unwrap()).collect();
-    assert_eq!(numbers.len(), 100);
-    assert!(numbers.iter().all(|n| (1..1024).contains(n)));
-    assert_eq!(keys(&*store, "/im-infra/").await.len(), 100);
-    drop(held);
-    assert_eq!(keys(&*store, "/im-infra/").await, []);
 }
 
 #[tokio::test(start_paused = true)]
@@ -88,20 +75,6 @@ async fn when_all_are_taken_it_waits_for_one_to_be_given_back() {
     drop(id);
     let waited = time::timeout(SECOND, second).await;
     assert_eq!(waited.unwrap().unwrap().id(), Ok(number));
-}
-
-#[tokio::test(start_paused = true)]
-async fn three_round_trips_are_enough_with_five_hundred_taken() {
-    let (spy, ids) = spied();
-    for n in 1..=500 {
-        take(&spy.store, n).await;
-    }
-    let id = ids.acquire().await.unwrap();
-    assert!(id.id().unwrap() > 500);
-    assert!(spy.asked() <= 3);
-    let ids = ids.range(1..501).unwrap();
-    assert!(is_exhausted(&ids.try_acquire().await));
-    assert_eq!(spy.asked(), 1, "who finds nothing needs no lease");
 }
 
 #[tokio::test(start_paused = true)]
@@ -188,31 +161,6 @@ async fn one_range_has_room_for_two_whoever_collides() {
     let numbers = held.iter().filter_map(|id| id.as_ref().ok()?.id().ok());
     assert_eq!(numbers.collect::<HashSet<_>>(), HashSet::from([0, 1, 2, 3]));
     assert_eq!(keys(&spy.store, "/im-infra/").await.len(), 4);
-}
-
-#[tokio::test(start_paused = true)]
-async fn keys_and_values_are_those_of_the_go_services() {
-    let (store, ids) = memory();
-    let layouts = [
-        (IdLayout::Allocators, "/im-infra/allocators/svc/ids/5", "5"),
-        (IdLayout::Instances, "/gochat/instances/svc/5", "5"),
-        (IdLayout::MachineIds, "/gochat/machine_ids/5", "acquired"),
-    ];
-    for (layout, key, value) in layouts {
-        let ids = ids.clone().layout(layout).range(5..6).unwrap();
-        let id = ids.acquire().await.unwrap();
-        assert_eq!(id.key(), key);
-        let kv = store.range(Range::one(key)).await.unwrap().kvs.remove(0);
-        assert_eq!(kv.value, value);
-        assert_eq!(store.time_to_live(kv.lease).await.unwrap().granted, TTL);
-        drop(id);
-        // What Go wrote is respected, and nonsense is no number.
-        put(&*store, key, value).await;
-        assert!(is_exhausted(&ids.try_acquire().await));
-        store.delete(Delete::one(key)).await.unwrap();
-        put(&*store, &format!("{key}/x"), value).await;
-        assert_eq!(ids.acquire().await.unwrap().id(), Ok(5));
-    }
 }
 
 #[tokio::test(start_paused = true)]

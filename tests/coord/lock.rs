@@ -1,6 +1,9 @@
 //! Locks: exclusion, order, and what is left behind.
 
-use super::support::{Spy, keys, poll_once, put};
+use super::{
+    lock_cases,
+    support::{Spy, keys, poll_once, put},
+};
 use futures_util::FutureExt;
 use std::{
     cell::Cell,
@@ -16,11 +19,27 @@ use tokio::{
     time::{self, Instant},
 };
 use ziggurat::coord::{
-    Delete, LockGuard, Locks, Loss, MemoryStore, Put, Range, Store, StoreError, TryLockError,
+    Delete, Locks, Loss, MemoryStore, Put, Range, Store, StoreError, TryLockError,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
 const TTL: Duration = Duration::from_secs(30);
+
+macro_rules! over_memory {
+    ($cases:ident: $($case:ident,)*) => {
+        mod over_memory {
+            use super::*;
+            $(
+                #[tokio::test(start_paused = true)]
+                async fn $case() {
+                    $cases::$case(Arc::new(MemoryStore::new())).await;
+                }
+            )*
+        }
+    };
+}
+
+lock_cases::for_each_case!(over_memory);
 
 fn memory() -> (Arc<MemoryStore>, Locks) {
     let store = Arc::new(MemoryStore::new());
@@ -47,31 +66,6 @@ async fn dead_holder(store: &MemoryStore, name: &str) -> i64 {
         .await
         .unwrap()
         .revision
-}
-
-#[tokio::test(start_paused = true)]
-async fn fifty_tasks_add_up_to_a_thousand() {
-    let (store, locks) = memory();
-    let counter = Arc::new(AtomicUsize::new(0));
-    let mut tasks = JoinSet::new();
-    for _ in 0..50 {
-        let (locks, counter) = (locks.clone(), Arc::clone(&counter));
-        tasks.spawn(async move {
-            for _ in 0..20 {
-                let guard = locks.acquire("counter").await.unwrap();
-                // Read, let others go, write: only a lock makes this right.
-                let seen = counter.load(SeqCst);
-                tokio::task::yield_now().await;
-                counter.store(seen + 1, SeqCst);
-                guard.unlock().await.unwrap();
-            }
-        });
-    }
-    while let Some(done) = tasks.join_next().await {
-        done.unwrap();
-    }
-    assert_eq!(counter.load(SeqCst), 1_000);
-    assert_eq!(keys(&*store, "/locks/").await, []);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -269,27 +263,6 @@ async fn when_the_store_is_cut_off_it_is_lost_before_anybody_else_has_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn tokens_rise_over_a_thousand_grants_and_a_stale_one_is_refused() {
-    let (_, locks) = memory();
-    let mut last = 0;
-    // What a resource does that is safe from stale holders.
-    let mut write = |token: i64| {
-        let fresh = token >= last;
-        last = last.max(token);
-        fresh
-    };
-    let mut before = 0;
-    for _ in 0..1_000 {
-        let guard = locks.acquire("x").await.unwrap();
-        assert!(guard.token() > before);
-        assert!(write(guard.token()));
-        assert!(before == 0 || !write(before));
-        before = guard.token();
-        guard.unlock().await.unwrap();
-    }
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_key_that_somebody_deletes_or_takes_over_is_lost_at_once() {
     let (store, locks) = memory();
     for take_over in [false, true] {
@@ -388,22 +361,6 @@ async fn trying_says_that_the_store_is_down() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nested_names_have_nothing_to_do_with_each_other() {
-    let (_, locks) = memory();
-    let mut names = ["a", "a/b", "a/b/c", "a/1f", "a/1f/2"];
-    // Go's lock of `a` waits for all that are nested in it, and came before.
-    for _ in 0..2 {
-        let now = |name| locks.acquire(name).into_future().now_or_never();
-        let guards: Vec<LockGuard> = names.map(|name| now(name).unwrap().unwrap()).into();
-        for name in names {
-            assert!(is_held(&locks.try_acquire(name).await), "{name}");
-        }
-        drop(guards);
-        names.reverse();
-    }
-}
-
-#[tokio::test(start_paused = true)]
 async fn names_that_would_escape_are_refused_by_field_and_value() {
     let (store, locks) = memory();
     let long = "x".repeat(256);
@@ -456,30 +413,4 @@ async fn a_ttl_of_half_a_second_is_no_minute() {
     assert!(store.time_to_live(key.lease).await.unwrap().granted <= SECOND);
     time::sleep(5 * SECOND).await;
     assert!(guard.is_held());
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_keys_are_those_of_go() {
-    let (store, locks) = memory();
-    let guard = locks.acquire("my-resource-key").await.unwrap();
-    let kv = store
-        .range(Range::prefix("/locks/"))
-        .await
-        .unwrap()
-        .kvs
-        .remove(0);
-    let expected = format!("/locks/my-resource-key/{:x}", kv.lease);
-    assert_eq!((&*kv.key, &*kv.value), (expected.as_bytes(), &b""[..]));
-    assert_eq!(guard.key(), expected);
-    assert_eq!(store.time_to_live(kv.lease).await.unwrap().granted, TTL);
-    drop(guard);
-
-    // A Go peer holds it, then lets go: `etcdctl lock /locks/my-resource-key`.
-    let go = "/locks/my-resource-key/390da1f9a1d6e805";
-    put(&*store, go, "").await;
-    assert!(is_held(&locks.try_acquire("my-resource-key").await));
-    let mut waiting = pin!(locks.acquire("my-resource-key").into_future());
-    assert!(time::timeout(100 * SECOND, waiting.as_mut()).await.is_err());
-    store.delete(Delete::one(go)).await.unwrap();
-    assert!(waiting.await.unwrap().is_held());
 }

@@ -1,6 +1,6 @@
 //! Holding a lease, and knowing when it may be lost.
 
-use super::support::{Spy, keys};
+use super::support::{Spy, Task, keys};
 use futures_util::FutureExt;
 use std::{
     sync::{
@@ -65,6 +65,41 @@ async fn it_is_lost_before_the_store_ends_it_whether_calls_fail_or_hang() {
             assert!(!session.is_held());
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_is_shorter_than_asked_is_renewed_and_given_up_by_its_own_time() {
+    for hangs in [false, true] {
+        let spy = Arc::new(Spy::default());
+        *spy.stingy.lock().unwrap() = Some(3 * SECOND);
+        let session = open(&spy, TTL).await;
+        assert!(session.ttl() <= 3 * SECOND);
+        time::sleep(60 * SECOND).await;
+        assert!(session.is_held());
+        let left = spy.store.time_to_live(session.lease()).await.unwrap();
+        let ends = Instant::now() + left.remaining;
+        spy.hang(hangs);
+        spy.store.set_available(hangs);
+        assert_eq!(session.lost().await.loss(), Loss::Expired);
+        assert!(Instant::now() < ends);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tenure_ends_with_its_session_and_keeps_nothing_held() {
+    let store = Arc::new(MemoryStore::new());
+    let session = open(&store, TTL).await;
+    let (tenure, other) = (session.tenure(), session.tenure());
+    assert_eq!(tenure.lease(), session.lease());
+    assert_eq!(tenure.run(async { 42 }).await, Ok(42));
+    assert!(tenure.ttl() > Duration::ZERO && tenure.check().is_ok());
+    let bound = Task::spawn(async move { other.run(std::future::pending::<()>()).await });
+    drop(session);
+    assert_eq!(bound.done().await.unwrap_err().loss(), Loss::Released);
+    assert_eq!(tenure.lost().await.loss(), Loss::Released);
+    assert!(!tenure.is_held() && tenure.ttl().is_zero());
+    let (alive, _) = (Arc::downgrade(&store), drop(store));
+    assert!(alive.upgrade().is_none(), "a tenure keeps its store");
 }
 
 #[tokio::test(start_paused = true)]

@@ -13,7 +13,7 @@ use std::{
 };
 use tokio::time::{self, Instant};
 use ziggurat::coord::{
-    Delete, InstanceIds, Snowflake, SnowflakeError, SnowflakeParts, Store, StoreError,
+    Delete, InstanceIds, MemoryStore, Snowflake, SnowflakeError, SnowflakeParts, Store, StoreError,
 };
 
 const MS: Duration = Duration::from_millis(1);
@@ -231,6 +231,20 @@ async fn a_thread_that_is_late_to_hear_makes_none_either() {
         snowflake.try_next_id(),
         Err(SnowflakeError::Lost(_))
     ));
+}
+
+#[tokio::test]
+async fn one_number_has_one_generator_in_its_life() {
+    let ids = InstanceIds::new(Arc::new(MemoryStore::new()), "svc").unwrap();
+    let id = Arc::new(ids.acquire().await.unwrap());
+    let first = Snowflake::new(Arc::clone(&id)).unwrap();
+    for _ in 0..2 {
+        let error = Snowflake::new(Arc::clone(&id)).unwrap_err();
+        assert!(error.to_string().contains(id.key()), "{error}");
+    }
+    drop(first);
+    // In the same millisecond it would begin with the same sequence.
+    assert!(Snowflake::new(id).is_err());
 }
 
 #[test]

@@ -11,10 +11,19 @@ use std::{
     task::Poll,
     time::Duration,
 };
+use tokio::task::JoinSet;
 use ziggurat::coord::{
-    EventKind, Keys, Lease, LeaseId, LeaseStatus, MemoryStore, Put, Range, RangeResponse,
-    Registration, Store, StoreFuture, Txn, TxnResponse, Watch, WatchBatch, WatchStream,
+    ConfigHandle, EventKind, Keys, Lease, LeaseId, LeaseStatus, MemoryStore, Put, Range,
+    RangeResponse, Registration, Store, StoreFuture, Txn, TxnResponse, Watch, WatchBatch,
+    WatchStream,
 };
+
+pub(super) type AnyStore = Arc<dyn Store>;
+
+pub(super) const MS: Duration = Duration::from_millis(1);
+pub(super) const SECOND: Duration = Duration::from_secs(1);
+/// So long may anything take that happens at all, on a machine that is busy.
+pub(super) const LONG: Duration = Duration::from_secs(120);
 
 /// Looks on: counts questions, watches of prefixes and renewals, and can make every call hang, or
 /// take its time.
@@ -30,6 +39,8 @@ pub(super) struct Spy {
     pub(super) hangs: AtomicBool,
     /// Whether every call pends once before it is done and once after.
     pub(super) dawdles: AtomicBool,
+    /// The most time that it gives to a lease, if that is bounded.
+    pub(super) stingy: Mutex<Option<Duration>>,
     /// Dropped when the next lease has been granted, before the answer is seen.
     pub(super) dropped_by_grant: Mutex<Option<Registration>>,
 }
@@ -45,6 +56,9 @@ pub(super) struct Restored {
 }
 
 struct Open(Arc<AtomicUsize>);
+
+/// Something that goes on by itself, and ends with this.
+pub(super) struct Task<T>(JoinSet<T>);
 
 pub(super) async fn revision(store: &dyn Store) -> i64 {
     store.range(Range::one("nothing")).await.unwrap().revision
@@ -89,9 +103,51 @@ pub(super) async fn keys(store: &dyn Store, prefix: &'static str) -> Vec<(String
     kvs.map(|kv| (text(&kv.key), text(&kv.value))).collect()
 }
 
+/// Waits until something is so.
+pub(super) async fn until(mut is_so: impl AsyncFnMut() -> bool) {
+    let waiting = async {
+        while !is_so().await {
+            tokio::time::sleep(5 * MS).await;
+        }
+    };
+    tokio::time::timeout(LONG, waiting)
+        .await
+        .expect("it comes true");
+}
+
+/// Waits until so many stand in line, or hold it.
+pub(super) async fn in_line(store: &dyn Store, prefix: &'static str, count: usize) {
+    until(async || keys(store, prefix).await.len() == count).await;
+}
+
+/// The next value in force; a test that waits in vain fails instead of hanging.
+pub(super) async fn changed<T>(handle: &mut ConfigHandle<T>) -> Arc<T> {
+    let changed = tokio::time::timeout(LONG, handle.changed()).await;
+    changed.expect("a change comes").unwrap()
+}
+
 /// Polls once.
 pub(super) async fn poll_once<F: Future + ?Sized>(mut future: Pin<&mut F>) -> Poll<F::Output> {
     poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
+}
+
+impl<T: Send + 'static> Task<T> {
+    pub(super) fn spawn(work: impl Future<Output = T> + Send + 'static) -> Self {
+        let mut task = JoinSet::new();
+        task.spawn(work);
+        Self(task)
+    }
+
+    /// Lets some time go by, in which it does not come to an end.
+    pub(super) async fn waits(&mut self) {
+        let done = tokio::time::timeout(200 * MS, self.0.join_next());
+        assert!(done.await.is_err(), "it does not wait");
+    }
+
+    pub(super) async fn done(mut self) -> T {
+        let done = tokio::time::timeout(LONG, self.0.join_next()).await;
+        done.expect("it comes to an end").unwrap().unwrap()
+    }
 }
 
 impl Spy {
@@ -141,6 +197,8 @@ impl Store for Spy {
 
     fn grant(&self, ttl: Duration) -> StoreFuture<'_, Lease> {
         self.questions.fetch_add(1, SeqCst);
+        let most = *self.stingy.lock().unwrap();
+        let ttl = most.map_or(ttl, |most| ttl.min(most));
         Box::pin(async move {
             let lease = self.pass(self.store.grant(ttl)).await;
             let dropped = self.dropped_by_grant.lock().unwrap().take();

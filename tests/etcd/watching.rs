@@ -6,6 +6,7 @@ use std::time::Duration;
 use ziggurat::coord::{
     Delete, EtcdSettings, EtcdStore, EventKind, Keys, Range, Store, StoreError, Watch, WatchError,
 };
+use ziggurat_core::Backoff;
 use ziggurat_testkit::{Etcd, Proxy};
 
 const MS: Duration = Duration::from_millis(1);
@@ -18,6 +19,9 @@ async fn two_ways() -> (Etcd, EtcdStore, Proxy, EtcdStore) {
         let settings = EtcdSettings::new([url]).unwrap();
         let settings = settings.try_timeout(500 * MS).unwrap();
         let settings = settings.silence(200 * MS).unwrap();
+        // Well below the time of a try: nobody else is to be asked here.
+        let reconnect = Backoff::new(60 * MS, 2.0, 240 * MS).unwrap();
+        let settings = settings.reconnect(reconnect);
         EtcdStore::connect(settings).await.unwrap()
     };
     let direct = store(etcd.url()).await;

@@ -40,7 +40,10 @@ pub struct ConfigHandle<T> {
 
 struct Shared<T> {
     lot: Arc<Lot<T>>,
-    /// Ends with the last handle.
+    /// Ends with the last handle. It has a watch of its own, not one that is shared by all who ask
+    /// for the key: handles that are opened apart read other types by other rules, and each must
+    /// hear of every value to count the bad ones. One key is the least that a store can watch, and a
+    /// process that wants it in several places clones the handle.
     _task: JoinSet<()>,
 }
 

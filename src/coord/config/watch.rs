@@ -25,6 +25,27 @@ use std::{
 /// - [`ConfigError::Store`]: the store is out of reach, once until it is back.
 ///
 /// Outside of a tokio runtime it goes no further than the first trouble with the store.
+///
+/// ```
+/// use futures_util::StreamExt;
+/// use ziggurat::coord::{ConfigCenter, ConfigEvent};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let center = ConfigCenter::memory();
+/// center.set("limits/login", &5_u32).await?;
+/// let mut limits = center.watch_prefix::<u32>("limits")?;
+/// for _ in 0..2 {
+///     match limits.next().await.expect("it never ends") {
+///         Ok(ConfigEvent::Put(entry)) => assert_eq!((&*entry.key, entry.value), ("limits/login", 5)),
+///         Ok(ConfigEvent::Delete { key, .. }) => assert_eq!(key, "limits/login"),
+///         other => panic!("{other:?}"),
+///     }
+///     center.delete("limits/login").await?;
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "nothing is watched before it is polled"]
 pub struct ConfigWatch<T>(BoxStream<'static, Result<ConfigEvent<T>, ConfigError>>);
 

@@ -33,6 +33,8 @@ impl Campaign {
     }
 
     /// How long nobody else leads after this process is gone; 100 ms to 24 h.
+    ///
+    /// A store may hold it longer: etcd counts whole seconds, and as usually set up grants two at least.
     pub const fn ttl(mut self, ttl: Duration) -> Self {
         self.ttl = ttl;
         self

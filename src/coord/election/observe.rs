@@ -2,33 +2,38 @@
 
 use super::Leader;
 use crate::coord::{
-    ask::{Patience, limited},
+    follow::{Follow, News},
     queue::Queue,
-    store::{Event, EventKind, KeyValue, Keys, Range, StoreError, Watch, WatchStream},
+    store::{Event, EventKind, KeyValue, Keys},
 };
 use bytes::Bytes;
 use futures_core::Stream;
-use futures_util::{StreamExt, stream};
-use std::collections::BTreeMap;
+use futures_util::stream;
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 
 /// One who looks on.
 struct Observer {
     queue: Queue,
-    /// All keys of the election, while they are being watched.
+    follow: Follow,
+    /// All keys of the election.
     kvs: BTreeMap<Bytes, KeyValue>,
-    changes: Option<WatchStream>,
-    told: Option<Option<Leader>>,
-    patience: Patience,
+    /// Who led since it was last asked, in this order.
+    due: VecDeque<Option<Leader>>,
+    last: Option<Option<Leader>>,
 }
 
 /// The leaders of `queue`; it begins when it is polled.
 pub(super) fn observe(queue: Queue) -> impl Stream<Item = Option<Leader>> + Send + 'static {
+    let (store, dice) = (Arc::clone(&queue.store), queue.dice.clone());
     let observer = Observer {
-        kvs: BTreeMap::new(),
-        changes: None,
-        told: None,
-        patience: Patience::new(&queue.dice),
+        follow: Follow::new(store, Keys::prefix(queue.prefix.clone()), dice),
         queue,
+        kvs: BTreeMap::new(),
+        due: VecDeque::new(),
+        last: None,
     };
     stream::unfold(observer, async |mut observer| {
         let leader = observer.next().await;
@@ -41,50 +46,42 @@ pub(super) fn observe(queue: Queue) -> impl Stream<Item = Option<Leader>> + Send
 impl Observer {
     async fn next(&mut self) -> Option<Leader> {
         loop {
-            let heard = match &mut self.changes {
-                Some(changes) => match changes.next().await {
-                    Some(Ok(batch)) => {
-                        self.patience.reset();
-                        batch.events.into_iter().for_each(|event| self.apply(event));
-                        true
-                    }
-                    _ => false,
-                },
-                None => self.read().await.is_ok(),
-            };
-            if !heard {
-                self.changes = None;
-                self.patience.wait().await;
-                continue;
-            }
-            let leader = self.leader();
-            if self.told.as_ref() != Some(&leader) {
-                self.told = Some(leader.clone());
+            if let Some(leader) = self.due.pop_front() {
                 return leader;
+            }
+            match self.follow.next().await {
+                News::All(found) => {
+                    let kvs = found.kvs.into_iter().map(|kv| (kv.key.clone(), kv));
+                    self.kvs = kvs.collect();
+                    self.look();
+                }
+                News::Changes(batch) => {
+                    // Who led for one revision only led as well.
+                    let same = |a: &Event, b: &Event| a.kv.mod_revision == b.kv.mod_revision;
+                    for revision in batch.events.chunk_by(same) {
+                        revision.iter().for_each(|event| self.apply(event));
+                        self.look();
+                    }
+                }
+                // What was seen last may still be so.
+                News::Trouble(_) | News::Back => {}
             }
         }
     }
 
-    /// Reads everything anew, and watches from there on.
-    async fn read(&mut self) -> Result<(), StoreError> {
-        let prefix = self.queue.prefix.clone();
-        let asked = self.queue.store.range(Range::prefix(prefix.clone()));
-        let found = limited(asked).await?;
-        let kvs = found.kvs.into_iter().map(|kv| (kv.key.clone(), kv));
-        self.kvs = kvs.collect();
-        let watch = Watch::new(Keys::prefix(prefix)).from(found.revision + 1);
-        self.changes = Some(self.queue.store.watch(watch));
-        Ok(())
-    }
-
-    fn apply(&mut self, event: Event) {
+    fn apply(&mut self, event: &Event) {
+        let kv = &event.kv;
         match event.kind {
-            EventKind::Put => self.kvs.insert(event.kv.key.clone(), event.kv),
-            EventKind::Delete => self.kvs.remove(&event.kv.key),
+            EventKind::Put => self.kvs.insert(kv.key.clone(), kv.clone()),
+            EventKind::Delete => self.kvs.remove(&kv.key),
         };
     }
 
-    fn leader(&self) -> Option<Leader> {
-        self.queue.first(self.kvs.values()).map(Leader::from)
+    fn look(&mut self) {
+        let leader = self.queue.first(self.kvs.values()).map(Leader::from);
+        if self.last.as_ref() != Some(&leader) {
+            self.last = Some(leader.clone());
+            self.due.push_back(leader);
+        }
     }
 }

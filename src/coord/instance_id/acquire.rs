@@ -6,8 +6,8 @@ use crate::coord::{
     hold::Hold,
     session::Session,
     store::{
-        Compare, EventKind, KeyValue, Keys, OpResponse, Put, Range, RangeResponse, StoreError, Txn,
-        Watch,
+        Compare, EventKind, KeyValue, Keys, LeaseId, OpResponse, Put, Range, RangeResponse,
+        StoreError, Txn, Watch,
     },
 };
 use futures_util::StreamExt;
@@ -17,7 +17,8 @@ use std::{collections::HashSet, sync::Arc};
 pub(super) struct Search<'a> {
     ids: &'a InstanceIds,
     prefix: String,
-    /// Kept while it waits, so that what is free is had in one round trip more.
+    /// Kept while it waits, so that what is free is had in one round trip more, and what was taken
+    /// without an answer is known again.
     session: Option<Session>,
 }
 
@@ -48,7 +49,7 @@ impl<'a> Search<'a> {
                     }
                 }
                 // What the lease was good for is looked for anew with another one.
-                Err(StoreError::LeaseNotFound { .. }) => {}
+                Err(StoreError::LeaseNotFound { .. }) => self.session = None,
                 Err(error) if error.is_transient() => {
                     if patience.is_fresh() {
                         let prefix = &*self.prefix;
@@ -63,41 +64,45 @@ impl<'a> Search<'a> {
 
     /// Takes one of those that are free now.
     pub(super) async fn once(&mut self) -> Result<Result<InstanceId, Full>, StoreError> {
-        let store = &self.ids.store;
-        let mut found = limited(store.range(self.all())).await?;
+        let mut found = limited(self.ids.store.range(self.all())).await?;
         loop {
+            if let Some((number, created)) = self.own(&found.kvs) {
+                return self.hold(number, created, found.revision + 1).map(Ok);
+            }
             let Some(number) = self.choose(&found.kvs) else {
                 return Ok(Err(Full(found.revision)));
             };
-            let kept = self.session.take().filter(Session::is_held);
-            let session = match kept {
-                Some(session) => session,
-                None => {
-                    let (store, ttl) = (Arc::clone(store), self.ids.ttl);
-                    Session::open_with(store, ttl, &self.ids.dice).await?
-                }
-            };
-            // If this fails it may have been done all the same: the session goes, and the key with
-            // it.
-            match self.take(number, &session).await? {
-                Ok(revision) => return self.hold(number, session, revision).map(Ok),
+            let lease = self.lease().await?;
+            // If this fails it may have been done all the same: the lease is kept, so that the key
+            // is seen to be ours the next time, or goes with it if there is none.
+            match self.take(number, lease).await? {
+                Ok(revision) => return self.hold(number, revision, revision + 1).map(Ok),
                 Err(taken) => found = taken,
             }
-            self.session = Some(session);
         }
+    }
+
+    /// The lease to take a number with: the one from before, if it is still good.
+    async fn lease(&mut self) -> Result<LeaseId, StoreError> {
+        if let Some(session) = self.session.as_ref().filter(|it| it.is_held()) {
+            return Ok(session.lease());
+        }
+        let (store, ttl) = (Arc::clone(&self.ids.store), self.ids.ttl);
+        let session = Session::open_with(store, ttl, &self.ids.dice).await?;
+        Ok(self.session.insert(session).lease())
     }
 
     /// Takes this number and answers the revision that did, or else what is taken.
     async fn take(
         &self,
         number: u16,
-        session: &Session,
+        lease: LeaseId,
     ) -> Result<Result<i64, RangeResponse>, StoreError> {
         let key = self.key(number);
         let value = self.ids.layout.value(number);
         let txn = Txn::new()
             .when([Compare::absent(key.clone())])
-            .then([Put::new(key, value).lease(session.lease())])
+            .then([Put::new(key, value).lease(lease)])
             .otherwise([self.all()]);
         let mut done = limited(self.ids.store.txn(txn)).await?;
         match done.responses.pop() {
@@ -107,15 +112,23 @@ impl<'a> Search<'a> {
         }
     }
 
-    fn hold(&self, number: u16, session: Session, revision: i64) -> Result<InstanceId, StoreError> {
-        let (store, key) = (&self.ids.store, self.key(number));
-        if !session.is_held() {
-            let lease = session.lease();
-            return Err(StoreError::LeaseNotFound { lease });
-        }
-        let dice = &self.ids.dice;
-        let hold = Hold::new(store, session, key, revision, revision + 1, dice);
+    /// `created` made the key of this number, which was there right before `from`.
+    fn hold(&mut self, number: u16, created: i64, from: i64) -> Result<InstanceId, StoreError> {
+        let session = self.session.take().filter(Session::is_held);
+        let Some(session) = session else {
+            return Err(StoreError::unavailable("the number came too late"));
+        };
+        let key = self.key(number);
+        let hold = Hold::new(session, key, created, from, &self.ids.dice);
         Ok(InstanceId::new(hold, number))
+    }
+
+    /// The number that was taken without our hearing of it, and the revision that did.
+    fn own(&self, kvs: &[KeyValue]) -> Option<(u16, i64)> {
+        let lease = self.session.as_ref()?.lease();
+        let own = kvs.iter().find(|kv| kv.lease == lease)?;
+        let number = layout::number(&self.prefix, &own.key)?;
+        Some((number, own.create_revision))
     }
 
     /// Any number that is not taken.

@@ -1,9 +1,9 @@
 //! The task that renews a session's lease.
 
-use super::{Loss, Shared};
+use super::{Loss, Session, Tenure};
 use crate::coord::{
     ask::{Patience, TRY},
-    store::StoreError,
+    store::{Store, StoreError},
 };
 use std::{sync::Arc, time::Duration};
 use tokio::time;
@@ -15,7 +15,8 @@ use ziggurat_core::{
 /// Renews until the lease is lost; dropped, it is.
 #[derive(Debug)]
 pub(super) struct Keeper {
-    shared: Arc<Shared>,
+    store: Arc<dyn Store>,
+    tenure: Tenure,
     dice: Dice,
     renew: Instant,
 }
@@ -23,10 +24,12 @@ pub(super) struct Keeper {
 // === impl Keeper ===
 
 impl Keeper {
-    pub(super) fn new(shared: Arc<Shared>, asked: Instant, dice: Dice) -> Self {
-        let renew = next(asked, shared.granted(), &dice);
+    pub(super) fn new(session: &Session, asked: Instant, dice: Dice) -> Self {
+        let tenure = session.tenure();
+        let renew = next(asked, tenure.granted(), &dice);
         Self {
-            shared,
+            store: Arc::clone(&session.store),
+            tenure,
             dice,
             renew,
         }
@@ -35,29 +38,29 @@ impl Keeper {
     pub(super) async fn run(mut self) {
         let mut patience = Patience::new(&self.dice);
         loop {
-            time::sleep_until(self.renew.min(self.shared.until())).await;
+            time::sleep_until(self.renew.min(self.tenure.until())).await;
             let asked = clock::now();
-            let until = self.shared.until();
+            let until = self.tenure.until();
             if asked >= until {
-                self.shared.lose(Loss::Expired);
+                self.tenure.lose(Loss::Expired);
                 return;
             }
             match self.ask(asked, until).await {
                 Ok(ttl) => {
                     patience.reset();
-                    self.shared.extend(asked, ttl);
+                    self.tenure.extend(asked, ttl);
                     self.renew = next(asked, ttl, &self.dice);
                 }
                 Err(StoreError::LeaseNotFound { .. }) => {
-                    self.shared.lose(Loss::Revoked);
+                    self.tenure.lose(Loss::Revoked);
                     return;
                 }
                 Err(error) => {
                     if patience.is_fresh() {
-                        let lease = self.shared.lease();
+                        let lease = self.tenure.lease();
                         tracing::warn!(?lease, %error, "lease not renewed, trying on");
                     }
-                    let delay = patience.delay().min(self.shared.granted() / 10);
+                    let delay = patience.delay().min(self.tenure.granted() / 10);
                     self.renew = clock::now() + delay;
                 }
             }
@@ -66,9 +69,9 @@ impl Keeper {
 
     /// Renews once, within a third of the time, so that a try that hangs leaves time for others.
     async fn ask(&self, asked: Instant, until: Instant) -> Result<Duration, StoreError> {
-        let lease = self.shared.lease();
-        let limit = until.min(asked + TRY.min(self.shared.granted() / 3));
-        match time::timeout_at(limit, self.shared.store().keep_alive(lease)).await {
+        let lease = self.tenure.lease();
+        let limit = until.min(asked + TRY.min(self.tenure.granted() / 3));
+        match time::timeout_at(limit, self.store.keep_alive(lease)).await {
             // What came after all is too late: its owner has been told.
             Ok(Ok(_)) if clock::now() >= until => Err(StoreError::unavailable("answered too late")),
             // Some stores say so instead of an error.
@@ -82,7 +85,7 @@ impl Keeper {
 impl Drop for Keeper {
     fn drop(&mut self) {
         // Nobody renews it any more, be it because the runtime is gone.
-        self.shared.lose(Loss::Released);
+        self.tenure.lose(Loss::Released);
     }
 }
 
