@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod coord {
-    mod cases;
+    mod broken;
     mod config;
     mod conformance;
     mod election;
@@ -11,7 +11,6 @@ mod coord {
     mod loader;
     mod lock;
     mod memory;
-    mod model;
     mod registration;
     mod resolve;
     mod session;

@@ -2,8 +2,6 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod etcd {
-    #[path = "../coord/cases.rs"]
-    mod cases;
     mod conformance;
     mod connecting;
     mod registry;
