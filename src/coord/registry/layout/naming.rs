@@ -2,16 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::{collections::BTreeMap, num::NonZeroU32};
+use std::{borrow::Cow, collections::BTreeMap, num::NonZeroU32};
 use ziggurat_core::{BoxError, Instance};
 
 /// What stands under a key. Readers ignore `Op`.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Endpoint {
+struct Endpoint<'a> {
     #[serde(default, skip_deserializing)]
     op: u8,
-    addr: String,
+    #[serde(borrow)]
+    addr: Cow<'a, str>,
     #[serde(default)]
     metadata: Value,
 }
@@ -43,13 +44,13 @@ pub(super) fn write(instance: &Instance) -> serde_json::Result<Vec<u8>> {
     };
     serde_json::to_vec(&Endpoint {
         op: 0,
-        addr: instance.authority(),
+        addr: instance.authority().into(),
         metadata,
     })
 }
 
 pub(super) fn read(service: &str, id: &str, value: &[u8]) -> Result<Instance, BoxError> {
-    let endpoint: Endpoint = serde_json::from_slice(value)?;
+    let endpoint: Endpoint<'_> = serde_json::from_slice(value)?;
     let (host, port) = endpoint
         .addr
         .rsplit_once(':')
