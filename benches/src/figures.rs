@@ -81,10 +81,7 @@ impl Figures {
     /// nothing, or cannot be written.
     pub fn finish(self, file: &Path) {
         let Self { rows, failed, .. } = self;
-        let nothing = |row: &&Figure| !(row.value.is_finite() && row.value >= 0.0);
-        let nothing = rows.iter().find(nothing);
-        let nothing = nothing.map(|row| format!("a row measured nothing: {row:?}"));
-        let done = match failed.or(nothing) {
+        let done = match failed.or_else(|| nothing(&rows)) {
             Some(error) => Err(error),
             None => report::save(serde_json::to_string_pretty(&rows), file),
         };
@@ -149,4 +146,51 @@ fn rate(row: report::Row) -> [Figure; 2] {
         Figure::new(row.layer, case.clone(), row.subject, rate, "calls/s"),
         Figure::new(row.layer, case, row.subject, row.allocs, "allocs"),
     ]
+}
+
+/// What is wrong with the first row that came to nothing.
+fn nothing(rows: &[Figure]) -> Option<String> {
+    let is_nothing = |row: &&Figure| !(row.value.is_finite() && row.value >= 0.0);
+    let row = rows.iter().find(is_nothing)?;
+    Some(format!("a row measured nothing: {row:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Figure, nothing, rate};
+    use crate::report::Row;
+
+    fn figure(value: f64) -> Figure {
+        Figure::new("fan-out", "memory", "ziggurat", value, "ms")
+    }
+
+    #[test]
+    fn a_figure_is_held_against_what_it_is_of() {
+        let figure = figure(3.0).of(2.0, "a plain read");
+        assert!(figure.line().ends_with("1.500x of a plain read"));
+        let json = serde_json::to_value(&figure).unwrap();
+        assert_eq!(json["ratio"], 1.5);
+    }
+
+    #[test]
+    fn a_row_that_measured_nothing_is_found() {
+        assert_eq!(nothing(&[figure(1.0)]), None);
+        let wrong = nothing(&[figure(1.0), figure(f64::NAN)]).unwrap();
+        assert!(wrong.contains("nothing"), "{wrong}");
+    }
+
+    #[test]
+    fn threads_make_their_calls_together() {
+        let row = Row {
+            layer: "memory",
+            case: "put".to_owned(),
+            threads: 2,
+            subject: "ziggurat",
+            ns: 500.0,
+            allocs: 1.0,
+            overlap: 1.0,
+        };
+        let [rate, allocs] = rate(row);
+        assert_eq!((rate.value, allocs.value), (4e6, 1.0));
+    }
 }
