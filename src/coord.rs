@@ -53,6 +53,8 @@
 
 mod ask;
 mod config;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod election;
 #[cfg(feature = "etcd")]
 mod etcd;

@@ -38,6 +38,7 @@
 //! | `client` | [`client`], with the layers that it stacks, and the edge to tonic |
 //! | `server` | the layers on the way into a server |
 //! | `coord` | [`coord`]: the store and the registry; no HTTP, no tonic |
+//! | `conformance` | `coord::conformance`: what every store must do, for the tests of a third one |
 //! | `uuid` | `coord::UuidV7`: ids of 128 bits, unique without any coordination |
 //! | `etcd` | the store on an etcd cluster, `coord::EtcdStore`; its build needs `protoc` |
 //! | `dns` | instances by DNS: `discover::dns` |

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod coord {
-    mod cases;
+    mod broken;
     mod config;
     mod config_cases;
     mod conformance;
@@ -17,7 +17,6 @@ mod coord {
     mod lock_cases;
     mod lost_answers;
     mod memory;
-    mod model;
     mod outage;
     mod paging;
     mod registration;

@@ -3,8 +3,6 @@
 
 mod etcd {
     mod auth;
-    #[path = "../coord/cases.rs"]
-    mod cases;
     mod config;
     #[path = "../coord/config_cases.rs"]
     #[allow(dead_code, reason = "the embedded store needs more of it")]

@@ -12,9 +12,9 @@ pub(crate) struct Args {
 // === impl Args ===
 
 impl Args {
-    pub(crate) const USAGE: &str = "usage: cargo bench --bench layers -- [--quick] [--layer NAME]...\n\
+    pub(crate) const USAGE: &str = "usage: cargo bench --bench NAME -- [--quick] [--layer NAME]...\n\
         \n  --quick        few and short rounds: shows that every row works, measures little\
-        \n  --layer NAME   only this layer; may be given again";
+        \n  --layer NAME   only this layer, or part of a bench; may be given again";
 
     /// # Errors
     ///

@@ -19,6 +19,26 @@ pub(crate) struct Reading {
     cpu: Duration,
 }
 
+/// What has passed on the wall.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopwatch(Instant);
+
+// === impl Stopwatch ===
+
+impl Stopwatch {
+    /// Starts now.
+    #[must_use]
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// The milliseconds since.
+    #[must_use]
+    pub fn millis(&self) -> f64 {
+        self.0.elapsed().as_secs_f64() * 1e3
+    }
+}
+
 // === impl Reading ===
 
 impl Reading {

@@ -28,6 +28,7 @@ mod alloc;
 mod args;
 mod board;
 mod clock;
+mod figures;
 mod noop;
 mod report;
 mod rounds;
@@ -37,6 +38,8 @@ mod worker;
 
 pub use self::{
     board::{Board, Section},
+    clock::Stopwatch,
+    figures::{Figure, Figures},
     noop::{HttpNoop, HttpRequest, HttpResponse, Noop, PendsOnce, Sample, Twice},
     rounds::run,
 };

@@ -84,11 +84,20 @@ pub(crate) fn write(rows: &[Row], file: &Path) -> Result<(), String> {
     if let Some(row) = rows.iter().find(|row| !(row.ns > 0.0 && row.allocs >= 0.0)) {
         return Err(format!("a row measured nothing: {row:?}"));
     }
+    save(json(rows), file)
+}
+
+/// Writes a text of JSON.
+///
+/// # Errors
+///
+/// What went wrong, and where.
+pub(crate) fn save(json: serde_json::Result<String>, file: &Path) -> Result<(), String> {
     let said = |error: &dyn std::error::Error| format!("{}: {error}", file.display());
     if let Some(folder) = file.parent() {
         fs::create_dir_all(folder).map_err(|error| said(&error))?;
     }
-    let mut json = json(rows).map_err(|error| said(&error))?;
+    let mut json = json.map_err(|error| said(&error))?;
     json.push('\n');
     fs::write(file, json).map_err(|error| said(&error))
 }

@@ -44,7 +44,7 @@ pub fn run(board: &Board, file: &Path) {
     println!("\nwritten to {}", file.display());
 }
 
-fn measure(board: &Board, args: &Args) -> Result<Vec<Row>, String> {
+pub(crate) fn measure(board: &Board, args: &Args) -> Result<Vec<Row>, String> {
     let (rounds, length) = args.pace();
     println!("ns per call and thread: {}.", clock::UNIT);
     println!(

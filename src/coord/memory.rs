@@ -205,7 +205,8 @@ impl Shared {
             let wake = seen(&inner.state) != before;
             (answer, wake)
         };
-        if wake {
+        // Whoever comes from here on reads the state after this change: both hold the lock to do so.
+        if wake && self.changed.receiver_count() > 0 {
             self.changed.send_replace(());
         }
         answer

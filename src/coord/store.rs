@@ -44,6 +44,8 @@ pub type WatchStream = BoxStream<'static, Result<WatchBatch, WatchError>>;
 /// becomes [`StoreError::Unavailable`], and ends a watch by an error when it can no longer be sure
 /// that it would hear of a change. It does not repeat a call that might already have changed
 /// something: callers decide what is worth another try.
+///
+/// What it must do is there as tests: `coord::conformance`, behind the feature of that name.
 pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Reads keys, now or as they were at an earlier revision.
     fn range(&self, range: Range) -> StoreFuture<'_, RangeResponse>;

@@ -1,22 +1,24 @@
-//! The cases that every store must pass, over each store that there is.
+//! The embedded store does what every store must.
 
-use super::cases;
 use std::sync::Arc;
-use ziggurat::coord::{MemoryStore, Store};
+use ziggurat::{
+    coord::{MemoryStore, conformance::Scripts},
+    core::Dice,
+};
 
-macro_rules! conformance {
-    ($($case:ident,)*) => {
-        mod memory {
-            use super::*;
-            $(
-                #[tokio::test(start_paused = true)]
-                async fn $case() {
-                    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
-                    cases::$case(store).await;
-                }
-            )*
-        }
-    };
+ziggurat::store_conformance! {
+    #[tokio::test(start_paused = true)]
+    |case| case.run(Arc::new(MemoryStore::new())).await
 }
 
-cases::for_each_case!(conformance);
+#[tokio::test(start_paused = true)]
+async fn five_hundred_random_scripts_end_as_the_model_says() {
+    let scripts = Scripts::new(1).count(500).exact();
+    scripts.play(&MemoryStore::new()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn scripts_that_nobody_has_played_before_end_as_the_model_says() {
+    let scripts = Scripts::new(Dice::new().number()).count(50).steps(300);
+    scripts.exact().play(&MemoryStore::new()).await;
+}

@@ -156,7 +156,7 @@ async fn a_cluster_that_loses_its_leader_takes_no_lock_away() {
     let ours = locks.clone();
     let mut waiting = Task::spawn(async move { ours.acquire("x").ttl(LONG).await.unwrap() });
     in_line(&*store, "/locks/x/", 2).await;
-    let leader = cluster.leader();
+    let leader = cluster.leader().await;
     cluster.members[leader].kill();
     waiting.waits().await;
     until(async || is_held(&locks).await).await;

@@ -63,6 +63,7 @@ fn bytes(ops: &[Op]) -> usize {
 
 fn branch(ops: &[Op]) -> Result<(), StoreError> {
     let mut written = BTreeSet::new();
+    let is_alone = ops.len() == 1;
     for op in ops {
         match op {
             Op::Range(range) => keys(&range.keys)?,
@@ -70,6 +71,7 @@ fn branch(ops: &[Op]) -> Result<(), StoreError> {
             Op::Put(put) if put.key.is_empty() => {
                 return Err(StoreError::invalid("key", "", "must not be empty"));
             }
+            Op::Put(_) if is_alone => {}
             Op::Put(put) => {
                 if !written.insert(&*put.key) {
                     return Err(twice(&put.key));

@@ -11,7 +11,7 @@ use crate::coord::store::{
     PutResponse, Range, RangeResponse, StoreError, Target, Txn, TxnResponse,
 };
 use bytes::Bytes;
-use std::{cmp::Ordering, collections::BTreeMap, num::NonZeroUsize};
+use std::{cmp::Ordering, collections::BTreeMap, mem, num::NonZeroUsize};
 use ziggurat_core::clock::Instant;
 
 /// Keys, leases and history at one revision.
@@ -174,20 +174,26 @@ impl State {
 
     fn write(&mut self, put: Put, events: &mut Vec<Event>) -> PutResponse {
         let revision = self.revision + 1;
-        let prev = self.keys.remove(&put.key);
-        if let Some(prev) = &prev {
-            self.leases.detach(prev.lease, &prev.key);
-        }
-        self.leases.attach(put.lease, put.key.clone());
-        let kv = KeyValue {
-            create_revision: prev.as_ref().map_or(revision, |prev| prev.create_revision),
+        let mut kv = KeyValue {
+            create_revision: revision,
             mod_revision: revision,
-            version: prev.as_ref().map_or(1, |prev| prev.version + 1),
+            version: 1,
             key: put.key,
             value: put.value,
             lease: put.lease,
         };
-        self.keys.insert(kv.key.clone(), kv.clone());
+        let prev = match self.keys.get_mut(&kv.key) {
+            Some(stored) => {
+                kv.create_revision = stored.create_revision;
+                kv.version = stored.version + 1;
+                Some(mem::replace(stored, kv.clone()))
+            }
+            None => self.keys.insert(kv.key.clone(), kv.clone()),
+        };
+        if let Some(prev) = &prev {
+            self.leases.detach(prev.lease, &prev.key);
+        }
+        self.leases.attach(kv.lease, kv.key.clone());
         let shown = prev.clone().filter(|_| put.prev_kv);
         let kind = EventKind::Put;
         events.push(Event { kind, kv, prev });

@@ -87,11 +87,16 @@ impl KeyLayout {
         }
     }
 
-    /// The id of the instance of `service` that `key` stands for.
-    pub(super) fn id(self, service: &str, key: &[u8]) -> Option<String> {
-        let prefix = self.prefix(service).ok()?;
-        let id = std::str::from_utf8(key).ok()?.strip_prefix(&prefix)?;
-        (!id.contains('/')).then(|| id.to_owned())
+    /// The id of the instance of `service`, which has a prefix, that `key` stands for.
+    pub(super) fn id<'k>(self, service: &str, key: &'k [u8]) -> Option<&'k str> {
+        let key = std::str::from_utf8(key).ok()?;
+        let key = match self {
+            Self::Naming => key,
+            Self::Gochat => key.strip_prefix("/services/")?,
+        };
+        // Piece by piece: ten thousand of them are read at once, and none needs a text of its own.
+        let id = key.strip_prefix(service)?.strip_prefix('/')?;
+        (!id.contains('/')).then_some(id)
     }
 
     pub(super) fn read(self, service: &str, key: &[u8], value: &[u8]) -> Entry {
@@ -102,8 +107,8 @@ impl KeyLayout {
             return Entry::Bad(format!("{} bytes are too many", value.len()));
         }
         let instance = match self {
-            Self::Naming => naming::read(service, &id, value),
-            Self::Gochat => gochat::read(service, &id, value).map(Some),
+            Self::Naming => naming::read(service, id, value),
+            Self::Gochat => gochat::read(service, id, value).map(Some),
         };
         match instance {
             Ok(Some(instance)) => Entry::Instance(instance),

@@ -9,7 +9,7 @@ use super::{
 use std::{sync::Arc, time::Duration};
 use tokio::task::JoinSet;
 use ziggurat::coord::{
-    Election, InstanceId, InstanceIds, Leadership, LockGuard, Locks, Lost, StoreError,
+    Election, InstanceId, InstanceIds, Leadership, LockGuard, Locks, Lost, Session, StoreError,
 };
 use ziggurat_core::Dice;
 
@@ -111,15 +111,15 @@ impl Contest for ForId {
 
 impl Guard for LockGuard {
     fn token(&self) -> i64 {
-        self.token()
+        (**self).token()
     }
 
     fn check(&self) -> Result<(), Lost> {
-        self.check()
+        (**self).check()
     }
 
     async fn run<F: Future + Send>(&self, work: F) -> Result<F::Output, Lost> {
-        self.run(work).await
+        Session::run(self, work).await
     }
 
     async fn release(self) -> Result<(), StoreError> {
@@ -129,15 +129,15 @@ impl Guard for LockGuard {
 
 impl Guard for Leadership {
     fn token(&self) -> i64 {
-        self.token()
+        (**self).token()
     }
 
     fn check(&self) -> Result<(), Lost> {
-        self.check()
+        (**self).check()
     }
 
     async fn run<F: Future + Send>(&self, work: F) -> Result<F::Output, Lost> {
-        self.run(work).await
+        Session::run(self, work).await
     }
 
     async fn release(self) -> Result<(), StoreError> {
@@ -147,7 +147,7 @@ impl Guard for Leadership {
 
 impl Guard for InstanceId {
     fn token(&self) -> i64 {
-        self.token()
+        (**self).token()
     }
 
     fn check(&self) -> Result<(), Lost> {
@@ -155,7 +155,7 @@ impl Guard for InstanceId {
     }
 
     async fn run<F: Future + Send>(&self, work: F) -> Result<F::Output, Lost> {
-        self.run(work).await
+        Session::run(self, work).await
     }
 
     async fn release(self) -> Result<(), StoreError> {

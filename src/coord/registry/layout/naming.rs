@@ -2,16 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::{collections::BTreeMap, num::NonZeroU32};
+use std::{borrow::Cow, collections::BTreeMap, num::NonZeroU32};
 use ziggurat_core::{BoxError, Instance};
 
 /// What stands under a key. Go's readers ignore `Op`.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Endpoint {
+struct Endpoint<'a> {
     #[serde(default)]
     op: Value,
-    addr: String,
+    #[serde(borrow)]
+    addr: Cow<'a, str>,
     #[serde(default)]
     metadata: Value,
 }
@@ -56,14 +57,14 @@ fn write_op(instance: &Instance, op: u64) -> serde_json::Result<Vec<u8>> {
     };
     serde_json::to_vec(&Endpoint {
         op: op.into(),
-        addr: instance.authority(),
+        addr: instance.authority().into(),
         metadata,
     })
 }
 
 /// Nothing if it says that it leaves.
 pub(super) fn read(service: &str, id: &str, value: &[u8]) -> Result<Option<Instance>, BoxError> {
-    let endpoint: Endpoint = serde_json::from_slice(value)?;
+    let endpoint: Endpoint<'_> = serde_json::from_slice(value)?;
     if endpoint.op.as_u64() == Some(DELETE) {
         return Ok(None);
     }
