@@ -3,7 +3,7 @@
 use crate::{
     picking::Picking,
     place::Place,
-    policy::Policy,
+    policy::{Arrange, Policy},
     record::Measure,
     search::{Reached, Search},
     service::Shared,
@@ -24,6 +24,7 @@ pin_project! {
     pub struct ResponseFuture<E, Req, C, P>
     where
         E: Service<Req>,
+        P: Arrange,
     {
         #[pin]
         state: State<E, Req, C, P>,
@@ -35,6 +36,7 @@ pin_project! {
     enum State<E, Req, C, P>
     where
         E: Service<Req>,
+        P: Arrange,
     {
         Picking { picking: Picking<E, Req, C, P> },
         Calling {
@@ -51,6 +53,7 @@ pin_project! {
 impl<E, Req, C, P> ResponseFuture<E, Req, C, P>
 where
     E: Service<Req>,
+    P: Arrange,
 {
     pub(crate) const fn picking(
         shared: Arc<Shared<E, C, P>>,
@@ -82,7 +85,7 @@ where
     E: Endpoint + Service<Req>,
     E::Error: Into<BoxError>,
     C: Classify<E::Response> + Carry<Req>,
-    P: Policy,
+    P: Policy<Req>,
 {
     type Output = Result<<C as Classify<E::Response>>::Response<Measure>, BoxError>;
 
@@ -111,6 +114,7 @@ where
 impl<E, Req, C, P> fmt::Debug for ResponseFuture<E, Req, C, P>
 where
     E: Service<Req>,
+    P: Arrange,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseFuture").finish_non_exhaustive()
@@ -122,6 +126,7 @@ where
 impl<E, Req, C, P> State<E, Req, C, P>
 where
     E: Service<Req>,
+    P: Arrange,
 {
     fn calling(reached: Reached<E>, request: Req, deadline: Option<Deadline>, classify: C) -> Self {
         let Reached {

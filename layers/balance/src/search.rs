@@ -86,7 +86,7 @@ impl<E> Search<E> {
         E: Endpoint + Service<Req>,
         E::Error: Into<BoxError>,
         C: Carry<Req>,
-        P: Policy,
+        P: Policy<Req>,
     {
         let facts = shared.hub.facts();
         let weighing = facts.weighing();
@@ -99,24 +99,18 @@ impl<E> Search<E> {
             });
         }
         let now = facts.now();
-        let call = Call::new(shared.classify.extensions(request));
+        let call = Call::new(request, shared.classify.extensions(request));
         let set = shared.hub.set();
         let mut last_resort = false;
         while !self.skip.is_full() {
-            let candidates = Candidates::new(
-                set.candidates(),
-                set.weights(),
-                shared.hub.usual(),
-                &self.skip,
-                &weighing,
-                now,
-            );
-            let picked = if last_resort {
-                let candidates = candidates.as_last_resort();
-                shared.policy.pick(&candidates, &call)
+            let candidates =
+                Candidates::new(set.candidates(), set.weights(), &self.skip, &weighing, now);
+            let candidates = if last_resort {
+                candidates.as_last_resort()
             } else {
-                shared.policy.pick(&candidates, &call)
+                candidates
             };
+            let picked = shared.hub.policy().pick(set.table(), &candidates, &call);
             let Some((candidate, member)) = picked.and_then(|index| set.get(index)) else {
                 // One that is well is worth waiting for.
                 if last_resort || self.held.iter().any(|held| !held.last_resort) {

@@ -1,8 +1,8 @@
 //! The balanced service.
 
 use crate::{
-    EndpointView, Measure, NoEndpoints, P2c, Policy, ResponseFuture, driver::Driver, hub::Hub,
-    search::Search, wait::Wait,
+    Arrange, EndpointView, Measure, NoEndpoints, P2c, Policy, ResponseFuture, driver::Driver,
+    hub::Hub, policy::Candidate, search::Search, wait::Wait,
 };
 use std::{
     fmt,
@@ -23,27 +23,25 @@ use ziggurat_core::{BoxError, Carry, Classify, Code, Deadline, Endpoint, Grpc, S
 /// down, the next call in another one follows the same stream there. When the stream, or an
 /// [`Observer`](crate::Observer) that it calls, panics, it is lost: calls go on to the endpoints known
 /// last, for good, and [`discovery_errors`](Self::discovery_errors), the log and the observer tell.
-pub struct Balance<E, C = Grpc, P = P2c> {
+pub struct Balance<E, C = Grpc, P: Arrange = P2c> {
     shared: Arc<Shared<E, C, P>>,
 }
 
 /// What the clones of one balancer share. The driver ends with the last of them, and of their calls.
-pub(crate) struct Shared<E, C, P> {
-    pub(crate) hub: Arc<Hub<E>>,
+pub(crate) struct Shared<E, C, P: Arrange> {
+    pub(crate) hub: Arc<Hub<E, P>>,
     pub(crate) driver: Driver,
-    pub(crate) policy: P,
     pub(crate) classify: C,
 }
 
 // === impl Balance ===
 
-impl<E, C, P> Balance<E, C, P> {
-    pub(crate) fn new(hub: Arc<Hub<E>>, driver: Driver, policy: P, classify: C) -> Self {
+impl<E, C, P: Arrange> Balance<E, C, P> {
+    pub(crate) fn new(hub: Arc<Hub<E, P>>, driver: Driver, classify: C) -> Self {
         Self {
             shared: Arc::new(Shared {
                 hub,
                 driver,
-                policy,
                 classify,
             }),
         }
@@ -93,7 +91,7 @@ impl<E, C, P> Balance<E, C, P> {
             // First the bell, then the look: a change after the look rings.
             wait.as_mut().poll_changed(cx);
             let set = hub.set();
-            let mut states = set.candidates().iter().map(crate::policy::Candidate::state);
+            let mut states = set.candidates().iter().map(Candidate::state);
             if states.any(|state| state == State::Ready) {
                 return Poll::Ready(Ok(()));
             }
@@ -109,7 +107,7 @@ where
     E: Endpoint + Service<Req>,
     E::Error: Into<BoxError>,
     C: Classify<E::Response> + Carry<Req>,
-    P: Policy,
+    P: Policy<Req>,
 {
     type Response = <C as Classify<E::Response>>::Response<Measure>;
     type Error = BoxError;
@@ -137,7 +135,7 @@ where
     }
 }
 
-impl<E, C, P> Clone for Balance<E, C, P> {
+impl<E, C, P: Arrange> Clone for Balance<E, C, P> {
     fn clone(&self) -> Self {
         Self {
             shared: Arc::clone(&self.shared),
@@ -145,7 +143,7 @@ impl<E, C, P> Clone for Balance<E, C, P> {
     }
 }
 
-impl<E, C, P> fmt::Debug for Balance<E, C, P> {
+impl<E, C, P: Arrange> fmt::Debug for Balance<E, C, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Balance")
             .field("hub", &self.shared.hub)

@@ -1,8 +1,9 @@
 //! The endpoints of a service: the book that the driver keeps, and the copies that calls read.
 
 use crate::{
+    chunks::{Chunks, Draft},
     facts::Facts,
-    policy::{Candidate, Weights},
+    policy::{Candidate, Tally, Weights},
     stats::Stats,
 };
 use std::{
@@ -16,9 +17,15 @@ use std::{
 use ziggurat_core::{Endpoint, EndpointId};
 
 /// What a pick reads; never changed once it is published.
-pub(crate) struct Set<E> {
-    candidates: Vec<Candidate>,
-    members: Vec<Arc<Member<E>>>,
+pub(crate) struct Set<E, T> {
+    all: Copied<E>,
+    table: T,
+}
+
+/// The endpoints of a [`Set`], before they are arranged.
+pub(crate) struct Copied<E> {
+    candidates: Chunks<Candidate>,
+    members: Chunks<Arc<Member<E>>>,
     weights: Weights,
 }
 
@@ -32,10 +39,11 @@ pub(crate) struct Member<E> {
 /// What the driver writes.
 pub(crate) struct Book<E> {
     index: HashMap<EndpointId, usize>,
-    candidates: Vec<Candidate>,
-    members: Vec<Arc<Member<E>>>,
+    candidates: Draft<Candidate>,
+    members: Draft<Arc<Member<E>>>,
+    tally: Tally,
     /// Statistics of those who left a moment ago and may come back.
-    left: Vec<(u64, Arc<Stats>)>,
+    left: HashMap<EndpointId, (u64, Arc<Stats>)>,
     facts: Arc<Facts>,
 }
 
@@ -44,31 +52,52 @@ const MOST_LEFT: usize = 1_024;
 
 // === impl Set ===
 
-impl<E> Set<E> {
+impl<E, T> Set<E, T> {
+    pub(crate) const fn new(all: Copied<E>, table: T) -> Self {
+        Self { all, table }
+    }
+
+    pub(crate) const fn candidates(&self) -> &Chunks<Candidate> {
+        &self.all.candidates
+    }
+
+    pub(crate) const fn weights(&self) -> &Weights {
+        &self.all.weights
+    }
+
+    pub(crate) const fn table(&self) -> &T {
+        &self.table
+    }
+
+    pub(crate) fn get(&self, index: usize) -> Option<(&Candidate, &Arc<Member<E>>)> {
+        let Copied {
+            candidates,
+            members,
+            ..
+        } = &self.all;
+        candidates.get(index).zip(members.get(index))
+    }
+}
+
+impl<E, T> fmt::Debug for Set<E, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.all.candidates, f)
+    }
+}
+
+// === impl Copied ===
+
+impl<E> Copied<E> {
     pub(crate) const fn empty() -> Self {
         Self {
-            candidates: Vec::new(),
-            members: Vec::new(),
+            candidates: Chunks::empty(),
+            members: Chunks::empty(),
             weights: Weights::none(),
         }
     }
 
-    pub(crate) fn candidates(&self) -> &[Candidate] {
+    pub(crate) const fn candidates(&self) -> &Chunks<Candidate> {
         &self.candidates
-    }
-
-    pub(crate) const fn weights(&self) -> &Weights {
-        &self.weights
-    }
-
-    pub(crate) fn get(&self, index: usize) -> Option<(&Candidate, &Arc<Member<E>>)> {
-        self.candidates.get(index).zip(self.members.get(index))
-    }
-}
-
-impl<E> fmt::Debug for Set<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(&self.candidates).finish()
     }
 }
 
@@ -94,9 +123,10 @@ impl<E: Endpoint> Book<E> {
     pub(crate) fn new(facts: Arc<Facts>) -> Self {
         Self {
             index: HashMap::new(),
-            candidates: Vec::new(),
-            members: Vec::new(),
-            left: Vec::new(),
+            candidates: Draft::new(),
+            members: Draft::new(),
+            tally: Tally::default(),
+            left: HashMap::new(),
             facts,
         }
     }
@@ -104,11 +134,13 @@ impl<E: Endpoint> Book<E> {
     /// Takes `endpoint` in, in the place and with the statistics of its predecessor if it has one.
     pub(crate) fn insert(&mut self, id: EndpointId, endpoint: E) {
         let known = self.index.get(&id).copied();
-        let stats = match known {
-            Some(at) => Arc::clone(self.candidates[at].stats()),
-            None => self
-                .returning(&id)
-                .unwrap_or_else(|| Arc::new(Stats::new(id.clone(), Arc::clone(&self.facts)))),
+        let predecessor = known.and_then(|at| self.candidates.get(at));
+        let stats = match predecessor {
+            Some(predecessor) => Arc::clone(predecessor.stats()),
+            None => match self.left.remove(&id) {
+                Some((_, stats)) => stats,
+                None => Arc::new(Stats::new(id.clone(), Arc::clone(&self.facts))),
+            },
         };
         let (availability, weight) = (endpoint.availability().clone(), endpoint.weight());
         let candidate = Candidate::new(stats, availability, weight);
@@ -116,9 +148,11 @@ impl<E: Endpoint> Book<E> {
             endpoint,
             gone: AtomicBool::new(false),
         });
+        self.tally.add(weight);
         if let Some(at) = known {
-            self.candidates[at] = candidate;
-            std::mem::replace(&mut self.members[at], member).leave();
+            let old = self.candidates.replace(at, candidate);
+            self.tally.take(old.weight());
+            self.members.replace(at, member).leave();
         } else {
             self.index.insert(id, self.candidates.len());
             self.candidates.push(candidate);
@@ -127,32 +161,31 @@ impl<E: Endpoint> Book<E> {
     }
 
     pub(crate) fn remove(&mut self, id: &EndpointId, now: u64) {
-        let Some(at) = self.index.remove(id) else {
+        let Some((id, at)) = self.index.remove_entry(id) else {
             return;
         };
         self.members.swap_remove(at).leave();
         let candidate = self.candidates.swap_remove(at);
-        if let Some(moved) = self.candidates.get(at) {
-            self.index.insert(moved.stats().id().clone(), at);
+        self.tally.take(candidate.weight());
+        if let Some(moved) = self.candidates.get(at)
+            && let Some(place) = self.index.get_mut(moved.stats().id())
+        {
+            *place = at;
         }
         if self.left.len() < MOST_LEFT {
-            self.left.push((now, Arc::clone(candidate.stats())));
+            self.left.insert(id, (now, Arc::clone(candidate.stats())));
         }
     }
 
     /// A copy for calls to read.
-    pub(crate) fn publish(&mut self, now: u64, memory: u64) -> Set<E> {
+    pub(crate) fn copy(&mut self, now: u64, memory: u64) -> Copied<E> {
         self.left
-            .retain(|(left, _)| now.saturating_sub(*left) < memory);
-        Set {
-            weights: Weights::of(&self.candidates),
-            candidates: self.candidates.clone(),
-            members: self.members.clone(),
+            .retain(|_, (left, _)| now.saturating_sub(*left) < memory);
+        let candidates = self.candidates.copy();
+        Copied {
+            weights: Weights::of(&candidates, &self.tally),
+            candidates,
+            members: self.members.copy(),
         }
-    }
-
-    fn returning(&mut self, id: &EndpointId) -> Option<Arc<Stats>> {
-        let at = self.left.iter().position(|(_, stats)| stats.id() == id)?;
-        Some(self.left.swap_remove(at).1)
     }
 }

@@ -1,7 +1,8 @@
 //! The better of two, drawn at random.
 
-use super::{Call, Candidates, Policy};
-use ziggurat_core::{Dice, State};
+use super::{Arrange, Call, Candidates, Endpoints, Policy, usual::Usual};
+use crate::stats::UNKNOWN;
+use ziggurat_core::Dice;
 
 /// Draws two endpoints and takes the one with the lower load.
 ///
@@ -14,6 +15,8 @@ use ziggurat_core::{Dice, State};
 #[derive(Clone, Debug, Default)]
 pub struct P2c {
     dice: Dice,
+    /// The load of an endpoint that is picked.
+    usual: Usual,
 }
 
 /// One that was drawn, and what it looked like then.
@@ -39,8 +42,11 @@ const LEARN_EVERY: u64 = 16;
 impl P2c {
     /// Draws with `dice`.
     #[must_use]
-    pub const fn new(dice: Dice) -> Self {
-        Self { dice }
+    pub fn new(dice: Dice) -> Self {
+        Self {
+            dice,
+            usual: Usual::default(),
+        }
     }
 
     /// One that is not `but`.
@@ -54,9 +60,10 @@ impl P2c {
     }
 
     /// Learns, from some of the picks, what load is usual.
-    fn taken(&self, among: &Candidates<'_>, drawn: Drawn) -> usize {
-        if among.usual_load() == 0.0 || self.dice.number().is_multiple_of(LEARN_EVERY) {
-            among.learn(drawn.load);
+    fn taken(&self, drawn: Drawn, usual: f64) -> usize {
+        let due = usual == 0.0 || self.dice.number().is_multiple_of(LEARN_EVERY);
+        if due && drawn.load < UNKNOWN {
+            self.usual.learn(drawn.load);
         }
         drawn.index
     }
@@ -92,8 +99,14 @@ impl P2c {
     }
 }
 
-impl Policy for P2c {
-    fn pick(&self, among: &Candidates<'_>, call: &Call<'_>) -> Option<usize> {
+impl Arrange for P2c {
+    type Table = ();
+
+    fn arrange(&self, _: &Endpoints<'_>) {}
+}
+
+impl<Req> Policy<Req> for P2c {
+    fn pick(&self, (): &(), among: &Candidates<'_>, call: &Call<'_, Req>) -> Option<usize> {
         let len = among.len();
         let draws = match len {
             0 => return None,
@@ -101,17 +114,18 @@ impl Policy for P2c {
             2 => 2,
             _ => DRAWS,
         };
+        let usual = self.usual.get();
         let mut last = None;
         let mut first: Option<Drawn> = None;
         for _ in 0..draws {
             let index = match last {
                 Some(last) if first.is_some() || len == 2 => self.another(len, last),
-                _ => among.draw(&self.dice),
+                _ => among.draw(&self.dice)?,
             };
             if first.is_none() {
                 last = Some(index);
             }
-            if !is_good(among, call, index) {
+            if !among.is_good(index, call) {
                 continue;
             }
             let drawn = Drawn::new(among, index);
@@ -119,15 +133,15 @@ impl Policy for P2c {
                 None => drawn,
                 Some(first) => self.better(first, drawn),
             };
-            if first.is_some() && better.load <= among.usual_load() * MUCH {
-                return Some(self.taken(among, better));
+            if first.is_some() && better.load <= usual * MUCH {
+                return Some(self.taken(better, usual));
             }
             // It is alone, or two that do badly have met: they are few, or it would be usual.
             first = Some(better);
             last = Some(better.index);
         }
-        let taken = first.map(|first| self.taken(among, first));
-        taken.or_else(|| best(among, call))
+        let taken = first.map(|first| self.taken(first, usual));
+        taken.or_else(|| among.best(call))
     }
 }
 
@@ -142,23 +156,6 @@ impl Drawn {
             weight: among.weight(index),
         }
     }
-}
-
-fn is_good(among: &Candidates<'_>, call: &Call<'_>, index: usize) -> bool {
-    among.is_open(index) && among.state(index) != State::Idle && !call.has_tried(among.id(index))
-}
-
-/// Looks at all of them: ready before idle, new to the call before tried, light before heavy.
-fn best(among: &Candidates<'_>, call: &Call<'_>) -> Option<usize> {
-    let open = (0..among.len()).filter(|index| among.is_open(*index));
-    let ranked = open.map(|index| {
-        let tried = call.has_tried(among.id(index));
-        ((among.state(index), tried), among.load(index), index)
-    });
-    let better = |a: &((State, bool), f64, usize), b: &((State, bool), f64, usize)| {
-        a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
-    };
-    ranked.min_by(better).map(|(_, _, index)| index)
 }
 
 #[cfg(test)]

@@ -3,7 +3,6 @@
 //! The balancer, seen from outside: endpoints and a discovery in the hands of the test.
 
 mod driving;
-mod ejecting;
 mod feed;
 mod measuring;
 mod pairing;
