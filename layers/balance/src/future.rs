@@ -38,7 +38,8 @@ pin_project! {
         E: Service<Req>,
         P: Arrange,
     {
-        Picking { picking: Picking<E, Req, C, P> },
+        // Boxed: few calls have to look twice, and all of them move this.
+        Picking { picking: Box<Picking<E, Req, C, P>> },
         Calling {
             #[pin]
             inner: E::Future,
@@ -55,7 +56,7 @@ where
     E: Service<Req>,
     P: Arrange,
 {
-    pub(crate) const fn picking(
+    pub(crate) fn picking(
         shared: Arc<Shared<E, C, P>>,
         search: Search<E>,
         request: Req,
@@ -63,7 +64,7 @@ where
     ) -> Self {
         Self {
             state: State::Picking {
-                picking: Picking::new(shared, search, request, deadline),
+                picking: Box::new(Picking::new(shared, search, request, deadline)),
             },
         }
     }

@@ -27,8 +27,7 @@ pub(crate) struct Stats {
     latency: AtomicU64,
     /// From 0 to 1, an `Estimate`.
     failure: AtomicU64,
-    started: AtomicU64,
-    finished: AtomicU64,
+    flow: Flow,
     failed: AtomicU64,
     /// When the first answer came; 0 before.
     born: AtomicU64,
@@ -41,6 +40,19 @@ pub(crate) struct Stats {
     // The second cache line: what no pick writes.
     id: EndpointId,
     facts: Arc<Facts>,
+}
+
+/// Calls that are open, and calls that have ended, in one word: the most that one pick reads at once.
+#[derive(Debug, Default)]
+struct Flow(AtomicU64);
+
+/// What a pick compares.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Weighed {
+    /// How much stands behind a call that would go there now.
+    pub(crate) load: f64,
+    /// How much of its share a new endpoint may have, from a tenth to 1.
+    pub(crate) grown: f64,
 }
 
 /// Heavier than whatever is known, and light enough to be multiplied by what is pending.
@@ -59,8 +71,7 @@ impl Stats {
         Self {
             latency: AtomicU64::new(Estimate::NONE),
             failure: AtomicU64::new(Estimate::NONE),
-            started: AtomicU64::new(0),
-            finished: AtomicU64::new(0),
+            flow: Flow(AtomicU64::new(0)),
             failed: AtomicU64::new(0),
             born: AtomicU64::new(0),
             probed_at: AtomicU64::new(0),
@@ -80,32 +91,33 @@ impl Stats {
     }
 
     pub(crate) fn pending(&self) -> u64 {
-        // In this order a call that ends in between counts as pending, rather than as less than none.
-        let finished = self.finished.load(Relaxed);
-        self.started.load(Relaxed).saturating_sub(finished)
+        self.flow.pending()
     }
 
     pub(crate) fn calls(&self) -> u64 {
-        self.finished.load(Relaxed)
+        self.flow.ended()
     }
 
     pub(crate) fn failures(&self) -> u64 {
         self.failed.load(Relaxed)
     }
 
+    #[inline]
     pub(crate) fn start(&self, now: u64) {
-        self.started.fetch_add(1, Relaxed);
+        self.flow.start();
         if !self.is_known() {
             // 0 stands for "not yet".
             self.probed_at.store(now.max(1), Relaxed);
         }
     }
 
+    #[inline]
     pub(crate) fn finish(&self) {
-        self.finished.fetch_add(1, Relaxed);
+        self.flow.end();
     }
 
     /// A pick saw it in `state`: who comes back from being down or ejected starts anew.
+    #[inline]
     pub(crate) fn seen(&self, state: State) {
         let out = self.out.load(Relaxed);
         match state {
@@ -120,6 +132,7 @@ impl Stats {
         self.out.load(Relaxed)
     }
 
+    #[cold]
     fn forget(&self) {
         self.probed_at.store(0, Relaxed);
         self.born.store(0, Relaxed);
@@ -128,6 +141,7 @@ impl Stats {
     }
 
     /// A call took this long.
+    #[inline]
     pub(crate) fn observe(&self, elapsed: u64, now: u64, weighing: &Weighing) {
         if self.streak.load(Relaxed) != 0 {
             self.streak.store(0, Relaxed);
@@ -178,40 +192,56 @@ impl Stats {
 
     /// How much stands behind a call that would go there now.
     pub(crate) fn load(&self, now: u64, weight: u32, weighing: &Weighing) -> f64 {
+        self.weigh(now, weight, weighing).load
+    }
+
+    /// All that picks compare, for one look at what is known.
+    #[inline]
+    pub(crate) fn weigh(&self, now: u64, weight: u32, weighing: &Weighing) -> Weighed {
         let pending = self.pending() as f64;
-        if !self.is_known() {
-            let probed_at = self.probed_at.load(Relaxed);
-            let waits = probed_at != 0 && now.saturating_sub(probed_at) < PROBE;
-            // One call finds out what it is like; until it is back, anything known is better. But it
-            // may be a long one, and then another finds out.
-            return if waits && pending > 0.0 {
-                UNKNOWN * (1.0 + pending)
-            } else {
-                0.0
-            };
+        let (latency, failure) = (self.latency.load(Relaxed), self.failure.load(Relaxed));
+        if latency == Estimate::NONE && failure == Estimate::NONE {
+            return self.untried(pending, now);
         }
-        let share = f64::from(weight.max(1)) * self.grown(now, weighing);
-        self.cost(now, weighing) * (1.0 + pending / share)
+        let grown = self.grown_since(self.born.load(Relaxed), now, weighing);
+        let share = f64::from(weight.max(1)) * grown;
+        let load = cost(latency, failure, now, weighing) * (1.0 + pending / share);
+        Weighed { load, grown }
+    }
+
+    /// One call finds out what it is like; until it is back, anything known is better. But it may be a
+    /// long one, and then another finds out.
+    #[cold]
+    fn untried(&self, pending: f64, now: u64) -> Weighed {
+        let probed_at = self.probed_at.load(Relaxed);
+        let waits = probed_at != 0 && now.saturating_sub(probed_at) < PROBE;
+        let load = if waits && pending > 0.0 {
+            UNKNOWN * (1.0 + pending)
+        } else {
+            0.0
+        };
+        // The probe is not held back.
+        Weighed { load, grown: 1.0 }
     }
 
     /// The latency to expect, failures included, in nanoseconds.
     pub(crate) fn cost(&self, now: u64, weighing: &Weighing) -> f64 {
-        let tick = Tick::at(now);
-        let at = |word: &AtomicU64| {
-            let estimate = Estimate::unpack(word.load(Relaxed));
-            estimate.map_or(0.0, |estimate| estimate.at(tick, weighing.decay))
-        };
-        f64::from(at(&self.latency) + at(&self.failure) * weighing.penalty)
+        let (latency, failure) = (self.latency.load(Relaxed), self.failure.load(Relaxed));
+        cost(latency, failure, now, weighing)
     }
 
     /// How much of its share a new endpoint may have, from a tenth to 1 (Envoy's slow start).
     pub(crate) fn grown(&self, now: u64, weighing: &Weighing) -> f64 {
-        let age = now.saturating_sub(self.born.load(Relaxed));
-        if age >= weighing.slow_start {
+        if !self.is_known() {
             return 1.0;
         }
-        if !self.is_known() {
-            // The probe is not held back.
+        self.grown_since(self.born.load(Relaxed), now, weighing)
+    }
+
+    #[inline]
+    fn grown_since(&self, born: u64, now: u64, weighing: &Weighing) -> f64 {
+        let age = now.saturating_sub(born);
+        if age >= weighing.slow_start {
             return 1.0;
         }
         (age as f64 / weighing.slow_start as f64).max(FLOOR)
@@ -221,6 +251,7 @@ impl Stats {
         self.latency.load(Relaxed) != Estimate::NONE || self.failure.load(Relaxed) != Estimate::NONE
     }
 
+    #[inline]
     fn update_latency(&self, sample: f32, now: u64, weighing: &Weighing, only_up: bool) {
         let tick = Tick::at(now);
         let update = |word: u64| {
@@ -242,6 +273,39 @@ impl Stats {
         // 0 stands for "not yet".
         let _ = self.born.compare_exchange(0, now.max(1), Relaxed, Relaxed);
     }
+}
+
+// === impl Flow ===
+
+impl Flow {
+    /// Ended calls are counted above this, and wrap; open ones below it, which nobody can fill.
+    const ENDED: u32 = 24;
+
+    fn start(&self) {
+        self.0.fetch_add(1, Relaxed);
+    }
+
+    fn end(&self) {
+        self.0.fetch_add((1 << Self::ENDED) - 1, Relaxed);
+    }
+
+    fn pending(&self) -> u64 {
+        self.0.load(Relaxed) & ((1 << Self::ENDED) - 1)
+    }
+
+    fn ended(&self) -> u64 {
+        self.0.load(Relaxed) >> Self::ENDED
+    }
+}
+
+#[inline]
+fn cost(latency: u64, failure: u64, now: u64, weighing: &Weighing) -> f64 {
+    let tick = Tick::at(now);
+    let at = |word| match Estimate::unpack(word) {
+        Some(estimate) => estimate.at(tick, weighing.decay),
+        None => 0.0,
+    };
+    f64::from(at(latency) + at(failure) * weighing.penalty)
 }
 
 /// What a failure after so many others weighs at least: the fifth in a row leaves little hope, long

@@ -1,7 +1,12 @@
 //! The endpoints that a policy chooses among.
 
 use super::{Call, Candidate, Weights};
-use crate::{chunks::Chunks, settings::Weighing, skip::Skip, stats::UNKNOWN};
+use crate::{
+    chunks::Chunks,
+    settings::Weighing,
+    skip::Skip,
+    stats::{UNKNOWN, Weighed},
+};
 use std::fmt;
 use ziggurat_core::{Dice, EndpointId, State};
 
@@ -84,7 +89,17 @@ impl<'a> Candidates<'a> {
     #[must_use]
     #[inline]
     pub fn is_good<Req>(&self, index: usize, call: &Call<'_, Req>) -> bool {
-        let candidate = &self.all[index];
+        self.takes(&self.all[index], call)
+    }
+
+    #[inline]
+    pub(crate) fn at(&self, index: usize) -> &'a Candidate {
+        &self.all[index]
+    }
+
+    /// As [`is_good`](Self::is_good).
+    #[inline]
+    pub(crate) fn takes<Req>(&self, candidate: &Candidate, call: &Call<'_, Req>) -> bool {
         let state = candidate.look();
         state != State::Idle
             && candidate.opens(state, self.last_resort)
@@ -92,13 +107,22 @@ impl<'a> Candidates<'a> {
             && !call.has_tried(candidate.stats().id())
     }
 
+    #[inline]
+    pub(crate) fn weigh(&self, candidate: &Candidate) -> Weighed {
+        let stats = candidate.stats();
+        stats.weigh(self.now, candidate.weight(), self.weighing)
+    }
+
+    #[inline]
+    pub(crate) const fn weights(&self) -> &'a Weights {
+        self.weights
+    }
+
     /// What a call that goes there now has to expect: the less, the better.
     #[must_use]
     #[inline]
     pub fn load(&self, index: usize) -> f64 {
-        let candidate = &self.all[index];
-        let stats = candidate.stats();
-        stats.load(self.now, candidate.weight(), self.weighing)
+        self.weigh(&self.all[index]).load
     }
 
     /// Calls and streams that are open there.
@@ -154,6 +178,7 @@ impl<'a> Candidates<'a> {
         ranked.min_by(better).map(|(_, _, index)| index)
     }
 
+    #[inline]
     fn is_skipped(&self, candidate: &Candidate) -> bool {
         self.skip.contains(candidate.stats().id())
     }

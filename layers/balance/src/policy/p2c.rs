@@ -1,7 +1,7 @@
 //! The better of two, drawn at random.
 
-use super::{Arrange, Call, Candidates, Endpoints, Policy, usual::Usual};
-use crate::stats::UNKNOWN;
+use super::{Arrange, Call, Candidate, Candidates, Endpoints, Policy, usual::Usual};
+use crate::stats::{UNKNOWN, Weighed};
 use ziggurat_core::Dice;
 
 /// Draws two endpoints and takes the one with the lower load.
@@ -33,7 +33,7 @@ const DRAWS: usize = 8;
 /// Of two that have different weights, loads this close to each other do not tell.
 const ALIKE: f64 = 2.0;
 /// With so many times the usual load, an endpoint is not taken without another draw.
-const MUCH: f64 = 4.0;
+const MUCH: f64 = 2.0;
 /// All threads read what is usual, so it is not written by every pick.
 const LEARN_EVERY: u64 = 16;
 
@@ -49,6 +49,43 @@ impl P2c {
         }
     }
 
+    /// Draws on, where the first two would not do.
+    fn search<Req>(
+        &self,
+        among: &Candidates<'_>,
+        call: &Call<'_, Req>,
+        usual: f64,
+    ) -> Option<usize> {
+        let draws = if among.len() == 2 { 2 } else { DRAWS };
+        let mut last = None;
+        let mut best: Option<Drawn> = None;
+        for _ in 0..draws {
+            let index = match last {
+                Some(last) if best.is_some() || draws == 2 => self.another(among.len(), last),
+                _ => among.draw(&self.dice)?,
+            };
+            if best.is_none() {
+                last = Some(index);
+            }
+            let candidate = among.at(index);
+            if !among.takes(candidate, call) {
+                continue;
+            }
+            let drawn = Drawn::new(among, index, candidate);
+            let better = best.map_or(drawn, |best| self.better(best, drawn));
+            if best.is_some() && better.load <= usual * MUCH {
+                return Some(self.taken(better, usual, self.dice.number()));
+            }
+            // It is alone, or two that do badly have met: they are few, or it would be usual.
+            best = Some(better);
+            last = Some(better.index);
+        }
+        match best {
+            Some(best) => Some(self.taken(best, usual, self.dice.number())),
+            None => among.best(call),
+        }
+    }
+
     /// One that is not `but`.
     fn another(&self, len: usize, but: usize) -> usize {
         let drawn = self.dice.below(len - 1);
@@ -60,8 +97,9 @@ impl P2c {
     }
 
     /// Learns, from some of the picks, what load is usual.
-    fn taken(&self, drawn: Drawn, usual: f64) -> usize {
-        let due = usual == 0.0 || self.dice.number().is_multiple_of(LEARN_EVERY);
+    #[inline]
+    fn taken(&self, drawn: Drawn, usual: f64, number: u64) -> usize {
+        let due = usual == 0.0 || number.is_multiple_of(LEARN_EVERY);
         if due && drawn.load < UNKNOWN {
             self.usual.learn(drawn.load);
         }
@@ -70,7 +108,19 @@ impl P2c {
 
     /// The one with the lower load; one that is entitled to less than the other comes up by its
     /// share, unless its load is so much lower that this does not matter.
+    #[inline]
     fn better(&self, first: Drawn, second: Drawn) -> Drawn {
+        if first.is_like(&second) {
+            return if first.load <= second.load {
+                first
+            } else {
+                second
+            };
+        }
+        self.entitled(first, second)
+    }
+
+    fn entitled(&self, first: Drawn, second: Drawn) -> Drawn {
         // The first was drawn by its weight. The second was not, and comes up by it: then the calls
         // go by weight when the loads do not tell (Metropolis et al., 1953).
         let share = second.grown * (second.weight / first.weight).min(1.0);
@@ -106,56 +156,58 @@ impl Arrange for P2c {
 }
 
 impl<Req> Policy<Req> for P2c {
+    #[inline]
     fn pick(&self, (): &(), among: &Candidates<'_>, call: &Call<'_, Req>) -> Option<usize> {
-        let len = among.len();
-        let draws = match len {
-            0 => return None,
-            1 => return among.is_open(0).then_some(0),
-            2 => 2,
-            _ => DRAWS,
-        };
-        let usual = self.usual.get();
-        let mut last = None;
-        let mut first: Option<Drawn> = None;
-        for _ in 0..draws {
-            let index = match last {
-                Some(last) if first.is_some() || len == 2 => self.another(len, last),
-                _ => among.draw(&self.dice)?,
-            };
-            if first.is_none() {
-                last = Some(index);
-            }
-            if !among.is_good(index, call) {
-                continue;
-            }
-            let drawn = Drawn::new(among, index);
-            let better = match first {
-                None => drawn,
-                Some(first) => self.better(first, drawn),
-            };
-            if first.is_some() && better.load <= usual * MUCH {
-                return Some(self.taken(better, usual));
-            }
-            // It is alone, or two that do badly have met: they are few, or it would be usual.
-            first = Some(better);
-            last = Some(better.index);
+        if among.len() < 2 {
+            return (0..among.len()).find(|only| among.is_open(*only));
         }
-        let taken = first.map(|first| self.taken(first, usual));
-        taken.or_else(|| among.best(call))
+        let (usual, number) = (self.usual.get(), self.dice.number());
+        let (first, second) = two(among, number, &self.dice);
+        let drawn = [first, second].map(|index| (index, among.at(index)));
+        if drawn.iter().all(|(_, one)| among.takes(one, call)) {
+            let [first, second] = drawn.map(|(index, one)| Drawn::new(among, index, one));
+            let better = self.better(first, second);
+            if better.load <= usual * MUCH {
+                return Some(self.taken(better, usual, number));
+            }
+        }
+        self.search(among, call, usual)
     }
 }
 
 // === impl Drawn ===
 
 impl Drawn {
-    fn new(among: &Candidates<'_>, index: usize) -> Self {
+    #[inline]
+    fn new(among: &Candidates<'_>, index: usize, candidate: &Candidate) -> Self {
+        let Weighed { load, grown } = among.weigh(candidate);
         Self {
             index,
-            load: among.load(index),
-            grown: among.grown(index),
-            weight: among.weight(index),
+            load,
+            grown,
+            weight: among.weights().part(candidate.weight()),
         }
     }
+
+    /// Are both entitled to the same?
+    fn is_like(&self, other: &Self) -> bool {
+        self.grown == other.grown && self.weight == other.weight
+    }
+}
+
+/// Two of them, from one number where they weigh the same; the first is as likely as it is heavy.
+#[inline]
+fn two(among: &Candidates<'_>, number: u64, dice: &Dice) -> (usize, usize) {
+    let len = among.len();
+    // 32 bits are enough to choose by, to within a part in a million of ten thousand.
+    let scale = |half: u64, bound: usize| (half * bound as u64 >> 32) as usize;
+    let first = if among.weights().differ() {
+        among.weights().draw(len, dice)
+    } else {
+        scale(number >> 32, len)
+    };
+    let drawn = scale(number & u64::from(u32::MAX), len - 1);
+    (first, drawn + usize::from(drawn >= first))
 }
 
 #[cfg(test)]

@@ -44,9 +44,16 @@ impl Weights {
         }
     }
 
+    /// Are there different ones?
+    #[inline]
+    pub(crate) const fn differ(&self) -> bool {
+        self.sums.is_some()
+    }
+
     /// A weight, as a part of the heaviest.
+    #[inline]
     pub(crate) fn part(&self, weight: u32) -> f64 {
-        if self.sums.is_none() {
+        if !self.differ() {
             return 1.0;
         }
         f64::from(weight.max(1)) / f64::from(self.heaviest)
