@@ -5,7 +5,7 @@ use crate::{
     place::Place,
     policy::{Arrange, Policy},
     record::Measure,
-    search::{Reached, Search},
+    search::Reached,
     service::Shared,
 };
 use pin_project_lite::pin_project;
@@ -56,19 +56,20 @@ where
     E: Service<Req>,
     P: Arrange,
 {
+    #[cold]
     pub(crate) fn picking(
         shared: Arc<Shared<E, C, P>>,
-        search: Search<E>,
         request: Req,
         deadline: Option<Deadline>,
     ) -> Self {
         Self {
             state: State::Picking {
-                picking: Box::new(Picking::new(shared, search, request, deadline)),
+                picking: Box::new(Picking::new(shared, request, deadline)),
             },
         }
     }
 
+    #[inline(always)]
     pub(crate) fn calling(
         reached: Reached<E>,
         request: Req,
@@ -129,6 +130,7 @@ where
     E: Service<Req>,
     P: Arrange,
 {
+    #[inline(always)]
     fn calling(reached: Reached<E>, request: Req, deadline: Option<Deadline>, classify: C) -> Self {
         let Reached {
             mut endpoint,

@@ -41,13 +41,12 @@ const LONGEST_WAIT: Duration = Duration::from_secs(20);
 impl<E, Req, C, P: Arrange> Picking<E, Req, C, P> {
     pub(crate) const fn new(
         shared: Arc<Shared<E, C, P>>,
-        search: Search<E>,
         request: Req,
         deadline: Option<Deadline>,
     ) -> Self {
         Self {
             shared,
-            search,
+            search: Search::new(),
             request: Some(request),
             deadline,
             wait: None,

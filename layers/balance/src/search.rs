@@ -11,7 +11,7 @@ use crate::{
 use std::{
     fmt,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
 };
 use tower_service::Service;
 use ziggurat_core::{BoxError, Carry, Endpoint, State};
@@ -44,10 +44,47 @@ struct Held<E> {
 // === impl Search ===
 
 impl<E> Search<E> {
-    pub(crate) fn new() -> Self {
+    /// The first choice, if it is ready: so most calls go.
+    ///
+    /// A part of [`advance`](Self::advance), inlined by force: what is found is moved into a future,
+    /// and what is inlined is not moved. It is worth 10 ns a call.
+    #[inline(always)]
+    pub(crate) fn at_once<Req, C, P>(shared: &Shared<E, C, P>, request: &Req) -> Option<Reached<E>>
+    where
+        E: Endpoint + Service<Req>,
+        C: Carry<Req>,
+        P: Policy<Req>,
+    {
+        static NOBODY: Skip = Skip::none();
+        let (facts, policy) = (shared.hub.facts(), shared.hub.policy());
+        let (weighing, now) = (facts.weighing(), facts.now());
+        let call = Call::new(request, shared.classify.extensions(request));
+        let set = shared.hub.set();
+        let among = Candidates::new(set.candidates(), set.weights(), &NOBODY, &weighing, now);
+        let index = policy.pick(set.table(), &among, &call)?;
+        let (candidate, member) = set.get(index)?;
+        // A clone of its own: one that is kept ready would keep its permits from others.
+        let mut endpoint = member.endpoint().clone();
+        // Who is not ready is asked again by the future, which can be woken.
+        let mut nobody = Context::from_waker(Waker::noop());
+        match endpoint.poll_ready(&mut nobody) {
+            Poll::Ready(Ok(())) => {}
+            _ => return None,
+        }
+        let stats = candidate.stats();
+        call.note(stats.id());
+        Some(Reached {
+            endpoint,
+            stats: Arc::clone(stats),
+            weighing,
+            now,
+        })
+    }
+
+    pub(crate) const fn new() -> Self {
         Self {
             held: Vec::new(),
-            skip: Skip::default(),
+            skip: Skip::none(),
             refused: None,
         }
     }

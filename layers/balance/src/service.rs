@@ -9,7 +9,7 @@ use std::{
     future::poll_fn,
     pin::pin,
     sync::Arc,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
     time::Duration,
 };
 use tower_service::Service;
@@ -120,18 +120,15 @@ where
     fn call(&mut self, request: Req) -> Self::Future {
         let shared = &*self.shared;
         let deadline = shared.classify.deadline(&request);
-        let mut search = Search::new();
-        if shared.driver.is_started() {
-            // Most calls find an endpoint that is ready at once, and need no share of ours: an
-            // atomic that all threads would write. Who is not ready is asked again by the future.
-            let mut nobody = Context::from_waker(Waker::noop());
-            let found = search.advance(shared, &request, &mut nobody);
-            if let Poll::Ready(reached) = found {
-                let classify = shared.classify.clone();
-                return ResponseFuture::calling(reached, request, deadline, classify);
-            }
+        // Most calls find an endpoint that is ready at once, and need no share of ours: an atomic that
+        // all threads would write.
+        if shared.driver.is_started()
+            && let Some(reached) = Search::at_once(shared, &request)
+        {
+            let classify = shared.classify.clone();
+            return ResponseFuture::calling(reached, request, deadline, classify);
         }
-        ResponseFuture::picking(Arc::clone(&self.shared), search, request, deadline)
+        ResponseFuture::picking(Arc::clone(&self.shared), request, deadline)
     }
 }
 

@@ -3,7 +3,7 @@
 use ziggurat_core::EndpointId;
 
 /// Some endpoints, by their tokens. Most calls skip none, and allocate nothing for it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Skip(Vec<u64>);
 
 /// Whoever finds so many busy or broken waits for a change, rather than asking thousands.
@@ -12,6 +12,10 @@ const MOST: usize = 64;
 // === impl Skip ===
 
 impl Skip {
+    pub(crate) const fn none() -> Self {
+        Self(Vec::new())
+    }
+
     pub(crate) fn push(&mut self, endpoint: &EndpointId) {
         self.0.push(endpoint.token());
     }

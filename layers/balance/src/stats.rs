@@ -21,25 +21,27 @@ use ziggurat_core::{EndpointId, State};
 
 // All orders are relaxed: each word stands for itself, and a pick that reads one of them a moment
 // late picks a moment late.
-#[repr(C, align(64))]
+#[repr(C)]
 pub(crate) struct Stats {
+    // First what picks read and calls write: with the count of references before it, it fills one line
+    // of cache, or two halves.
+    flow: Flow,
     /// Nanoseconds, an `Estimate`.
     latency: AtomicU64,
     /// From 0 to 1, an `Estimate`.
     failure: AtomicU64,
-    flow: Flow,
-    failed: AtomicU64,
     /// When the first answer came; 0 before.
     born: AtomicU64,
-    /// When a call last went there to find out what it is like; 0 if none has.
-    probed_at: AtomicU64,
+    facts: Arc<Facts>,
     /// Failures since the last success.
     streak: AtomicU32,
     /// It was seen down or ejected, and has not been seen ready since.
     out: AtomicBool,
-    // The second cache line: what no pick writes.
+    // Then what is read when something is wrong, or new.
+    failed: AtomicU64,
+    /// When a call last went there to find out what it is like; 0 if none has.
+    probed_at: AtomicU64,
     id: EndpointId,
-    facts: Arc<Facts>,
 }
 
 /// Calls that are open, and calls that have ended, in one word: the most that one pick reads at once.
@@ -196,7 +198,7 @@ impl Stats {
     }
 
     /// All that picks compare, for one look at what is known.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn weigh(&self, now: u64, weight: u32, weighing: &Weighing) -> Weighed {
         let pending = self.pending() as f64;
         let (latency, failure) = (self.latency.load(Relaxed), self.failure.load(Relaxed));
@@ -205,7 +207,13 @@ impl Stats {
         }
         let grown = self.grown_since(self.born.load(Relaxed), now, weighing);
         let share = f64::from(weight.max(1)) * grown;
-        let load = cost(latency, failure, now, weighing) * (1.0 + pending / share);
+        // The common case, without a division.
+        let pending = if share == 1.0 {
+            pending
+        } else {
+            pending / share
+        };
+        let load = cost(latency, failure, now, weighing) * (1.0 + pending);
         Weighed { load, grown }
     }
 

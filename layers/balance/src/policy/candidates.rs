@@ -107,7 +107,7 @@ impl<'a> Candidates<'a> {
             && !call.has_tried(candidate.stats().id())
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn weigh(&self, candidate: &Candidate) -> Weighed {
         let stats = candidate.stats();
         stats.weigh(self.now, candidate.weight(), self.weighing)

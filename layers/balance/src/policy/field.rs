@@ -73,7 +73,7 @@ impl<P: Policy<()>> Field<P> {
         Self {
             all: candidates.collect(),
             availability,
-            skip: Skip::default(),
+            skip: Skip::none(),
             policy,
         }
     }

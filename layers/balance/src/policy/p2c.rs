@@ -50,6 +50,7 @@ impl P2c {
     }
 
     /// Draws on, where the first two would not do.
+    #[inline(never)]
     fn search<Req>(
         &self,
         among: &Candidates<'_>,
@@ -156,17 +157,17 @@ impl Arrange for P2c {
 }
 
 impl<Req> Policy<Req> for P2c {
-    #[inline]
+    #[inline(always)]
     fn pick(&self, (): &(), among: &Candidates<'_>, call: &Call<'_, Req>) -> Option<usize> {
         if among.len() < 2 {
             return (0..among.len()).find(|only| among.is_open(*only));
         }
         let (usual, number) = (self.usual.get(), self.dice.number());
-        let (first, second) = two(among, number, &self.dice);
-        let drawn = [first, second].map(|index| (index, among.at(index)));
-        if drawn.iter().all(|(_, one)| among.takes(one, call)) {
-            let [first, second] = drawn.map(|(index, one)| Drawn::new(among, index, one));
-            let better = self.better(first, second);
+        let (one, other) = two(among, number, &self.dice);
+        let (first, second) = (among.at(one), among.at(other));
+        if among.takes(first, call) && among.takes(second, call) {
+            let first = Drawn::new(among, one, first);
+            let better = self.better(first, Drawn::new(among, other, second));
             if better.load <= usual * MUCH {
                 return Some(self.taken(better, usual, number));
             }
@@ -178,7 +179,7 @@ impl<Req> Policy<Req> for P2c {
 // === impl Drawn ===
 
 impl Drawn {
-    #[inline]
+    #[inline(always)]
     fn new(among: &Candidates<'_>, index: usize, candidate: &Candidate) -> Self {
         let Weighed { load, grown } = among.weigh(candidate);
         Self {
@@ -200,7 +201,7 @@ impl Drawn {
 fn two(among: &Candidates<'_>, number: u64, dice: &Dice) -> (usize, usize) {
     let len = among.len();
     // 32 bits are enough to choose by, to within a part in a million of ten thousand.
-    let scale = |half: u64, bound: usize| (half * bound as u64 >> 32) as usize;
+    let scale = |half: u64, bound: usize| ((half * bound as u64) >> 32) as usize;
     let first = if among.weights().differ() {
         among.weights().draw(len, dice)
     } else {
