@@ -36,6 +36,7 @@ mod trial;
 mod worker;
 
 pub use self::{
+    alloc::weigh,
     board::{Board, Section},
     noop::{HttpNoop, HttpRequest, HttpResponse, Noop, PendsOnce, Sample, Twice},
     rounds::run,
