@@ -2,8 +2,7 @@
 
 use futures_util::{Stream, stream};
 use std::{
-    collections::VecDeque, convert::Infallible, fmt::Debug, sync::Arc, task::Poll,
-    time::Duration,
+    collections::VecDeque, convert::Infallible, fmt::Debug, sync::Arc, task::Poll, time::Duration,
 };
 use tokio::{runtime::Handle, sync::mpsc};
 use tower::{BoxError, Layer, Service, discover::Change, service_fn};

@@ -4,6 +4,7 @@ mod call;
 mod candidate;
 mod candidates;
 mod endpoints;
+#[cfg(not(ziggurat_loom))]
 #[cfg(test)]
 mod field;
 mod least_request;

@@ -4,19 +4,13 @@
 //! latency by Finagle's `PeakEwma`, the failure rate an average over the same time, so that failing
 //! fast repels and one failure in a thousand does not.
 
+use self::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use crate::{
     estimate::{Estimate, Tick},
     facts::Facts,
     settings::Weighing,
 };
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
-    },
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 use ziggurat_core::{EndpointId, State};
 
 // All orders are relaxed: each word stands for itself, and a pick that reads one of them a moment
@@ -45,7 +39,7 @@ pub(crate) struct Stats {
 }
 
 /// Calls that are open, and calls that have ended, in one word: the most that one pick reads at once.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Flow(AtomicU64);
 
 /// What a pick compares.
@@ -69,7 +63,7 @@ const LONGEST_PUSHBACK: Duration = Duration::from_secs(60);
 // === impl Stats ===
 
 impl Stats {
-    pub(crate) const fn new(id: EndpointId, facts: Arc<Facts>) -> Self {
+    pub(crate) fn new(id: EndpointId, facts: Arc<Facts>) -> Self {
         Self {
             latency: AtomicU64::new(Estimate::NONE),
             failure: AtomicU64::new(Estimate::NONE),
@@ -337,5 +331,17 @@ impl fmt::Debug for Stats {
     }
 }
 
+mod sync {
+    #[cfg(ziggurat_loom)]
+    pub(super) use loom::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+    #[cfg(not(ziggurat_loom))]
+    pub(super) use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+}
+
+#[cfg(not(ziggurat_loom))]
 #[cfg(test)]
 mod tests;
+
+#[cfg(ziggurat_loom)]
+#[cfg(test)]
+mod loom_tests;

@@ -104,5 +104,6 @@ impl<Req> Policy<Req> for LeastRequest {
     }
 }
 
+#[cfg(not(ziggurat_loom))]
 #[cfg(test)]
 mod tests;

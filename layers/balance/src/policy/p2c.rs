@@ -211,5 +211,6 @@ fn two(among: &Candidates<'_>, number: u64, dice: &Dice) -> (usize, usize) {
     (first, drawn + usize::from(drawn >= first))
 }
 
+#[cfg(not(ziggurat_loom))]
 #[cfg(test)]
 mod tests;

@@ -182,5 +182,6 @@ where
     }
 }
 
+#[cfg(not(ziggurat_loom))]
 #[cfg(test)]
 mod tests;

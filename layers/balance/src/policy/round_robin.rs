@@ -94,5 +94,6 @@ impl<Req> Policy<Req> for RoundRobin {
     }
 }
 
+#[cfg(not(ziggurat_loom))]
 #[cfg(test)]
 mod tests;
