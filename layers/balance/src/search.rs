@@ -3,7 +3,6 @@
 use crate::{
     policy::{Call, Candidate, Candidates, Policy},
     service::Shared,
-    set::Member,
     settings::Weighing,
     skip::Skip,
     stats::Stats,
@@ -35,7 +34,6 @@ pub(crate) struct Reached<E> {
 
 struct Held<E> {
     endpoint: E,
-    member: Arc<Member<E>>,
     candidate: Candidate,
     /// It was ejected, and nobody else was there.
     last_resort: bool,
@@ -62,9 +60,9 @@ impl<E> Search<E> {
         let set = shared.hub.set();
         let among = Candidates::new(set.candidates(), set.weights(), &NOBODY, &weighing, now);
         let index = policy.pick(set.table(), &among, &call)?;
-        let (candidate, member) = set.get(index)?;
+        let (candidate, service) = set.get(index)?;
         // A clone of its own: one that is kept ready would keep its permits from others.
-        let mut endpoint = member.endpoint().clone();
+        let mut endpoint = service.clone();
         // Who is not ready is asked again by the future, which can be woken.
         let mut nobody = Context::from_waker(Waker::noop());
         match endpoint.poll_ready(&mut nobody) {
@@ -148,7 +146,7 @@ impl<E> Search<E> {
                 candidates
             };
             let picked = shared.hub.policy().pick(set.table(), &candidates, &call);
-            let Some((candidate, member)) = picked.and_then(|index| set.get(index)) else {
+            let Some((candidate, service)) = picked.and_then(|index| set.get(index)) else {
                 // One that is well is worth waiting for.
                 if last_resort || self.held.iter().any(|held| !held.last_resort) {
                     break;
@@ -158,7 +156,7 @@ impl<E> Search<E> {
             };
             let stats = candidate.stats();
             // A clone of its own: one that is kept ready would keep its permits from others.
-            let mut endpoint = member.endpoint().clone();
+            let mut endpoint = service.clone();
             match endpoint.poll_ready(cx) {
                 Poll::Ready(Ok(())) => {
                     call.note(stats.id());
@@ -179,7 +177,6 @@ impl<E> Search<E> {
                     }
                     self.held.push(Held {
                         endpoint,
-                        member: Arc::clone(member),
                         candidate: candidate.clone(),
                         last_resort,
                     });
@@ -232,6 +229,6 @@ impl<E> Held<E> {
             true => self.candidate.is_last_resort(),
             false => self.candidate.state() <= State::Idle,
         };
-        open && !self.member.is_gone()
+        open && !self.candidate.is_gone()
     }
 }

@@ -6,14 +6,7 @@ use crate::{
     policy::{Candidate, Tally, Weights},
     stats::Stats,
 };
-use std::{
-    collections::HashMap,
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::{collections::HashMap, fmt, sync::Arc};
 use ziggurat_core::{Endpoint, EndpointId};
 
 /// What a pick reads; never changed once it is published.
@@ -25,22 +18,16 @@ pub(crate) struct Set<E, T> {
 /// The endpoints of a [`Set`], before they are arranged.
 pub(crate) struct Copied<E> {
     candidates: Chunks<Candidate>,
-    members: Chunks<Arc<Member<E>>>,
+    /// Their services, in the same order: each is a clone that calls clone again.
+    services: Chunks<E>,
     weights: Weights,
-}
-
-/// One endpoint with its service.
-pub(crate) struct Member<E> {
-    endpoint: E,
-    /// It was removed or replaced: calls that have it go on, calls that wait for it look elsewhere.
-    gone: AtomicBool,
 }
 
 /// What the driver writes.
 pub(crate) struct Book<E> {
     index: HashMap<EndpointId, usize>,
     candidates: Draft<Candidate>,
-    members: Draft<Arc<Member<E>>>,
+    services: Draft<E>,
     tally: Tally,
     /// Statistics of those who left a moment ago and may come back.
     left: HashMap<EndpointId, (u64, Arc<Stats>)>,
@@ -69,13 +56,13 @@ impl<E, T> Set<E, T> {
         &self.table
     }
 
-    pub(crate) fn get(&self, index: usize) -> Option<(&Candidate, &Arc<Member<E>>)> {
+    pub(crate) fn get(&self, index: usize) -> Option<(&Candidate, &E)> {
         let Copied {
             candidates,
-            members,
+            services,
             ..
         } = &self.all;
-        candidates.get(index).zip(members.get(index))
+        candidates.get(index).zip(services.get(index))
     }
 }
 
@@ -91,29 +78,13 @@ impl<E> Copied<E> {
     pub(crate) const fn empty() -> Self {
         Self {
             candidates: Chunks::empty(),
-            members: Chunks::empty(),
+            services: Chunks::empty(),
             weights: Weights::none(),
         }
     }
 
     pub(crate) const fn candidates(&self) -> &Chunks<Candidate> {
         &self.candidates
-    }
-}
-
-// === impl Member ===
-
-impl<E> Member<E> {
-    pub(crate) const fn endpoint(&self) -> &E {
-        &self.endpoint
-    }
-
-    pub(crate) fn is_gone(&self) -> bool {
-        self.gone.load(Ordering::Relaxed)
-    }
-
-    fn leave(&self) {
-        self.gone.store(true, Ordering::Relaxed);
     }
 }
 
@@ -124,7 +95,7 @@ impl<E: Endpoint> Book<E> {
         Self {
             index: HashMap::new(),
             candidates: Draft::new(),
-            members: Draft::new(),
+            services: Draft::new(),
             tally: Tally::default(),
             left: HashMap::new(),
             facts,
@@ -143,20 +114,17 @@ impl<E: Endpoint> Book<E> {
             },
         };
         let (availability, weight) = (endpoint.availability().clone(), endpoint.weight());
+        // Calls that wait for a predecessor learn by this that it is gone.
         let candidate = Candidate::new(stats, availability, weight);
-        let member = Arc::new(Member {
-            endpoint,
-            gone: AtomicBool::new(false),
-        });
         self.tally.add(weight);
         if let Some(at) = known {
             let old = self.candidates.replace(at, candidate);
             self.tally.take(old.weight());
-            self.members.replace(at, member).leave();
+            self.services.replace(at, endpoint);
         } else {
             self.index.insert(id, self.candidates.len());
             self.candidates.push(candidate);
-            self.members.push(member);
+            self.services.push(endpoint);
         }
     }
 
@@ -164,8 +132,9 @@ impl<E: Endpoint> Book<E> {
         let Some((id, at)) = self.index.remove_entry(id) else {
             return;
         };
-        self.members.swap_remove(at).leave();
+        self.services.swap_remove(at);
         let candidate = self.candidates.swap_remove(at);
+        candidate.leave();
         self.tally.take(candidate.weight());
         if let Some(moved) = self.candidates.get(at)
             && let Some(place) = self.index.get_mut(moved.stats().id())
@@ -185,7 +154,7 @@ impl<E: Endpoint> Book<E> {
         Copied {
             weights: Weights::of(&candidates, &self.tally),
             candidates,
-            members: self.members.copy(),
+            services: self.services.copy(),
         }
     }
 }

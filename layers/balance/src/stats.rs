@@ -36,6 +36,8 @@ pub(crate) struct Stats {
     /// When a call last went there to find out what it is like; 0 if none has.
     probed_at: AtomicU64,
     id: EndpointId,
+    /// How often somebody has come or gone that they are kept for.
+    incarnation: AtomicU32,
 }
 
 /// Calls that are open, and calls that have ended, in one word: the most that one pick reads at once.
@@ -75,6 +77,7 @@ impl Stats {
             out: AtomicBool::new(false),
             id,
             facts,
+            incarnation: AtomicU32::new(0),
         }
     }
 
@@ -84,6 +87,15 @@ impl Stats {
 
     pub(crate) fn facts(&self) -> &Facts {
         &self.facts
+    }
+
+    pub(crate) fn incarnation(&self) -> u32 {
+        self.incarnation.load(Relaxed)
+    }
+
+    /// From now on they are kept for somebody else, or for nobody.
+    pub(crate) fn succeed(&self) -> u32 {
+        self.incarnation.fetch_add(1, Relaxed).wrapping_add(1)
     }
 
     pub(crate) fn pending(&self) -> u64 {

@@ -9,17 +9,32 @@ pub(crate) struct Candidate {
     stats: Arc<Stats>,
     availability: Availability,
     weight: u32,
+    /// Which of those that had the name one after the other.
+    incarnation: u32,
 }
 
 // === impl Candidate ===
 
 impl Candidate {
-    pub(crate) const fn new(stats: Arc<Stats>, availability: Availability, weight: u32) -> Self {
+    /// Takes the place of whoever had the statistics before.
+    pub(crate) fn new(stats: Arc<Stats>, availability: Availability, weight: u32) -> Self {
+        let incarnation = stats.succeed();
         Self {
             stats,
             availability,
             weight,
+            incarnation,
         }
+    }
+
+    /// Gives the place up.
+    pub(crate) fn leave(&self) {
+        self.stats.succeed();
+    }
+
+    /// Was it removed or replaced? Calls that have it go on, calls that wait for it look elsewhere.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.stats.incarnation() != self.incarnation
     }
 
     pub(crate) const fn stats(&self) -> &Arc<Stats> {

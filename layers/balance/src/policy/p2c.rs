@@ -167,7 +167,8 @@ impl<Req> Policy<Req> for P2c {
         let (first, second) = (among.at(one), among.at(other));
         if among.takes(first, call) && among.takes(second, call) {
             let first = Drawn::new(among, one, first);
-            let better = self.better(first, Drawn::new(among, other, second));
+            let second = Drawn::new(among, other, second);
+            let better = self.better(first, second);
             if better.load <= usual * MUCH {
                 return Some(self.taken(better, usual, number));
             }
