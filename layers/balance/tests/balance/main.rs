@@ -8,5 +8,6 @@ mod measuring;
 mod pairing;
 mod permuting;
 mod picking;
+mod policies;
 mod simulation;
 mod waiting;
