@@ -75,14 +75,14 @@ impl P2c {
             let drawn = Drawn::new(among, index, candidate);
             let better = best.map_or(drawn, |best| self.better(best, drawn));
             if best.is_some() && better.load <= usual * MUCH {
-                return Some(self.taken(better, usual, self.dice.number()));
+                return Some(self.taken(better.index, better.load, usual, self.dice.number()));
             }
             // It is alone, or two that do badly have met: they are few, or it would be usual.
             best = Some(better);
             last = Some(better.index);
         }
         match best {
-            Some(best) => Some(self.taken(best, usual, self.dice.number())),
+            Some(best) => Some(self.taken(best.index, best.load, usual, self.dice.number())),
             None => among.best(call),
         }
     }
@@ -99,28 +99,33 @@ impl P2c {
 
     /// Learns, from some of the picks, what load is usual.
     #[inline]
-    fn taken(&self, drawn: Drawn, usual: f64, number: u64) -> usize {
+    fn taken(&self, index: usize, load: f64, usual: f64, number: u64) -> usize {
         let due = usual == 0.0 || number.is_multiple_of(LEARN_EVERY);
-        if due && drawn.load < UNKNOWN {
-            self.usual.learn(drawn.load);
+        if due && load < UNKNOWN {
+            self.usual.learn(load);
         }
-        drawn.index
+        index
+    }
+
+    fn better(&self, first: Drawn, second: Drawn) -> Drawn {
+        if self.prefers(first, second) {
+            first
+        } else {
+            second
+        }
+    }
+
+    /// Is the first to be taken?
+    #[inline]
+    fn prefers(&self, first: Drawn, second: Drawn) -> bool {
+        if first.is_like(&second) {
+            return first.load <= second.load;
+        }
+        self.entitled(first, second).index == first.index
     }
 
     /// The one with the lower load; one that is entitled to less than the other comes up by its
     /// share, unless its load is so much lower that this does not matter.
-    #[inline]
-    fn better(&self, first: Drawn, second: Drawn) -> Drawn {
-        if first.is_like(&second) {
-            return if first.load <= second.load {
-                first
-            } else {
-                second
-            };
-        }
-        self.entitled(first, second)
-    }
-
     fn entitled(&self, first: Drawn, second: Drawn) -> Drawn {
         // The first was drawn by its weight. The second was not, and comes up by it: then the calls
         // go by weight when the loads do not tell (Metropolis et al., 1953).
@@ -168,9 +173,14 @@ impl<Req> Policy<Req> for P2c {
         if among.takes(first, call) && among.takes(second, call) {
             let first = Drawn::new(among, one, first);
             let second = Drawn::new(among, other, second);
-            let better = self.better(first, second);
-            if better.load <= usual * MUCH {
-                return Some(self.taken(better, usual, number));
+            // Scalars: a struct that is chosen goes through memory.
+            let (index, load) = if self.prefers(first, second) {
+                (first.index, first.load)
+            } else {
+                (second.index, second.load)
+            };
+            if load <= usual * MUCH {
+                return Some(self.taken(index, load, usual, number));
             }
         }
         self.search(among, call, usual)
