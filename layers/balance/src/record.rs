@@ -65,6 +65,7 @@ impl Record for Measure {
         self.stats.observe_head(elapsed, now, &self.weighing);
     }
 
+    #[inline]
     fn settle(self, outcome: Outcome) {
         let Self {
             stats, weighing, ..

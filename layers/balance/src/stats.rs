@@ -4,7 +4,11 @@
 //! latency by Finagle's `PeakEwma`, the failure rate an average over the same time, so that failing
 //! fast repels and one failure in a thousand does not.
 
-use self::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use self::{
+    cost::{cost, in_a_row},
+    flow::Flow,
+    sync::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
+};
 use crate::{
     estimate::{Estimate, Tick},
     facts::Facts,
@@ -12,6 +16,9 @@ use crate::{
 };
 use std::{fmt, sync::Arc, time::Duration};
 use ziggurat_core::{EndpointId, State};
+
+mod cost;
+mod flow;
 
 // All orders are relaxed: each word stands for itself, and a pick that reads one of them a moment
 // late picks a moment late.
@@ -40,10 +47,6 @@ pub(crate) struct Stats {
     incarnation: AtomicU32,
 }
 
-/// Calls that are open, and calls that have ended, in one word: the most that one pick reads at once.
-#[derive(Debug)]
-struct Flow(AtomicU64);
-
 /// What a pick compares.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Weighed {
@@ -69,7 +72,7 @@ impl Stats {
         Self {
             latency: AtomicU64::new(Estimate::NONE),
             failure: AtomicU64::new(Estimate::NONE),
-            flow: Flow(AtomicU64::new(0)),
+            flow: Flow::new(),
             failed: AtomicU64::new(0),
             born: AtomicU64::new(0),
             probed_at: AtomicU64::new(0),
@@ -287,49 +290,6 @@ impl Stats {
         // 0 stands for "not yet".
         let _ = self.born.compare_exchange(0, now.max(1), Relaxed, Relaxed);
     }
-}
-
-// === impl Flow ===
-
-impl Flow {
-    /// Ended calls are counted above this, and wrap; open ones below it, which nobody can fill.
-    const ENDED: u32 = 24;
-
-    fn start(&self) {
-        self.0.fetch_add(1, Relaxed);
-    }
-
-    fn end(&self) {
-        self.0.fetch_add((1 << Self::ENDED) - 1, Relaxed);
-    }
-
-    fn pending(&self) -> u64 {
-        self.0.load(Relaxed) & ((1 << Self::ENDED) - 1)
-    }
-
-    fn ended(&self) -> u64 {
-        self.0.load(Relaxed) >> Self::ENDED
-    }
-}
-
-#[inline]
-fn cost(latency: u64, failure: u64, now: u64, weighing: &Weighing) -> f64 {
-    let tick = Tick::at(now);
-    let at = |word| match Estimate::unpack(word) {
-        Some(estimate) => estimate.at(tick, weighing.decay),
-        None => 0.0,
-    };
-    f64::from(at(latency) + at(failure) * weighing.penalty)
-}
-
-/// What a failure after so many others weighs at least: the fifth in a row leaves little hope, long
-/// before time alone would tell.
-fn in_a_row(failures: u32) -> f32 {
-    const FIRST: f32 = 0.002;
-    const FACTOR: f32 = 4.0;
-    // Capped where the sum has long reached 1.
-    let power = i32::try_from(failures.min(8)).unwrap_or(8);
-    FIRST * FACTOR.powi(power)
 }
 
 impl fmt::Debug for Stats {

@@ -98,7 +98,7 @@ impl<'a> Candidates<'a> {
     }
 
     /// As [`is_good`](Self::is_good).
-    #[inline]
+    #[inline(always)]
     pub(crate) fn takes<Req>(&self, candidate: &Candidate, call: &Call<'_, Req>) -> bool {
         let state = candidate.look();
         state != State::Idle
