@@ -6,6 +6,7 @@ use ziggurat_benches::Board;
 mod layers {
     pub(crate) mod answer;
     pub(crate) mod balance;
+    pub(crate) mod balance_changes;
     pub(crate) mod bare;
     pub(crate) mod breaker;
     pub(crate) mod concurrency;
@@ -29,6 +30,7 @@ fn main() {
     layers::deadline::rows(&mut board);
     layers::retry::rows(&mut board);
     layers::balance::rows(&mut board);
+    layers::balance_changes::rows(&mut board);
     layers::health::rows(&mut board);
     layers::trace::rows(&mut board);
     layers::answer::rows(&mut board);

@@ -19,7 +19,7 @@ type Endpoints<S> = ServiceList<Vec<PeakEwma<S>>>;
 const CALLS: usize = 1024;
 
 pub(crate) fn rows(board: &mut Board) {
-    for (state, endpoints) in [("", 10), ("N=1000", 1000)] {
+    for (state, endpoints) in [("", 10), ("N=1000", 1_000), ("N=10000", 10_000)] {
         board
             .section::<u64>("balance", state)
             .service("bare", || Noop)

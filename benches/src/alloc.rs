@@ -1,4 +1,4 @@
-//! Counts allocations, but only while asked to: a timed call pays for one relaxed load.
+//! Counts allocations and what they hold, but only while asked to: a timed call pays for one relaxed load.
 //!
 //! The allocators on crates.io that count do so always, on shared or thread-local counters. That would
 //! add to the time of exactly those subjects that allocate, and on two threads it would make them contend.
@@ -9,7 +9,7 @@
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},
-    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
 };
 
 #[global_allocator]
@@ -17,6 +17,8 @@ static ALLOCATOR: Counting = Counting;
 
 static ON: AtomicBool = AtomicBool::new(false);
 static COUNT: AtomicU64 = AtomicU64::new(0);
+/// Bytes that were taken and not given back.
+static HELD: AtomicI64 = AtomicI64::new(0);
 
 struct Counting;
 
@@ -29,24 +31,25 @@ pub(crate) struct Count(());
 // done besides touches two atomics and neither allocates nor unwinds.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        note();
+        note(1, layout.size() as i64);
         // SAFETY: the caller keeps the contract of `alloc`, which is `System`'s.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        note();
+        note(1, layout.size() as i64);
         // SAFETY: as above.
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, old: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        note();
+        note(1, size as i64 - layout.size() as i64);
         // SAFETY: as above; `old` came from `System`, as every block of ours.
         unsafe { System.realloc(old, layout, size) }
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        note(0, -(layout.size() as i64));
         // SAFETY: as above.
         unsafe { System.dealloc(block, layout) }
     }
@@ -57,6 +60,7 @@ unsafe impl GlobalAlloc for Counting {
 impl Count {
     pub(crate) fn start() -> Self {
         COUNT.store(0, Ordering::Relaxed);
+        HELD.store(0, Ordering::Relaxed);
         ON.store(true, Ordering::Relaxed);
         Self(())
     }
@@ -67,10 +71,20 @@ impl Count {
     }
 }
 
+/// What `make` makes, and the bytes that it holds: as many as were asked for, without what the
+/// allocator keeps for itself. Counts the whole process, which should do nothing else meanwhile.
+pub fn weigh<T>(make: impl FnOnce() -> T) -> (T, i64) {
+    let count = Count::start();
+    let made = make();
+    count.stop();
+    (made, HELD.load(Ordering::Relaxed))
+}
+
 #[inline]
-fn note() {
+fn note(allocations: u64, bytes: i64) {
     if ON.load(Ordering::Relaxed) {
-        COUNT.fetch_add(1, Ordering::Relaxed);
+        COUNT.fetch_add(allocations, Ordering::Relaxed);
+        HELD.fetch_add(bytes, Ordering::Relaxed);
     }
 }
 

@@ -37,6 +37,7 @@ mod trial;
 mod worker;
 
 pub use self::{
+    alloc::weigh,
     board::{Board, Section},
     clock::Stopwatch,
     figures::{Figure, Figures},

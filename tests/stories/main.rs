@@ -5,6 +5,7 @@
 mod by_hand;
 mod by_name;
 mod crowd;
+mod ejecting;
 mod errors;
 mod failing;
 mod health;

@@ -1,6 +1,6 @@
 //! Why no endpoint was picked.
 
-use crate::{policy::Candidate, set::Set};
+use crate::{chunks::Chunks, policy::Candidate, set::Set};
 use std::{error::Error, fmt};
 use ziggurat_core::{Code, Rejection, State};
 
@@ -17,7 +17,7 @@ pub struct NoEndpoints {
 // === impl NoEndpoints ===
 
 impl NoEndpoints {
-    pub(crate) fn among<E>(set: &Set<E>, service: &str, code: Code) -> Self {
+    pub(crate) fn among<E, T>(set: &Set<E, T>, service: &str, code: Code) -> Self {
         let known = set.candidates().len();
         let reason = if known == 0 {
             format!("no endpoints for {service}")
@@ -51,7 +51,7 @@ impl Error for NoEndpoints {
 }
 
 /// `3 down, 1 ejected`.
-fn tally(candidates: &[Candidate]) -> String {
+fn tally(candidates: &Chunks<Candidate>) -> String {
     let kinds = [
         (State::Ready, "busy"),
         (State::Idle, "idle"),

@@ -52,11 +52,13 @@ impl Estimate {
     }
 
     /// What is left of it at `now`, as if nothing had been heard but zeroes.
+    #[inline]
     pub(crate) fn at(self, now: Tick, decay: Decay) -> f32 {
         self.value * decay.kept(now.since(self.tick()))
     }
 
     /// Fed with `sample`: up at once, down slowly (Finagle's `PeakEwma`).
+    #[inline]
     pub(crate) fn peak(self, sample: f32, now: Tick, decay: Decay) -> Self {
         if sample > self.value {
             return Self::new(sample, now);
@@ -89,6 +91,7 @@ impl Decay {
     }
 
     /// How much of a value is kept after so many ticks.
+    #[inline]
     pub(crate) fn kept(self, ticks: u32) -> f32 {
         if ticks == 0 {
             return 1.0;

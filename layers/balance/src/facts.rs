@@ -48,6 +48,7 @@ impl Facts {
         self.settings.get()
     }
 
+    #[inline]
     pub(crate) fn weighing(&self) -> Weighing {
         self.settings.read(Settings::weighing)
     }
@@ -57,6 +58,7 @@ impl Facts {
     }
 
     /// Nanoseconds since the first use.
+    #[inline]
     pub(crate) fn now(&self) -> u64 {
         let now = clock::now();
         let origin = *self.origin.get_or_init(|| now);

@@ -1,6 +1,6 @@
 //! Following discovery: what the one task of a balancer does.
 
-use crate::{hub::Hub, set::Book};
+use crate::{hub::Hub, policy::Arrange, set::Book};
 use std::{
     future::poll_fn,
     pin::{Pin, pin},
@@ -29,8 +29,9 @@ const PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Follows `discover` until it ends, and publishes what it says to `hub`.
-pub(crate) async fn follow<D>(discover: D, hub: Arc<Hub<D::Service>>)
+pub(crate) async fn follow<D, P>(discover: D, hub: Arc<Hub<D::Service, P>>)
 where
+    P: Arrange,
     D: Discover<Key = EndpointId>,
     D::Service: Endpoint,
     D::Error: Into<BoxError>,
@@ -57,13 +58,14 @@ where
 }
 
 /// Takes in all that is there, and publishes once.
-async fn next_batch<D>(
+async fn next_batch<D, P>(
     mut discover: Pin<&mut D>,
     book: &mut Book<D::Service>,
-    hub: &Hub<D::Service>,
+    hub: &Hub<D::Service, P>,
     errors: &mut u32,
 ) -> Batch
 where
+    P: Arrange,
     D: Discover<Key = EndpointId>,
     D::Service: Endpoint,
     D::Error: Into<BoxError>,
@@ -92,14 +94,18 @@ where
         };
         if changes > 0 {
             let memory = hub.facts().settings().memory();
-            hub.publish(book.publish(hub.facts().now(), memory));
+            hub.publish(book.copy(hub.facts().now(), memory));
         }
         Poll::Ready(batch)
     })
     .await
 }
 
-fn apply<E: Endpoint>(change: Change<EndpointId, E>, book: &mut Book<E>, hub: &Hub<E>) {
+fn apply<E: Endpoint, P: Arrange>(
+    change: Change<EndpointId, E>,
+    book: &mut Book<E>,
+    hub: &Hub<E, P>,
+) {
     match change {
         Change::Insert(id, endpoint) => {
             endpoint.availability().listen(hub.changed());

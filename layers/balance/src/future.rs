@@ -3,9 +3,9 @@
 use crate::{
     picking::Picking,
     place::Place,
-    policy::Policy,
+    policy::{Arrange, Policy},
     record::Measure,
-    search::{Reached, Search},
+    search::Reached,
     service::Shared,
 };
 use pin_project_lite::pin_project;
@@ -24,6 +24,7 @@ pin_project! {
     pub struct ResponseFuture<E, Req, C, P>
     where
         E: Service<Req>,
+        P: Arrange,
     {
         #[pin]
         state: State<E, Req, C, P>,
@@ -35,8 +36,10 @@ pin_project! {
     enum State<E, Req, C, P>
     where
         E: Service<Req>,
+        P: Arrange,
     {
-        Picking { picking: Picking<E, Req, C, P> },
+        // Boxed: few calls have to look twice, and all of them move this.
+        Picking { picking: Box<Picking<E, Req, C, P>> },
         Calling {
             #[pin]
             inner: E::Future,
@@ -51,20 +54,22 @@ pin_project! {
 impl<E, Req, C, P> ResponseFuture<E, Req, C, P>
 where
     E: Service<Req>,
+    P: Arrange,
 {
-    pub(crate) const fn picking(
+    #[cold]
+    pub(crate) fn picking(
         shared: Arc<Shared<E, C, P>>,
-        search: Search<E>,
         request: Req,
         deadline: Option<Deadline>,
     ) -> Self {
         Self {
             state: State::Picking {
-                picking: Picking::new(shared, search, request, deadline),
+                picking: Box::new(Picking::new(shared, request, deadline)),
             },
         }
     }
 
+    #[inline(always)]
     pub(crate) fn calling(
         reached: Reached<E>,
         request: Req,
@@ -82,7 +87,7 @@ where
     E: Endpoint + Service<Req>,
     E::Error: Into<BoxError>,
     C: Classify<E::Response> + Carry<Req>,
-    P: Policy,
+    P: Policy<Req>,
 {
     type Output = Result<<C as Classify<E::Response>>::Response<Measure>, BoxError>;
 
@@ -111,6 +116,7 @@ where
 impl<E, Req, C, P> fmt::Debug for ResponseFuture<E, Req, C, P>
 where
     E: Service<Req>,
+    P: Arrange,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseFuture").finish_non_exhaustive()
@@ -122,7 +128,9 @@ where
 impl<E, Req, C, P> State<E, Req, C, P>
 where
     E: Service<Req>,
+    P: Arrange,
 {
+    #[inline(always)]
     fn calling(reached: Reached<E>, request: Req, deadline: Option<Deadline>, classify: C) -> Self {
         let Reached {
             mut endpoint,

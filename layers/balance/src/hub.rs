@@ -1,31 +1,36 @@
 //! Where the driver and the calls meet.
 
-use crate::{facts::Facts, policy::Usual, set::Set};
+use crate::{
+    facts::Facts,
+    policy::{Arrange, Endpoints},
+    set::{Copied, Set},
+};
 use arc_swap::{ArcSwap, Guard};
 use std::{fmt, sync::Arc};
 use tokio::sync::Notify;
 
 /// The endpoints as they are now, and a bell that rings when they change.
-pub(crate) struct Hub<E> {
-    set: ArcSwap<Set<E>>,
+pub(crate) struct Hub<E, P: Arrange> {
+    set: ArcSwap<Set<E, P::Table>>,
     changed: Arc<Notify>,
-    usual: Usual,
+    policy: P,
     facts: Arc<Facts>,
 }
 
 // === impl Hub ===
 
-impl<E> Hub<E> {
-    pub(crate) fn new(facts: Arc<Facts>) -> Self {
+impl<E, P: Arrange> Hub<E, P> {
+    pub(crate) fn new(policy: P, facts: Arc<Facts>) -> Self {
         Self {
-            set: ArcSwap::from_pointee(Set::empty()),
+            set: ArcSwap::from_pointee(arranged(Copied::empty(), &policy)),
             changed: Arc::new(Notify::new()),
-            usual: Usual::default(),
+            policy,
             facts,
         }
     }
 
-    pub(crate) fn set(&self) -> Guard<Arc<Set<E>>> {
+    #[inline]
+    pub(crate) fn set(&self) -> Guard<Arc<Set<E, P::Table>>> {
         self.set.load()
     }
 
@@ -34,17 +39,17 @@ impl<E> Hub<E> {
         &self.changed
     }
 
-    pub(crate) const fn usual(&self) -> &Usual {
-        &self.usual
+    pub(crate) const fn policy(&self) -> &P {
+        &self.policy
     }
 
     pub(crate) const fn facts(&self) -> &Arc<Facts> {
         &self.facts
     }
 
-    pub(crate) fn publish(&self, set: Set<E>) {
-        let endpoints = set.candidates().len();
-        self.set.store(Arc::new(set));
+    pub(crate) fn publish(&self, all: Copied<E>) {
+        let endpoints = all.candidates().len();
+        self.set.store(Arc::new(arranged(all, &self.policy)));
         // After the store: who looked before it hears the bell, who looks after it sees the set.
         self.changed.notify_waiters();
         if let Some(observer) = self.facts.observer() {
@@ -53,11 +58,16 @@ impl<E> Hub<E> {
     }
 }
 
-impl<E> fmt::Debug for Hub<E> {
+impl<E, P: Arrange> fmt::Debug for Hub<E, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Hub")
             .field("facts", &self.facts)
             .field("endpoints", &*self.set.load())
             .finish_non_exhaustive()
     }
+}
+
+fn arranged<E, P: Arrange>(all: Copied<E>, policy: &P) -> Set<E, P::Table> {
+    let table = policy.arrange(&Endpoints::new(all.candidates()));
+    Set::new(all, table)
 }

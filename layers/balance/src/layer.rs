@@ -1,7 +1,7 @@
 //! Turns the discovery of a service into the service.
 
 use crate::{
-    Balance, Observer, P2c, Policy, Settings, driver::Driver, facts::Facts, follow::follow,
+    Arrange, Balance, Observer, P2c, Settings, driver::Driver, facts::Facts, follow::follow,
     hub::Hub,
 };
 use std::{fmt, sync::Arc};
@@ -41,8 +41,8 @@ impl Default for BalanceLayer {
     }
 }
 
-impl<P: Policy> BalanceLayer<Grpc, P> {
-    /// Picks by `policy`.
+impl<P: Arrange> BalanceLayer<Grpc, P> {
+    /// Picks by `policy`: one of ours, or a [`Policy`](crate::Policy) of your own.
     #[must_use]
     pub fn new(policy: P) -> Self {
         Self {
@@ -96,7 +96,7 @@ where
     D::Service: Endpoint,
     D::Error: Into<BoxError>,
     C: Clone,
-    P: Policy,
+    P: Arrange,
 {
     type Service = Balance<D::Service, C, P>;
 
@@ -107,9 +107,9 @@ where
             self.observer.clone(),
         );
         let facts = Arc::new(facts);
-        let hub = Arc::new(Hub::new(Arc::clone(&facts)));
+        let hub = Arc::new(Hub::new(self.policy.clone(), Arc::clone(&facts)));
         let driver = Driver::new(follow(discover, Arc::clone(&hub)), facts);
-        Balance::new(hub, driver, self.policy.clone(), self.classify.clone())
+        Balance::new(hub, driver, self.classify.clone())
     }
 }
 

@@ -45,6 +45,7 @@
 //! # }
 //! ```
 
+mod chunks;
 mod driver;
 mod error;
 mod estimate;
@@ -65,6 +66,7 @@ mod set;
 mod settings;
 mod skip;
 mod stats;
+mod stripe;
 mod view;
 mod wait;
 
@@ -74,7 +76,10 @@ pub use self::{
     future::ResponseFuture,
     layer::BalanceLayer,
     observer::Observer,
-    policy::{Call, Candidates, P2c, Policy},
+    policy::{
+        Arrange, Call, Candidates, Endpoints, HashKey, Key, LeastRequest, P2c, Policy, Ring,
+        RingHash, RoundRobin, Schedule,
+    },
     record::Measure,
     service::Balance,
     settings::Settings,

@@ -3,7 +3,7 @@
 
 use crate::{
     NoEndpoints,
-    policy::{Candidate, Policy},
+    policy::{Arrange, Candidate, Policy},
     search::{Reached, Search},
     service::Shared,
     wait::Wait,
@@ -22,7 +22,7 @@ use ziggurat_core::{
 };
 
 /// The search of one call, over time.
-pub(crate) struct Picking<E, Req, C, P> {
+pub(crate) struct Picking<E, Req, C, P: Arrange> {
     shared: Arc<Shared<E, C, P>>,
     search: Search<E>,
     request: Option<Req>,
@@ -38,16 +38,15 @@ const LONGEST_WAIT: Duration = Duration::from_secs(20);
 
 // === impl Picking ===
 
-impl<E, Req, C, P> Picking<E, Req, C, P> {
+impl<E, Req, C, P: Arrange> Picking<E, Req, C, P> {
     pub(crate) const fn new(
         shared: Arc<Shared<E, C, P>>,
-        search: Search<E>,
         request: Req,
         deadline: Option<Deadline>,
     ) -> Self {
         Self {
             shared,
-            search,
+            search: Search::new(),
             request: Some(request),
             deadline,
             wait: None,
@@ -69,7 +68,7 @@ where
     E: Endpoint + Service<Req>,
     E::Error: Into<BoxError>,
     C: Carry<Req>,
-    P: Policy,
+    P: Policy<Req>,
 {
     /// An endpoint that is ready, and the request for it.
     pub(crate) fn poll(
@@ -183,7 +182,7 @@ where
     }
 }
 
-impl<E, Req, C, P> fmt::Debug for Picking<E, Req, C, P> {
+impl<E, Req, C, P: Arrange> fmt::Debug for Picking<E, Req, C, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Picking")
             .field("search", &self.search)

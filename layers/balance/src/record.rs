@@ -9,7 +9,8 @@ pub struct Measure {
     stats: Arc<Stats>,
     weighing: Weighing,
     began: u64,
-    head: Option<u64>,
+    /// When the head of the answer came; 0 before.
+    head: u64,
 }
 
 /// A body that takes longer than this, and than the head did, is a stream: how long it goes on says
@@ -26,7 +27,7 @@ impl Measure {
             stats,
             weighing,
             began: now,
-            head: None,
+            head: 0,
         }
     }
 
@@ -36,7 +37,7 @@ impl Measure {
 
     /// Is the answer to say who gave it?
     pub(crate) fn attaches(&self) -> bool {
-        self.stats.facts().settings().attaches()
+        self.weighing.attach_picked
     }
 
     /// The endpoint wants to be left alone for this long.
@@ -47,20 +48,24 @@ impl Measure {
 
     /// How long the answer took: to its end, or to its head if it is a stream.
     fn latency(&self, elapsed: u64) -> u64 {
-        let head = self.head.map(|head| head.saturating_sub(self.began));
-        let streamed = |head: &u64| elapsed - head > STREAM.max(*head);
-        head.filter(streamed).unwrap_or(elapsed)
+        if self.head == 0 {
+            return elapsed;
+        }
+        let head = self.head.saturating_sub(self.began);
+        let is_stream = elapsed.saturating_sub(head) > STREAM.max(head);
+        if is_stream { head } else { elapsed }
     }
 }
 
 impl Record for Measure {
     fn responded(&mut self) {
         let now = self.stats.facts().now();
-        self.head = Some(now);
+        self.head = now.max(1);
         let elapsed = now.saturating_sub(self.began);
         self.stats.observe_head(elapsed, now, &self.weighing);
     }
 
+    #[inline]
     fn settle(self, outcome: Outcome) {
         let Self {
             stats, weighing, ..

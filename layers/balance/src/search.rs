@@ -3,7 +3,6 @@
 use crate::{
     policy::{Call, Candidate, Candidates, Policy},
     service::Shared,
-    set::Member,
     settings::Weighing,
     skip::Skip,
     stats::Stats,
@@ -11,7 +10,7 @@ use crate::{
 use std::{
     fmt,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
 };
 use tower_service::Service;
 use ziggurat_core::{BoxError, Carry, Endpoint, State};
@@ -35,7 +34,6 @@ pub(crate) struct Reached<E> {
 
 struct Held<E> {
     endpoint: E,
-    member: Arc<Member<E>>,
     candidate: Candidate,
     /// It was ejected, and nobody else was there.
     last_resort: bool,
@@ -44,10 +42,47 @@ struct Held<E> {
 // === impl Search ===
 
 impl<E> Search<E> {
-    pub(crate) fn new() -> Self {
+    /// The first choice, if it is ready: so most calls go.
+    ///
+    /// A part of [`advance`](Self::advance), inlined by force: what is found is moved into a future,
+    /// and what is inlined is not moved. It is worth 10 ns a call.
+    #[inline(always)]
+    pub(crate) fn at_once<Req, C, P>(shared: &Shared<E, C, P>, request: &Req) -> Option<Reached<E>>
+    where
+        E: Endpoint + Service<Req>,
+        C: Carry<Req>,
+        P: Policy<Req>,
+    {
+        static NOBODY: Skip = Skip::none();
+        let (facts, policy) = (shared.hub.facts(), shared.hub.policy());
+        let (weighing, now) = (facts.weighing(), facts.now());
+        let call = Call::new(request, shared.classify.extensions(request));
+        let set = shared.hub.set();
+        let among = Candidates::new(set.candidates(), set.weights(), &NOBODY, &weighing, now);
+        let index = policy.pick(set.table(), &among, &call)?;
+        let (candidate, service) = set.get(index)?;
+        // A clone of its own: one that is kept ready would keep its permits from others.
+        let mut endpoint = service.clone();
+        // Who is not ready is asked again by the future, which can be woken.
+        let mut nobody = Context::from_waker(Waker::noop());
+        match endpoint.poll_ready(&mut nobody) {
+            Poll::Ready(Ok(())) => {}
+            _ => return None,
+        }
+        let stats = candidate.stats();
+        call.note(stats.id());
+        Some(Reached {
+            endpoint,
+            stats: Arc::clone(stats),
+            weighing,
+            now,
+        })
+    }
+
+    pub(crate) const fn new() -> Self {
         Self {
             held: Vec::new(),
-            skip: Skip::default(),
+            skip: Skip::none(),
             refused: None,
         }
     }
@@ -86,7 +121,7 @@ impl<E> Search<E> {
         E: Endpoint + Service<Req>,
         E::Error: Into<BoxError>,
         C: Carry<Req>,
-        P: Policy,
+        P: Policy<Req>,
     {
         let facts = shared.hub.facts();
         let weighing = facts.weighing();
@@ -99,25 +134,19 @@ impl<E> Search<E> {
             });
         }
         let now = facts.now();
-        let call = Call::new(shared.classify.extensions(request));
+        let call = Call::new(request, shared.classify.extensions(request));
         let set = shared.hub.set();
         let mut last_resort = false;
         while !self.skip.is_full() {
-            let candidates = Candidates::new(
-                set.candidates(),
-                set.weights(),
-                shared.hub.usual(),
-                &self.skip,
-                &weighing,
-                now,
-            );
-            let picked = if last_resort {
-                let candidates = candidates.as_last_resort();
-                shared.policy.pick(&candidates, &call)
+            let candidates =
+                Candidates::new(set.candidates(), set.weights(), &self.skip, &weighing, now);
+            let candidates = if last_resort {
+                candidates.as_last_resort()
             } else {
-                shared.policy.pick(&candidates, &call)
+                candidates
             };
-            let Some((candidate, member)) = picked.and_then(|index| set.get(index)) else {
+            let picked = shared.hub.policy().pick(set.table(), &candidates, &call);
+            let Some((candidate, service)) = picked.and_then(|index| set.get(index)) else {
                 // One that is well is worth waiting for.
                 if last_resort || self.held.iter().any(|held| !held.last_resort) {
                     break;
@@ -127,7 +156,7 @@ impl<E> Search<E> {
             };
             let stats = candidate.stats();
             // A clone of its own: one that is kept ready would keep its permits from others.
-            let mut endpoint = member.endpoint().clone();
+            let mut endpoint = service.clone();
             match endpoint.poll_ready(cx) {
                 Poll::Ready(Ok(())) => {
                     call.note(stats.id());
@@ -148,7 +177,6 @@ impl<E> Search<E> {
                     }
                     self.held.push(Held {
                         endpoint,
-                        member: Arc::clone(member),
                         candidate: candidate.clone(),
                         last_resort,
                     });
@@ -201,6 +229,6 @@ impl<E> Held<E> {
             true => self.candidate.is_last_resort(),
             false => self.candidate.state() <= State::Idle,
         };
-        open && !self.member.is_gone()
+        open && !self.candidate.is_gone()
     }
 }

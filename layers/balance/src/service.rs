@@ -1,15 +1,15 @@
 //! The balanced service.
 
 use crate::{
-    EndpointView, Measure, NoEndpoints, P2c, Policy, ResponseFuture, driver::Driver, hub::Hub,
-    search::Search, wait::Wait,
+    Arrange, EndpointView, Measure, NoEndpoints, P2c, Policy, ResponseFuture, driver::Driver,
+    hub::Hub, policy::Candidate, search::Search, wait::Wait,
 };
 use std::{
     fmt,
     future::poll_fn,
     pin::pin,
     sync::Arc,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
     time::Duration,
 };
 use tower_service::Service;
@@ -23,27 +23,25 @@ use ziggurat_core::{BoxError, Carry, Classify, Code, Deadline, Endpoint, Grpc, S
 /// down, the next call in another one follows the same stream there. When the stream, or an
 /// [`Observer`](crate::Observer) that it calls, panics, it is lost: calls go on to the endpoints known
 /// last, for good, and [`discovery_errors`](Self::discovery_errors), the log and the observer tell.
-pub struct Balance<E, C = Grpc, P = P2c> {
+pub struct Balance<E, C = Grpc, P: Arrange = P2c> {
     shared: Arc<Shared<E, C, P>>,
 }
 
 /// What the clones of one balancer share. The driver ends with the last of them, and of their calls.
-pub(crate) struct Shared<E, C, P> {
-    pub(crate) hub: Arc<Hub<E>>,
+pub(crate) struct Shared<E, C, P: Arrange> {
+    pub(crate) hub: Arc<Hub<E, P>>,
     pub(crate) driver: Driver,
-    pub(crate) policy: P,
     pub(crate) classify: C,
 }
 
 // === impl Balance ===
 
-impl<E, C, P> Balance<E, C, P> {
-    pub(crate) fn new(hub: Arc<Hub<E>>, driver: Driver, policy: P, classify: C) -> Self {
+impl<E, C, P: Arrange> Balance<E, C, P> {
+    pub(crate) fn new(hub: Arc<Hub<E, P>>, driver: Driver, classify: C) -> Self {
         Self {
             shared: Arc::new(Shared {
                 hub,
                 driver,
-                policy,
                 classify,
             }),
         }
@@ -93,7 +91,7 @@ impl<E, C, P> Balance<E, C, P> {
             // First the bell, then the look: a change after the look rings.
             wait.as_mut().poll_changed(cx);
             let set = hub.set();
-            let mut states = set.candidates().iter().map(crate::policy::Candidate::state);
+            let mut states = set.candidates().iter().map(Candidate::state);
             if states.any(|state| state == State::Ready) {
                 return Poll::Ready(Ok(()));
             }
@@ -109,7 +107,7 @@ where
     E: Endpoint + Service<Req>,
     E::Error: Into<BoxError>,
     C: Classify<E::Response> + Carry<Req>,
-    P: Policy,
+    P: Policy<Req>,
 {
     type Response = <C as Classify<E::Response>>::Response<Measure>;
     type Error = BoxError;
@@ -122,22 +120,19 @@ where
     fn call(&mut self, request: Req) -> Self::Future {
         let shared = &*self.shared;
         let deadline = shared.classify.deadline(&request);
-        let mut search = Search::new();
-        if shared.driver.is_started() {
-            // Most calls find an endpoint that is ready at once, and need no share of ours: an
-            // atomic that all threads would write. Who is not ready is asked again by the future.
-            let mut nobody = Context::from_waker(Waker::noop());
-            let found = search.advance(shared, &request, &mut nobody);
-            if let Poll::Ready(reached) = found {
-                let classify = shared.classify.clone();
-                return ResponseFuture::calling(reached, request, deadline, classify);
-            }
+        // Most calls find an endpoint that is ready at once, and need no share of ours: an atomic that
+        // all threads would write.
+        if shared.driver.is_started()
+            && let Some(reached) = Search::at_once(shared, &request)
+        {
+            let classify = shared.classify.clone();
+            return ResponseFuture::calling(reached, request, deadline, classify);
         }
-        ResponseFuture::picking(Arc::clone(&self.shared), search, request, deadline)
+        ResponseFuture::picking(Arc::clone(&self.shared), request, deadline)
     }
 }
 
-impl<E, C, P> Clone for Balance<E, C, P> {
+impl<E, C, P: Arrange> Clone for Balance<E, C, P> {
     fn clone(&self) -> Self {
         Self {
             shared: Arc::clone(&self.shared),
@@ -145,7 +140,7 @@ impl<E, C, P> Clone for Balance<E, C, P> {
     }
 }
 
-impl<E, C, P> fmt::Debug for Balance<E, C, P> {
+impl<E, C, P: Arrange> fmt::Debug for Balance<E, C, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Balance")
             .field("hub", &self.shared.hub)

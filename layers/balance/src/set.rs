@@ -1,41 +1,36 @@
 //! The endpoints of a service: the book that the driver keeps, and the copies that calls read.
 
 use crate::{
+    chunks::{Chunks, Draft},
     facts::Facts,
-    policy::{Candidate, Weights},
+    policy::{Candidate, Tally, Weights},
     stats::Stats,
 };
-use std::{
-    collections::HashMap,
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::{collections::HashMap, fmt, sync::Arc};
 use ziggurat_core::{Endpoint, EndpointId};
 
 /// What a pick reads; never changed once it is published.
-pub(crate) struct Set<E> {
-    candidates: Vec<Candidate>,
-    members: Vec<Arc<Member<E>>>,
-    weights: Weights,
+pub(crate) struct Set<E, T> {
+    all: Copied<E>,
+    table: T,
 }
 
-/// One endpoint with its service.
-pub(crate) struct Member<E> {
-    endpoint: E,
-    /// It was removed or replaced: calls that have it go on, calls that wait for it look elsewhere.
-    gone: AtomicBool,
+/// The endpoints of a [`Set`], before they are arranged.
+pub(crate) struct Copied<E> {
+    candidates: Chunks<Candidate>,
+    /// Their services, in the same order: each is a clone that calls clone again.
+    services: Chunks<E>,
+    weights: Weights,
 }
 
 /// What the driver writes.
 pub(crate) struct Book<E> {
     index: HashMap<EndpointId, usize>,
-    candidates: Vec<Candidate>,
-    members: Vec<Arc<Member<E>>>,
+    candidates: Draft<Candidate>,
+    services: Draft<E>,
+    tally: Tally,
     /// Statistics of those who left a moment ago and may come back.
-    left: Vec<(u64, Arc<Stats>)>,
+    left: HashMap<EndpointId, (u64, Arc<Stats>)>,
     facts: Arc<Facts>,
 }
 
@@ -44,47 +39,52 @@ const MOST_LEFT: usize = 1_024;
 
 // === impl Set ===
 
-impl<E> Set<E> {
+impl<E, T> Set<E, T> {
+    pub(crate) const fn new(all: Copied<E>, table: T) -> Self {
+        Self { all, table }
+    }
+
+    pub(crate) const fn candidates(&self) -> &Chunks<Candidate> {
+        &self.all.candidates
+    }
+
+    pub(crate) const fn weights(&self) -> &Weights {
+        &self.all.weights
+    }
+
+    pub(crate) const fn table(&self) -> &T {
+        &self.table
+    }
+
+    pub(crate) fn get(&self, index: usize) -> Option<(&Candidate, &E)> {
+        let Copied {
+            candidates,
+            services,
+            ..
+        } = &self.all;
+        candidates.get(index).zip(services.get(index))
+    }
+}
+
+impl<E, T> fmt::Debug for Set<E, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.all.candidates, f)
+    }
+}
+
+// === impl Copied ===
+
+impl<E> Copied<E> {
     pub(crate) const fn empty() -> Self {
         Self {
-            candidates: Vec::new(),
-            members: Vec::new(),
+            candidates: Chunks::empty(),
+            services: Chunks::empty(),
             weights: Weights::none(),
         }
     }
 
-    pub(crate) fn candidates(&self) -> &[Candidate] {
+    pub(crate) const fn candidates(&self) -> &Chunks<Candidate> {
         &self.candidates
-    }
-
-    pub(crate) const fn weights(&self) -> &Weights {
-        &self.weights
-    }
-
-    pub(crate) fn get(&self, index: usize) -> Option<(&Candidate, &Arc<Member<E>>)> {
-        self.candidates.get(index).zip(self.members.get(index))
-    }
-}
-
-impl<E> fmt::Debug for Set<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(&self.candidates).finish()
-    }
-}
-
-// === impl Member ===
-
-impl<E> Member<E> {
-    pub(crate) const fn endpoint(&self) -> &E {
-        &self.endpoint
-    }
-
-    pub(crate) fn is_gone(&self) -> bool {
-        self.gone.load(Ordering::Relaxed)
-    }
-
-    fn leave(&self) {
-        self.gone.store(true, Ordering::Relaxed);
     }
 }
 
@@ -94,9 +94,10 @@ impl<E: Endpoint> Book<E> {
     pub(crate) fn new(facts: Arc<Facts>) -> Self {
         Self {
             index: HashMap::new(),
-            candidates: Vec::new(),
-            members: Vec::new(),
-            left: Vec::new(),
+            candidates: Draft::new(),
+            services: Draft::new(),
+            tally: Tally::default(),
+            left: HashMap::new(),
             facts,
         }
     }
@@ -104,55 +105,56 @@ impl<E: Endpoint> Book<E> {
     /// Takes `endpoint` in, in the place and with the statistics of its predecessor if it has one.
     pub(crate) fn insert(&mut self, id: EndpointId, endpoint: E) {
         let known = self.index.get(&id).copied();
-        let stats = match known {
-            Some(at) => Arc::clone(self.candidates[at].stats()),
-            None => self
-                .returning(&id)
-                .unwrap_or_else(|| Arc::new(Stats::new(id.clone(), Arc::clone(&self.facts)))),
+        let predecessor = known.and_then(|at| self.candidates.get(at));
+        let stats = match predecessor {
+            Some(predecessor) => Arc::clone(predecessor.stats()),
+            None => match self.left.remove(&id) {
+                Some((_, stats)) => stats,
+                None => Arc::new(Stats::new(id.clone(), Arc::clone(&self.facts))),
+            },
         };
         let (availability, weight) = (endpoint.availability().clone(), endpoint.weight());
+        // Calls that wait for a predecessor learn by this that it is gone.
         let candidate = Candidate::new(stats, availability, weight);
-        let member = Arc::new(Member {
-            endpoint,
-            gone: AtomicBool::new(false),
-        });
+        self.tally.add(weight);
         if let Some(at) = known {
-            self.candidates[at] = candidate;
-            std::mem::replace(&mut self.members[at], member).leave();
+            let old = self.candidates.replace(at, candidate);
+            self.tally.take(old.weight());
+            self.services.replace(at, endpoint);
         } else {
             self.index.insert(id, self.candidates.len());
             self.candidates.push(candidate);
-            self.members.push(member);
+            self.services.push(endpoint);
         }
     }
 
     pub(crate) fn remove(&mut self, id: &EndpointId, now: u64) {
-        let Some(at) = self.index.remove(id) else {
+        let Some((id, at)) = self.index.remove_entry(id) else {
             return;
         };
-        self.members.swap_remove(at).leave();
+        self.services.swap_remove(at);
         let candidate = self.candidates.swap_remove(at);
-        if let Some(moved) = self.candidates.get(at) {
-            self.index.insert(moved.stats().id().clone(), at);
+        candidate.leave();
+        self.tally.take(candidate.weight());
+        if let Some(moved) = self.candidates.get(at)
+            && let Some(place) = self.index.get_mut(moved.stats().id())
+        {
+            *place = at;
         }
         if self.left.len() < MOST_LEFT {
-            self.left.push((now, Arc::clone(candidate.stats())));
+            self.left.insert(id, (now, Arc::clone(candidate.stats())));
         }
     }
 
     /// A copy for calls to read.
-    pub(crate) fn publish(&mut self, now: u64, memory: u64) -> Set<E> {
+    pub(crate) fn copy(&mut self, now: u64, memory: u64) -> Copied<E> {
         self.left
-            .retain(|(left, _)| now.saturating_sub(*left) < memory);
-        Set {
-            weights: Weights::of(&self.candidates),
-            candidates: self.candidates.clone(),
-            members: self.members.clone(),
+            .retain(|_, (left, _)| now.saturating_sub(*left) < memory);
+        let candidates = self.candidates.copy();
+        Copied {
+            weights: Weights::of(&candidates, &self.tally),
+            candidates,
+            services: self.services.copy(),
         }
-    }
-
-    fn returning(&mut self, id: &EndpointId) -> Option<Arc<Stats>> {
-        let at = self.left.iter().position(|(_, stats)| stats.id() == id)?;
-        Some(self.left.swap_remove(at).1)
     }
 }

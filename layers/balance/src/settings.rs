@@ -31,6 +31,8 @@ pub(crate) struct Weighing {
     /// In nanoseconds, as the latencies it is added to.
     pub(crate) penalty: f32,
     pub(crate) slow_start: u64,
+    /// Is the answer to say who gave it?
+    pub(crate) attach_picked: bool,
 }
 
 // === impl Settings ===
@@ -103,10 +105,6 @@ impl Settings {
         self.fail_fast
     }
 
-    pub(crate) const fn attaches(&self) -> bool {
-        self.attach_picked
-    }
-
     /// How long those who left are remembered, in nanoseconds.
     pub(crate) const fn memory(&self) -> u64 {
         self.decay
@@ -117,6 +115,7 @@ impl Settings {
             decay: Decay::of_nanos(self.decay),
             penalty: self.penalty as f32,
             slow_start: self.slow_start,
+            attach_picked: self.attach_picked,
         }
     }
 }

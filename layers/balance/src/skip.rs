@@ -2,42 +2,35 @@
 
 use ziggurat_core::EndpointId;
 
-/// Some endpoints, by their tokens; a few of them without an allocation.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Skip {
-    few: [u64; FEW],
-    len: usize,
-    more: Vec<u64>,
-}
+/// Some endpoints, by their tokens. Most calls skip none, and allocate nothing for it.
+#[derive(Clone, Debug)]
+pub(crate) struct Skip(Vec<u64>);
 
-const FEW: usize = 8;
 /// Whoever finds so many busy or broken waits for a change, rather than asking thousands.
 const MOST: usize = 64;
 
 // === impl Skip ===
 
 impl Skip {
+    pub(crate) const fn none() -> Self {
+        Self(Vec::new())
+    }
+
     pub(crate) fn push(&mut self, endpoint: &EndpointId) {
-        match self.few.get_mut(self.len) {
-            Some(slot) => {
-                *slot = endpoint.token();
-                self.len += 1;
-            }
-            None => self.more.push(endpoint.token()),
-        }
+        self.0.push(endpoint.token());
     }
 
     pub(crate) fn clear(&mut self) {
-        self.len = 0;
-        self.more.clear();
+        self.0.clear();
     }
 
     pub(crate) const fn is_full(&self) -> bool {
-        self.len + self.more.len() >= MOST
+        self.0.len() >= MOST
     }
 
+    #[inline]
     pub(crate) fn contains(&self, endpoint: &EndpointId) -> bool {
-        let token = endpoint.token();
-        self.len > 0 && (self.few[..self.len].contains(&token) || self.more.contains(&token))
+        // The token is not on the line of cache that a pick reads anyway.
+        !self.0.is_empty() && self.0.contains(&endpoint.token())
     }
 }

@@ -4,43 +4,56 @@
 //! latency by Finagle's `PeakEwma`, the failure rate an average over the same time, so that failing
 //! fast repels and one failure in a thousand does not.
 
+use self::{
+    cost::{cost, in_a_row},
+    flow::Flow,
+    sync::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
+};
 use crate::{
     estimate::{Estimate, Tick},
     facts::Facts,
     settings::Weighing,
 };
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
-    },
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 use ziggurat_core::{EndpointId, State};
+
+mod cost;
+mod flow;
 
 // All orders are relaxed: each word stands for itself, and a pick that reads one of them a moment
 // late picks a moment late.
-#[repr(C, align(64))]
+#[repr(C)]
 pub(crate) struct Stats {
+    // First what picks read and calls write: with the count of references before it, it fills one line
+    // of cache, or two halves.
+    flow: Flow,
     /// Nanoseconds, an `Estimate`.
     latency: AtomicU64,
     /// From 0 to 1, an `Estimate`.
     failure: AtomicU64,
-    started: AtomicU64,
-    finished: AtomicU64,
-    failed: AtomicU64,
     /// When the first answer came; 0 before.
     born: AtomicU64,
-    /// When a call last went there to find out what it is like; 0 if none has.
-    probed_at: AtomicU64,
+    facts: Arc<Facts>,
     /// Failures since the last success.
     streak: AtomicU32,
     /// It was seen down or ejected, and has not been seen ready since.
     out: AtomicBool,
-    // The second cache line: what no pick writes.
+    // Then what is read when something is wrong, or new.
+    failed: AtomicU64,
+    /// When a call last went there to find out what it is like; 0 if none has.
+    probed_at: AtomicU64,
     id: EndpointId,
-    facts: Arc<Facts>,
+    /// How often somebody has come or gone that they are kept for.
+    incarnation: AtomicU32,
+}
+
+/// What a pick compares.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Weighed {
+    /// How much stands behind a call that would go there now.
+    pub(crate) load: f64,
+    /// How much of its share a new endpoint may have, from a tenth to 1.
+    pub(crate) grown: f64,
 }
 
 /// Heavier than whatever is known, and light enough to be multiplied by what is pending.
@@ -55,12 +68,11 @@ const LONGEST_PUSHBACK: Duration = Duration::from_secs(60);
 // === impl Stats ===
 
 impl Stats {
-    pub(crate) const fn new(id: EndpointId, facts: Arc<Facts>) -> Self {
+    pub(crate) fn new(id: EndpointId, facts: Arc<Facts>) -> Self {
         Self {
             latency: AtomicU64::new(Estimate::NONE),
             failure: AtomicU64::new(Estimate::NONE),
-            started: AtomicU64::new(0),
-            finished: AtomicU64::new(0),
+            flow: Flow::new(),
             failed: AtomicU64::new(0),
             born: AtomicU64::new(0),
             probed_at: AtomicU64::new(0),
@@ -68,6 +80,7 @@ impl Stats {
             out: AtomicBool::new(false),
             id,
             facts,
+            incarnation: AtomicU32::new(0),
         }
     }
 
@@ -79,33 +92,43 @@ impl Stats {
         &self.facts
     }
 
+    pub(crate) fn incarnation(&self) -> u32 {
+        self.incarnation.load(Relaxed)
+    }
+
+    /// From now on they are kept for somebody else, or for nobody.
+    pub(crate) fn succeed(&self) -> u32 {
+        self.incarnation.fetch_add(1, Relaxed).wrapping_add(1)
+    }
+
     pub(crate) fn pending(&self) -> u64 {
-        // In this order a call that ends in between counts as pending, rather than as less than none.
-        let finished = self.finished.load(Relaxed);
-        self.started.load(Relaxed).saturating_sub(finished)
+        self.flow.pending()
     }
 
     pub(crate) fn calls(&self) -> u64 {
-        self.finished.load(Relaxed)
+        self.flow.ended()
     }
 
     pub(crate) fn failures(&self) -> u64 {
         self.failed.load(Relaxed)
     }
 
+    #[inline]
     pub(crate) fn start(&self, now: u64) {
-        self.started.fetch_add(1, Relaxed);
+        self.flow.start();
         if !self.is_known() {
             // 0 stands for "not yet".
             self.probed_at.store(now.max(1), Relaxed);
         }
     }
 
+    #[inline]
     pub(crate) fn finish(&self) {
-        self.finished.fetch_add(1, Relaxed);
+        self.flow.end();
     }
 
     /// A pick saw it in `state`: who comes back from being down or ejected starts anew.
+    #[inline]
     pub(crate) fn seen(&self, state: State) {
         let out = self.out.load(Relaxed);
         match state {
@@ -120,6 +143,7 @@ impl Stats {
         self.out.load(Relaxed)
     }
 
+    #[cold]
     fn forget(&self) {
         self.probed_at.store(0, Relaxed);
         self.born.store(0, Relaxed);
@@ -128,6 +152,7 @@ impl Stats {
     }
 
     /// A call took this long.
+    #[inline]
     pub(crate) fn observe(&self, elapsed: u64, now: u64, weighing: &Weighing) {
         if self.streak.load(Relaxed) != 0 {
             self.streak.store(0, Relaxed);
@@ -178,40 +203,62 @@ impl Stats {
 
     /// How much stands behind a call that would go there now.
     pub(crate) fn load(&self, now: u64, weight: u32, weighing: &Weighing) -> f64 {
+        self.weigh(now, weight, weighing).load
+    }
+
+    /// All that picks compare, for one look at what is known.
+    #[inline(always)]
+    pub(crate) fn weigh(&self, now: u64, weight: u32, weighing: &Weighing) -> Weighed {
         let pending = self.pending() as f64;
-        if !self.is_known() {
-            let probed_at = self.probed_at.load(Relaxed);
-            let waits = probed_at != 0 && now.saturating_sub(probed_at) < PROBE;
-            // One call finds out what it is like; until it is back, anything known is better. But it
-            // may be a long one, and then another finds out.
-            return if waits && pending > 0.0 {
-                UNKNOWN * (1.0 + pending)
-            } else {
-                0.0
-            };
+        let (latency, failure) = (self.latency.load(Relaxed), self.failure.load(Relaxed));
+        if latency == Estimate::NONE && failure == Estimate::NONE {
+            return self.untried(pending, now);
         }
-        let share = f64::from(weight.max(1)) * self.grown(now, weighing);
-        self.cost(now, weighing) * (1.0 + pending / share)
+        let grown = self.grown_since(self.born.load(Relaxed), now, weighing);
+        let share = f64::from(weight.max(1)) * grown;
+        // The common case, without a division.
+        let pending = if share == 1.0 {
+            pending
+        } else {
+            pending / share
+        };
+        let load = cost(latency, failure, now, weighing) * (1.0 + pending);
+        Weighed { load, grown }
+    }
+
+    /// One call finds out what it is like; until it is back, anything known is better. But it may be a
+    /// long one, and then another finds out.
+    #[cold]
+    fn untried(&self, pending: f64, now: u64) -> Weighed {
+        let probed_at = self.probed_at.load(Relaxed);
+        let waits = probed_at != 0 && now.saturating_sub(probed_at) < PROBE;
+        let load = if waits && pending > 0.0 {
+            UNKNOWN * (1.0 + pending)
+        } else {
+            0.0
+        };
+        // The probe is not held back.
+        Weighed { load, grown: 1.0 }
     }
 
     /// The latency to expect, failures included, in nanoseconds.
     pub(crate) fn cost(&self, now: u64, weighing: &Weighing) -> f64 {
-        let tick = Tick::at(now);
-        let at = |word: &AtomicU64| {
-            let estimate = Estimate::unpack(word.load(Relaxed));
-            estimate.map_or(0.0, |estimate| estimate.at(tick, weighing.decay))
-        };
-        f64::from(at(&self.latency) + at(&self.failure) * weighing.penalty)
+        let (latency, failure) = (self.latency.load(Relaxed), self.failure.load(Relaxed));
+        cost(latency, failure, now, weighing)
     }
 
     /// How much of its share a new endpoint may have, from a tenth to 1 (Envoy's slow start).
     pub(crate) fn grown(&self, now: u64, weighing: &Weighing) -> f64 {
-        let age = now.saturating_sub(self.born.load(Relaxed));
-        if age >= weighing.slow_start {
+        if !self.is_known() {
             return 1.0;
         }
-        if !self.is_known() {
-            // The probe is not held back.
+        self.grown_since(self.born.load(Relaxed), now, weighing)
+    }
+
+    #[inline]
+    fn grown_since(&self, born: u64, now: u64, weighing: &Weighing) -> f64 {
+        let age = now.saturating_sub(born);
+        if age >= weighing.slow_start {
             return 1.0;
         }
         (age as f64 / weighing.slow_start as f64).max(FLOOR)
@@ -221,6 +268,7 @@ impl Stats {
         self.latency.load(Relaxed) != Estimate::NONE || self.failure.load(Relaxed) != Estimate::NONE
     }
 
+    #[inline]
     fn update_latency(&self, sample: f32, now: u64, weighing: &Weighing, only_up: bool) {
         let tick = Tick::at(now);
         let update = |word: u64| {
@@ -244,16 +292,6 @@ impl Stats {
     }
 }
 
-/// What a failure after so many others weighs at least: the fifth in a row leaves little hope, long
-/// before time alone would tell.
-fn in_a_row(failures: u32) -> f32 {
-    const FIRST: f32 = 0.002;
-    const FACTOR: f32 = 4.0;
-    // Capped where the sum has long reached 1.
-    let power = i32::try_from(failures.min(8)).unwrap_or(8);
-    FIRST * FACTOR.powi(power)
-}
-
 impl fmt::Debug for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Stats")
@@ -265,5 +303,17 @@ impl fmt::Debug for Stats {
     }
 }
 
+mod sync {
+    #[cfg(ziggurat_loom)]
+    pub(super) use loom::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+    #[cfg(not(ziggurat_loom))]
+    pub(super) use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+}
+
+#[cfg(not(ziggurat_loom))]
 #[cfg(test)]
 mod tests;
+
+#[cfg(ziggurat_loom)]
+#[cfg(test)]
+mod loom_tests;

@@ -1,7 +1,8 @@
 //! The better of two, drawn at random.
 
-use super::{Call, Candidates, Policy};
-use ziggurat_core::{Dice, State};
+use super::{Arrange, Call, Candidate, Candidates, Endpoints, Policy, usual::Usual};
+use crate::stats::{UNKNOWN, Weighed};
+use ziggurat_core::Dice;
 
 /// Draws two endpoints and takes the one with the lower load.
 ///
@@ -14,6 +15,8 @@ use ziggurat_core::{Dice, State};
 #[derive(Clone, Debug, Default)]
 pub struct P2c {
     dice: Dice,
+    /// The load of an endpoint that is picked.
+    usual: Usual,
 }
 
 /// One that was drawn, and what it looked like then.
@@ -30,7 +33,7 @@ const DRAWS: usize = 8;
 /// Of two that have different weights, loads this close to each other do not tell.
 const ALIKE: f64 = 2.0;
 /// With so many times the usual load, an endpoint is not taken without another draw.
-const MUCH: f64 = 4.0;
+const MUCH: f64 = 2.0;
 /// All threads read what is usual, so it is not written by every pick.
 const LEARN_EVERY: u64 = 16;
 
@@ -39,8 +42,49 @@ const LEARN_EVERY: u64 = 16;
 impl P2c {
     /// Draws with `dice`.
     #[must_use]
-    pub const fn new(dice: Dice) -> Self {
-        Self { dice }
+    pub fn new(dice: Dice) -> Self {
+        Self {
+            dice,
+            usual: Usual::default(),
+        }
+    }
+
+    /// Draws on, where the first two would not do.
+    #[inline(never)]
+    fn search<Req>(
+        &self,
+        among: &Candidates<'_>,
+        call: &Call<'_, Req>,
+        usual: f64,
+    ) -> Option<usize> {
+        let draws = if among.len() == 2 { 2 } else { DRAWS };
+        let mut last = None;
+        let mut best: Option<Drawn> = None;
+        for _ in 0..draws {
+            let index = match last {
+                Some(last) if best.is_some() || draws == 2 => self.another(among.len(), last),
+                _ => among.draw(&self.dice)?,
+            };
+            if best.is_none() {
+                last = Some(index);
+            }
+            let candidate = among.at(index);
+            if !among.takes(candidate, call) {
+                continue;
+            }
+            let drawn = Drawn::new(among, index, candidate);
+            let better = best.map_or(drawn, |best| self.better(best, drawn));
+            if best.is_some() && better.load <= usual * MUCH {
+                return Some(self.taken(better.index, better.load, usual, self.dice.number()));
+            }
+            // It is alone, or two that do badly have met: they are few, or it would be usual.
+            best = Some(better);
+            last = Some(better.index);
+        }
+        match best {
+            Some(best) => Some(self.taken(best.index, best.load, usual, self.dice.number())),
+            None => among.best(call),
+        }
     }
 
     /// One that is not `but`.
@@ -54,16 +98,35 @@ impl P2c {
     }
 
     /// Learns, from some of the picks, what load is usual.
-    fn taken(&self, among: &Candidates<'_>, drawn: Drawn) -> usize {
-        if among.usual_load() == 0.0 || self.dice.number().is_multiple_of(LEARN_EVERY) {
-            among.learn(drawn.load);
+    #[inline]
+    fn taken(&self, index: usize, load: f64, usual: f64, number: u64) -> usize {
+        let due = usual == 0.0 || number.is_multiple_of(LEARN_EVERY);
+        if due && load < UNKNOWN {
+            self.usual.learn(load);
         }
-        drawn.index
+        index
+    }
+
+    fn better(&self, first: Drawn, second: Drawn) -> Drawn {
+        if self.prefers(first, second) {
+            first
+        } else {
+            second
+        }
+    }
+
+    /// Is the first to be taken?
+    #[inline]
+    fn prefers(&self, first: Drawn, second: Drawn) -> bool {
+        if first.is_like(&second) {
+            return first.load <= second.load;
+        }
+        self.entitled(first, second).index == first.index
     }
 
     /// The one with the lower load; one that is entitled to less than the other comes up by its
     /// share, unless its load is so much lower that this does not matter.
-    fn better(&self, first: Drawn, second: Drawn) -> Drawn {
+    fn entitled(&self, first: Drawn, second: Drawn) -> Drawn {
         // The first was drawn by its weight. The second was not, and comes up by it: then the calls
         // go by weight when the loads do not tell (Metropolis et al., 1953).
         let share = second.grown * (second.weight / first.weight).min(1.0);
@@ -92,74 +155,73 @@ impl P2c {
     }
 }
 
-impl Policy for P2c {
-    fn pick(&self, among: &Candidates<'_>, call: &Call<'_>) -> Option<usize> {
-        let len = among.len();
-        let draws = match len {
-            0 => return None,
-            1 => return among.is_open(0).then_some(0),
-            2 => 2,
-            _ => DRAWS,
-        };
-        let mut last = None;
-        let mut first: Option<Drawn> = None;
-        for _ in 0..draws {
-            let index = match last {
-                Some(last) if first.is_some() || len == 2 => self.another(len, last),
-                _ => among.draw(&self.dice),
-            };
-            if first.is_none() {
-                last = Some(index);
-            }
-            if !is_good(among, call, index) {
-                continue;
-            }
-            let drawn = Drawn::new(among, index);
-            let better = match first {
-                None => drawn,
-                Some(first) => self.better(first, drawn),
-            };
-            if first.is_some() && better.load <= among.usual_load() * MUCH {
-                return Some(self.taken(among, better));
-            }
-            // It is alone, or two that do badly have met: they are few, or it would be usual.
-            first = Some(better);
-            last = Some(better.index);
+impl Arrange for P2c {
+    type Table = ();
+
+    fn arrange(&self, _: &Endpoints<'_>) {}
+}
+
+impl<Req> Policy<Req> for P2c {
+    #[inline(always)]
+    fn pick(&self, (): &(), among: &Candidates<'_>, call: &Call<'_, Req>) -> Option<usize> {
+        if among.len() < 2 {
+            return (0..among.len()).find(|only| among.is_open(*only));
         }
-        let taken = first.map(|first| self.taken(among, first));
-        taken.or_else(|| best(among, call))
+        let (usual, number) = (self.usual.get(), self.dice.number());
+        let (one, other) = two(among, number, &self.dice);
+        let (first, second) = (among.at(one), among.at(other));
+        if among.takes(first, call) && among.takes(second, call) {
+            let first = Drawn::new(among, one, first);
+            let second = Drawn::new(among, other, second);
+            // Scalars: a struct that is chosen goes through memory.
+            let (index, load) = if self.prefers(first, second) {
+                (first.index, first.load)
+            } else {
+                (second.index, second.load)
+            };
+            if load <= usual * MUCH {
+                return Some(self.taken(index, load, usual, number));
+            }
+        }
+        self.search(among, call, usual)
     }
 }
 
 // === impl Drawn ===
 
 impl Drawn {
-    fn new(among: &Candidates<'_>, index: usize) -> Self {
+    #[inline(always)]
+    fn new(among: &Candidates<'_>, index: usize, candidate: &Candidate) -> Self {
+        let Weighed { load, grown } = among.weigh(candidate);
         Self {
             index,
-            load: among.load(index),
-            grown: among.grown(index),
-            weight: among.weight(index),
+            load,
+            grown,
+            weight: among.weights().part(candidate.weight()),
         }
+    }
+
+    /// Are both entitled to the same?
+    fn is_like(&self, other: &Self) -> bool {
+        self.grown == other.grown && self.weight == other.weight
     }
 }
 
-fn is_good(among: &Candidates<'_>, call: &Call<'_>, index: usize) -> bool {
-    among.is_open(index) && among.state(index) != State::Idle && !call.has_tried(among.id(index))
-}
-
-/// Looks at all of them: ready before idle, new to the call before tried, light before heavy.
-fn best(among: &Candidates<'_>, call: &Call<'_>) -> Option<usize> {
-    let open = (0..among.len()).filter(|index| among.is_open(*index));
-    let ranked = open.map(|index| {
-        let tried = call.has_tried(among.id(index));
-        ((among.state(index), tried), among.load(index), index)
-    });
-    let better = |a: &((State, bool), f64, usize), b: &((State, bool), f64, usize)| {
-        a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
+/// Two of them, from one number where they weigh the same; the first is as likely as it is heavy.
+#[inline]
+fn two(among: &Candidates<'_>, number: u64, dice: &Dice) -> (usize, usize) {
+    let len = among.len();
+    // 32 bits are enough to choose by, to within a part in a million of ten thousand.
+    let scale = |half: u64, bound: usize| ((half * bound as u64) >> 32) as usize;
+    let first = if among.weights().differ() {
+        among.weights().draw(len, dice)
+    } else {
+        scale(number >> 32, len)
     };
-    ranked.min_by(better).map(|(_, _, index)| index)
+    let drawn = scale(number & u64::from(u32::MAX), len - 1);
+    (first, drawn + usize::from(drawn >= first))
 }
 
+#[cfg(not(ziggurat_loom))]
 #[cfg(test)]
 mod tests;

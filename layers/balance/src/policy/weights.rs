@@ -1,6 +1,8 @@
 //! Draws by weight.
 
 use super::Candidate;
+use crate::chunks::Chunks;
+use std::collections::BTreeMap;
 use ziggurat_core::Dice;
 
 /// The weights of the endpoints of one set.
@@ -10,6 +12,10 @@ pub(crate) struct Weights {
     /// The weight of each with all before it. `None`: all have the same.
     sums: Option<Box<[u64]>>,
 }
+
+/// How many there are of each weight, so that nobody has to walk over them when one changes.
+#[derive(Debug, Default)]
+pub(crate) struct Tally(BTreeMap<u32, usize>);
 
 // === impl Weights ===
 
@@ -21,25 +27,40 @@ impl Weights {
         }
     }
 
-    pub(crate) fn of(all: &[Candidate]) -> Self {
-        let weights = || all.iter().map(|one| one.weight().max(1));
-        let heaviest = weights().max().unwrap_or(1);
-        let sums = weights().scan(0, |sum, weight| {
-            *sum += u64::from(weight);
-            Some(*sum)
-        });
-        let differ = weights().any(|weight| weight != heaviest);
+    pub(crate) fn of(all: &Chunks<Candidate>, tally: &Tally) -> Self {
+        let sums = || {
+            let weights = all.iter().map(|one| u64::from(one.weight().max(1)));
+            weights.scan(0, |sum, weight| {
+                *sum += weight;
+                Some(*sum)
+            })
+        };
         Self {
-            heaviest,
-            sums: differ.then(|| sums.collect()),
+            heaviest: tally
+                .0
+                .last_key_value()
+                .map_or(1, |(heaviest, _)| *heaviest),
+            sums: (tally.0.len() > 1).then(|| sums().collect()),
         }
     }
 
-    pub(crate) const fn heaviest(&self) -> u32 {
-        self.heaviest
+    /// Are there different ones?
+    #[inline]
+    pub(crate) const fn differ(&self) -> bool {
+        self.sums.is_some()
+    }
+
+    /// A weight, as a part of the heaviest.
+    #[inline]
+    pub(crate) fn part(&self, weight: u32) -> f64 {
+        if !self.differ() {
+            return 1.0;
+        }
+        f64::from(weight.max(1)) / f64::from(self.heaviest)
     }
 
     /// One of `len`, each as likely as it is heavy.
+    #[inline]
     pub(crate) fn draw(&self, len: usize, dice: &Dice) -> usize {
         let Some(sums) = &self.sums else {
             return dice.below(len);
@@ -47,5 +68,23 @@ impl Weights {
         let total = sums.last().copied().unwrap_or(0);
         let scaled = u128::from(dice.number()) * u128::from(total);
         sums.partition_point(|sum| *sum <= (scaled >> 64) as u64)
+    }
+}
+
+// === impl Tally ===
+
+impl Tally {
+    pub(crate) fn add(&mut self, weight: u32) {
+        *self.0.entry(weight.max(1)).or_default() += 1;
+    }
+
+    pub(crate) fn take(&mut self, weight: u32) {
+        let weight = weight.max(1);
+        if let Some(count) = self.0.get_mut(&weight) {
+            *count -= 1;
+            if *count == 0 {
+                self.0.remove(&weight);
+            }
+        }
     }
 }

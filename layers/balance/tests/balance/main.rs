@@ -3,11 +3,11 @@
 //! The balancer, seen from outside: endpoints and a discovery in the hands of the test.
 
 mod driving;
-mod ejecting;
 mod feed;
 mod measuring;
 mod pairing;
 mod permuting;
 mod picking;
+mod policies;
 mod simulation;
 mod waiting;

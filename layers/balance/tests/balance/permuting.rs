@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 use tower::{Layer, ServiceExt};
-use ziggurat_balance::{BalanceLayer, Call, Candidates, P2c, Policy};
+use ziggurat_balance::{Arrange, BalanceLayer, Call, Candidates, Endpoints, P2c, Policy};
 use ziggurat_core::{CallOptions, State};
 use ziggurat_testkit::{Gate, HttpScript, Step, Strict};
 
@@ -39,10 +39,16 @@ enum Case {
 
 // === impl Meddling ===
 
-impl Policy for Meddling {
-    fn pick(&self, among: &Candidates<'_>, call: &Call<'_>) -> Option<usize> {
+impl Arrange for Meddling {
+    type Table = ();
+
+    fn arrange(&self, _: &Endpoints<'_>) {}
+}
+
+impl<Req> Policy<Req> for Meddling {
+    fn pick(&self, (): &(), among: &Candidates<'_>, call: &Call<'_, Req>) -> Option<usize> {
         self.pass();
-        let picked = self.inner.pick(among, call);
+        let picked = self.inner.pick(&(), among, call);
         self.pass();
         picked
     }

@@ -6,7 +6,9 @@ use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Duration};
 use tokio::{sync::Semaphore, time::Instant};
 use tower::{Layer, Service, ServiceExt};
 use ziggurat_balance::{BalanceLayer, NoEndpoints, Settings};
-use ziggurat_core::{CallOptions, Code, Deadline, Grpc, Rejection, State, error};
+use ziggurat_core::{
+    CallOptions, Code, Deadline, Endpoint, Grpc, Rejection, State, error,
+};
 use ziggurat_testkit::{Gate, HttpScript, Step, Strict};
 
 fn millis(n: u64) -> Duration {
@@ -398,4 +400,25 @@ fn outside_of_a_runtime_a_call_is_an_error_and_no_panic() {
     let call = service.call(Request::<String>::default());
     let mut call = tokio_test::task::spawn(call);
     assert!(matches!(call.poll(), Poll::Ready(Err(_))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_resort_is_nobody_who_says_that_it_does_not_serve() {
+    let scripts = ["a", "b", "c"].map(|id| (id, script()));
+    let nodes = scripts.clone().map(|(id, script)| {
+        let node = Node::new(id, script);
+        node.eject();
+        if id != "b" {
+            node.availability()
+                .report(ziggurat_core::Reporter::Check, State::Down);
+        }
+        node
+    });
+    let (_feeder, feed) = found(nodes);
+    let service = BalanceLayer::p2c().layer(feed);
+    for _ in 0..50 {
+        let call = service.clone().oneshot(request(CallOptions::new()));
+        call.await.unwrap();
+    }
+    assert_eq!(scripts.map(|(_, script)| script.calls()), [0, 50, 0]);
 }

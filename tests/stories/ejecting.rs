@@ -1,9 +1,5 @@
 //! Under a layer that watches health: who fails or stalls is ejected, probed, and comes back.
 
-use crate::{
-    feed::{Node, found},
-    simulation::WithDeadline,
-};
 use std::{
     collections::BTreeSet,
     sync::{
@@ -13,15 +9,23 @@ use std::{
     time::Duration,
 };
 use tower::{Layer, ServiceExt, service_fn};
-use ziggurat_balance::{Balance, BalanceLayer};
-use ziggurat_core::{
-    BoxError, ByResult, CallOptions, Dice, Endpoint, EndpointId, Instance, Reporter, State,
+use ziggurat::{
+    balance::{Balance, BalanceLayer, ForeignEndpoint},
+    core::{
+        BoxError, ByResult, CallOptions, Carry, Classify, Deadline, Dice, Endpoint, EndpointId,
+        Instance, Record, Recorder, Reporter, State,
+    },
+    discover::{DiscoverLayer, Discovered, Fixed},
+    health::{Checked, HealthLayer, Observer, Settings},
 };
-use ziggurat_health::{Checked, HealthLayer, Observer, Settings};
 use ziggurat_testkit::{Script, Step};
 
 type Answers = Script<CallOptions, u32>;
-type Watched = Checked<Node<Answers>, WithDeadline>;
+type Watched = Discovered<Checked<ForeignEndpoint<Answers>, WithDeadline>>;
+
+/// Reads results, and knows when calls must be over.
+#[derive(Clone, Copy)]
+struct WithDeadline;
 
 /// A server that does well until it is told otherwise.
 #[derive(Clone, Default)]
@@ -45,6 +49,26 @@ enum Mood {
     Well,
     Failing,
     Stalled,
+}
+
+// === impl WithDeadline ===
+
+impl Classify<u32> for WithDeadline {
+    type Response<R: Record> = u32;
+
+    fn observe<R: Record>(
+        &self,
+        result: Result<u32, BoxError>,
+        recorder: Recorder<R>,
+    ) -> Result<u32, BoxError> {
+        ByResult.observe(result, recorder)
+    }
+}
+
+impl Carry<CallOptions> for WithDeadline {
+    fn deadline(&self, request: &CallOptions) -> Option<Deadline> {
+        request.deadline
+    }
 }
 
 // === impl Server ===
@@ -75,7 +99,7 @@ impl Observer for Ejected {
 // === impl Five ===
 
 impl Five {
-    async fn start() -> Self {
+    fn start() -> Self {
         let servers: Vec<_> = (0..5).map(|_| Server::default()).collect();
         let scripts: Vec<_> = servers.iter().map(Server::script).collect();
         let ejected = Ejected::default();
@@ -85,21 +109,20 @@ impl Five {
             .classify_with(WithDeadline)
             .observe_with(ejected.clone())
             .dice(Dice::seeded(1));
-        let mut endpoints = Vec::new();
-        for (n, script) in scripts.iter().enumerate() {
-            let script = script.clone();
-            let connector = layer.layer(service_fn(move |instance: Instance| {
-                let node = Node::new(instance.id().as_str(), script.clone());
+        let connector = layer.layer(service_fn({
+            let scripts = scripts.clone();
+            move |instance: Instance| {
+                let nth: usize = instance.id().as_str()[1..].parse().unwrap();
+                let node = ForeignEndpoint::new(instance.id().clone(), scripts[nth].clone());
                 async { Ok::<_, BoxError>(node) }
-            }));
-            let instance = Instance::new("echo", &format!("e{n}"), "localhost", 80);
-            endpoints.push(connector.oneshot(instance.unwrap()).await.unwrap());
-        }
-        let (_feeder, feed) = found(endpoints);
+            }
+        }));
+        let instances = (0..5).map(|n| instance(&format!("e{n}")));
+        let found = DiscoverLayer::new(Fixed::new(instances), "echo").layer(connector);
         let service = BalanceLayer::p2c()
             .classify_with(WithDeadline)
             .dice(Dice::seeded(2))
-            .layer(feed);
+            .layer(found);
         Self {
             servers,
             scripts,
@@ -137,7 +160,7 @@ impl Five {
 
 #[tokio::test(start_paused = true)]
 async fn of_five_one_fails_and_one_stalls_and_both_come_back() {
-    let five = Five::start().await;
+    let five = Five::start();
     let (failed, got) = five.serve(20).await;
     assert_eq!(failed, 0);
     assert!(got.iter().all(|got| *got > 600), "{got:?}");
@@ -176,21 +199,32 @@ async fn when_all_but_those_who_are_ejected_go_down_calls_are_answered() {
     let layer = HealthLayer::default().classify_with(ByResult);
     // The last two go down before or after the others fail.
     for down_first in [false, true] {
-        let mut connector = layer.clone().isolated().layer(service_fn({
-            let script = script.clone();
+        let all: Arc<Mutex<Vec<Checked<ForeignEndpoint<Script<u32, u32>>, ByResult>>>> =
+            Arc::default();
+        let script = script.clone();
+        let watched = layer.clone().isolated().layer(service_fn({
             move |instance: Instance| {
-                let node = Node::new(instance.id().as_str(), script.clone());
+                let node = ForeignEndpoint::new(instance.id().clone(), script.clone());
                 async { Ok::<_, BoxError>(node) }
             }
         }));
-        let mut all = Vec::new();
-        for id in ["a", "b", "c", "d"] {
-            let instance = Instance::new("echo", id, "localhost", 80).unwrap();
-            let made = tower::Service::call(&mut connector, instance).await;
-            all.push(made.unwrap());
-        }
-        let (_feeder, feed) = found(all.clone());
-        let service = BalanceLayer::p2c().classify_with(ByResult).layer(feed);
+        let connector = service_fn({
+            let all = Arc::clone(&all);
+            move |instance: Instance| {
+                let (watched, all) = (watched.clone(), Arc::clone(&all));
+                async move {
+                    let made = watched.oneshot(instance).await?;
+                    all.lock().unwrap().push(made.clone());
+                    Ok::<_, BoxError>(made)
+                }
+            }
+        });
+        let instances = ["a", "b", "c", "d"].map(instance);
+        let found = DiscoverLayer::new(Fixed::new(instances), "echo").layer(connector);
+        let service = BalanceLayer::p2c().classify_with(ByResult).layer(found);
+        let patience = Duration::from_secs(1);
+        service.wait_until_ready(patience).await.unwrap();
+        let all = std::mem::take(&mut *all.lock().unwrap());
         let go_down = || {
             for one in &all[2..] {
                 let availability = one.availability();
@@ -214,23 +248,6 @@ async fn when_all_but_those_who_are_ejected_go_down_calls_are_answered() {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn the_last_resort_is_nobody_who_says_that_it_does_not_serve() {
-    let scripts: [Script<u32, u32>; 3] = std::array::from_fn(|_| Script::new([Step::answer(1)]));
-    let names = ["a", "b", "c"].into_iter().zip(&scripts);
-    let all: Vec<_> = names
-        .map(|(id, script)| Node::new(id, script.clone()))
-        .collect();
-    for (n, one) in all.iter().enumerate() {
-        one.availability().report(Reporter::Health, State::Ejected);
-        if n != 1 {
-            one.availability().report(Reporter::Check, State::Down);
-        }
-    }
-    let (_feeder, feed) = found(all);
-    let service = BalanceLayer::p2c().classify_with(ByResult).layer(feed);
-    for _ in 0..50 {
-        service.clone().oneshot(1).await.unwrap();
-    }
-    assert_eq!(scripts.map(|script| script.calls()), [0, 50, 0]);
+fn instance(id: &str) -> Instance {
+    Instance::new("echo", id, "localhost", 80).unwrap()
 }

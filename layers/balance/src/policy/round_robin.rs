@@ -1,0 +1,99 @@
+//! One after the other.
+
+use super::{Arrange, Call, Candidates, Endpoints, Policy, schedule::Schedule};
+use crate::stripe::Stripes;
+use ziggurat_core::Dice;
+
+/// Takes one endpoint after the other, as often as it is heavy.
+///
+/// Every thread goes round by itself, from a place of its own: nothing is shared, and the more calls
+/// there are the more evenly they spread. Who is new comes up by its share of slow start. Like
+/// [`LeastRequest`](super::LeastRequest) it knows nothing of failures and latencies, and wants health
+/// checks that eject.
+///
+/// # Defaults
+///
+/// [`weighted`](Self::weighted) goes by the endpoints' weights, [`plain`](Self::plain) takes them alike.
+#[derive(Clone, Debug)]
+pub struct RoundRobin {
+    weighted: bool,
+    turns: Stripes,
+    dice: Dice,
+}
+
+/// So many turns are looked at, before all endpoints are.
+const TURNS: usize = 16;
+
+// === impl RoundRobin ===
+
+impl RoundRobin {
+    /// All endpoints alike, whatever they weigh.
+    #[must_use]
+    pub fn plain() -> Self {
+        Self::new(false, Dice::new())
+    }
+
+    /// Each endpoint as often as it is heavy; and as smoothly: of weights 5, 1 and 1 the first does
+    /// not come five times in a row.
+    #[must_use]
+    pub fn weighted() -> Self {
+        Self::new(true, Dice::new())
+    }
+
+    /// Draws where to begin, and who of the new ones comes up, with `dice`: a seeded one replays a
+    /// test.
+    #[must_use]
+    pub fn dice(self, dice: Dice) -> Self {
+        Self::new(self.weighted, dice)
+    }
+
+    fn new(weighted: bool, dice: Dice) -> Self {
+        Self {
+            weighted,
+            turns: Stripes::new(dice.clone()),
+            dice,
+        }
+    }
+}
+
+impl Arrange for RoundRobin {
+    type Table = Schedule;
+
+    fn arrange(&self, endpoints: &Endpoints<'_>) -> Schedule {
+        if !self.weighted {
+            return Schedule::plain(endpoints.len());
+        }
+        let weights: Vec<_> = endpoints.iter().map(|(_, weight)| weight).collect();
+        Schedule::weighted(&weights)
+    }
+}
+
+impl<Req> Policy<Req> for RoundRobin {
+    fn pick(
+        &self,
+        schedule: &Schedule,
+        among: &Candidates<'_>,
+        call: &Call<'_, Req>,
+    ) -> Option<usize> {
+        if among.is_empty() {
+            return None;
+        }
+        let mut young = None;
+        for _ in 0..TURNS {
+            let index = schedule.turn(self.turns.next());
+            if !among.is_good(index, call) {
+                continue;
+            }
+            let share = among.share(index);
+            if share >= 1.0 || self.dice.fraction() < share {
+                return Some(index);
+            }
+            young = young.or(Some(index));
+        }
+        young.or_else(|| among.best(call))
+    }
+}
+
+#[cfg(not(ziggurat_loom))]
+#[cfg(test)]
+mod tests;
