@@ -52,13 +52,16 @@
 mod bucket;
 mod circuit;
 mod error;
+mod events;
 mod future;
 mod handle;
 mod layer;
 mod machine;
 mod news;
 mod observer;
+mod pace;
 mod permit;
+mod ring;
 mod service;
 mod settings;
 mod switch;
@@ -66,9 +69,10 @@ mod window;
 mod word;
 
 pub use self::{
-    error::Open,
+    error::{Open, Throttled},
+    events::{Event, Events},
     future::ResponseFuture,
-    handle::{Handle, State},
+    handle::{Counts, Handle, State},
     layer::BreakerLayer,
     observer::Observer,
     permit::Permit,

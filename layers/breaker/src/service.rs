@@ -90,7 +90,7 @@ where
                 let future = self.inner.call(request);
                 ResponseFuture::sent(future, self.classifier.clone(), recorder)
             }
-            Err(open) => ResponseFuture::rejected(open.into()),
+            Err(refusal) => ResponseFuture::rejected(refusal.into()),
         }
     }
 }
