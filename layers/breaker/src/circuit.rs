@@ -16,8 +16,12 @@ use crate::{
 use std::{
     fmt,
     sync::{Arc, OnceLock},
+    time::Duration,
 };
-use ziggurat_core::{Dice, Live, clock};
+use ziggurat_core::{
+    Dice, Live,
+    clock::{self, Instant},
+};
 
 /// A closed circuit is one load on the way in and one write on the way out; the machine under the
 /// mutex is asked only when something may change.
@@ -99,6 +103,20 @@ impl Circuit {
 
     pub(crate) fn state(&self) -> State {
         self.switch.word().state()
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.switch.word().is_closed()
+    }
+
+    /// How long it would reject every call from now on.
+    pub(crate) fn unpickable_for(&self, now: Instant) -> Duration {
+        match self.state() {
+            State::Open | State::HalfOpen | State::ForcedOpen => {
+                Duration::from_nanos(self.switch.holds(self.switch.nanos(now)))
+            }
+            _ => Duration::ZERO,
+        }
     }
 
     pub(crate) fn opened(&self) -> u64 {

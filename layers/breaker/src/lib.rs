@@ -54,9 +54,13 @@ mod circuit;
 mod error;
 mod events;
 mod future;
+mod gate;
 mod handle;
+mod key;
+mod keyed;
 mod layer;
 mod machine;
+mod named;
 mod news;
 mod observer;
 mod pace;
@@ -72,8 +76,12 @@ pub use self::{
     error::{Open, Throttled},
     events::{Event, Events},
     future::ResponseFuture,
+    gate::{Gate, GateFuture, GateLayer, Gated, GatedFuture, Pass},
     handle::{Counts, Handle, State},
+    key::{ByMethod, Key},
+    keyed::{KeyedBreaker, KeyedBreakerLayer},
     layer::BreakerLayer,
+    named::Breakers,
     observer::Observer,
     permit::Permit,
     service::Breaker,

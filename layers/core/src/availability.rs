@@ -46,6 +46,8 @@ pub enum Reporter {
     Health = 1,
     /// What knows who is registered: ready, draining.
     Registry = 2,
+    /// What stops calling it while it keeps failing: ready, ejected.
+    Circuit = 3,
 }
 
 struct Shared {
@@ -56,7 +58,7 @@ struct Shared {
 
 const BITS: u32 = 4;
 const MASK: u32 = (1 << BITS) - 1;
-const REPORTERS: u32 = 3;
+const REPORTERS: u32 = 4;
 
 // === impl Availability ===
 

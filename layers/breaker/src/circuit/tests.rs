@@ -5,8 +5,7 @@ mod scripts;
 
 use super::*;
 use crate::{Open, error::Refusal};
-use std::time::Duration;
-use ziggurat_core::{Outcome, clock::Instant};
+use ziggurat_core::Outcome;
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -257,9 +257,12 @@ impl Model {
         self.note(now, good, slow, true);
         match self.phase {
             Phase::Closed | Phase::Recovering { .. } if self.settings.adaptive.is_some() => {
-                if self.settings.rejected_share(self.totals(now)) > 0.0 {
-                    self.phase = Phase::Throttling;
-                }
+                let throttle = self.settings.rejected_share(self.totals(now)) > 0.0;
+                self.phase = if throttle {
+                    Phase::Throttling
+                } else {
+                    self.phase.clone()
+                };
             }
             Phase::Closed | Phase::Recovering { .. } if self.is_enough(now) => self.open(now),
             _ => {}
