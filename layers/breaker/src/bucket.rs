@@ -19,11 +19,13 @@ pub(crate) struct Run(AtomicU64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Epoch(u64);
 
-/// What a bucket counted.
+/// What a window counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Totals {
     pub(crate) successes: u64,
     pub(crate) failures: u64,
+    /// How many of either were slow.
+    pub(crate) slow: u64,
 }
 
 // The epoch stands in the upper 26 bits. It wraps after 485 days of the default window, and even
@@ -169,6 +171,7 @@ impl Totals {
         Self {
             successes: (word & COUNTS_MASK) >> SUCCESS_SHIFT,
             failures: word & MAX_FAILURES,
+            slow: 0,
         }
     }
 
@@ -182,6 +185,7 @@ impl std::ops::AddAssign for Totals {
     fn add_assign(&mut self, other: Self) {
         self.successes += other.successes;
         self.failures += other.failures;
+        self.slow += other.slow;
     }
 }
 
@@ -190,6 +194,7 @@ const fn room(counts: u64, one: u64) -> u64 {
     let Totals {
         successes,
         failures,
+        slow: _,
     } = Totals::of(counts);
     let full = if one == FAILURE {
         failures == MAX_FAILURES

@@ -1,15 +1,27 @@
 //! The circuit that all clones share: what every call asks, and where its result goes.
 
+mod admit;
+mod settle;
+
 use crate::{
-    Observer, Open, Settings, State,
-    bucket::Run,
-    machine::{Machine, Verdict},
+    Counts, Events, Observer, Settings, State,
+    bucket::{Run, Totals},
+    machine::Machine,
+    pace::Pace,
+    ring::Ring,
     switch::Switch,
     window::Window,
     word::Word,
 };
-use std::{fmt, sync::Arc, time::Duration};
-use ziggurat_core::{Dice, Live, Outcome, clock::Instant};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+use ziggurat_core::{
+    Dice, Live,
+    clock::{self, Instant},
+};
 
 /// A closed circuit is one load on the way in and one write on the way out; the machine under the
 /// mutex is asked only when something may change.
@@ -17,6 +29,8 @@ pub(crate) struct Circuit {
     switch: Switch,
     run: Run,
     window: Window,
+    /// The other window, made when a setting asks for it.
+    ring: OnceLock<Ring>,
     settings: Live<Settings>,
     dice: Dice,
 }
@@ -26,13 +40,14 @@ pub(crate) struct Circuit {
 pub(crate) struct Ticket {
     word: Word,
     role: Role,
+    pace: Pace,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Role {
     Call,
     Probe(u32),
-    /// A probe whose answer has begun, and has counted as a success.
+    /// A probe whose answer has begun, and has counted.
     Answered,
 }
 
@@ -45,9 +60,10 @@ impl Circuit {
         observer: Option<Arc<dyn Observer>>,
     ) -> Self {
         Self {
-            switch: Switch::new(settings.read(Settings::width), observer),
+            switch: Switch::new(settings.read(Settings::measure), observer),
             run: Run::new(),
             window: Window::new(),
+            ring: OnceLock::new(),
             settings,
             dice,
         }
@@ -69,108 +85,6 @@ impl Circuit {
         Self::new(self.settings.clone(), self.dice.clone(), Some(observer))
     }
 
-    /// May a call be sent? A closed circuit does not ask for the time.
-    #[inline]
-    pub(crate) fn admit(&self, clock: impl FnOnce() -> Instant) -> Result<Ticket, Open> {
-        let word = self.switch.word();
-        if word.is_closed() {
-            return Ok(Ticket {
-                word,
-                role: Role::Call,
-            });
-        }
-        self.admit_unless_open(word, clock())
-    }
-
-    #[cold]
-    fn admit_unless_open(&self, word: Word, now: Instant) -> Result<Ticket, Open> {
-        let nanos = self.switch.nanos(now);
-        let wait = self.switch.holds(nanos);
-        if wait > 0 {
-            return Err(self.reject(word, wait));
-        }
-        let (verdict, word) = self.change(|machine, settings| machine.admit(now, settings));
-        match verdict {
-            Verdict::Admit => Ok(Ticket {
-                word,
-                role: Role::Call,
-            }),
-            Verdict::Probe(number) => Ok(Ticket {
-                word,
-                role: Role::Probe(number),
-            }),
-            Verdict::Reject => Err(self.reject(word, self.switch.holds(nanos))),
-        }
-    }
-
-    /// The head of the answer is here: for a probe that is success enough.
-    pub(crate) fn responded(&self, ticket: &mut Ticket) {
-        let Role::Probe(number) = ticket.role else {
-            return;
-        };
-        let before = ticket.word.generation();
-        let (closed, word) = self.change(|machine, settings| {
-            let mine = machine.generation() == before;
-            machine.succeeded(before, number, settings);
-            mine && machine.state() == State::Closed
-        });
-        // The one that closed the circuit is the first call of the closed one: if it fails in its
-        // trailers after all, that counts.
-        *ticket = if closed {
-            Ticket {
-                word,
-                role: Role::Call,
-            }
-        } else {
-            Ticket {
-                word: ticket.word,
-                role: Role::Answered,
-            }
-        };
-    }
-
-    /// The call has ended.
-    #[inline]
-    pub(crate) fn settle(
-        &self,
-        seat: usize,
-        ticket: Ticket,
-        outcome: Outcome,
-        clock: impl FnOnce() -> Instant,
-    ) {
-        match ticket.role {
-            Role::Call if outcome.is_success() => self.succeeded(seat, ticket.word, clock()),
-            _ => self.settle_other(seat, ticket, outcome, clock),
-        }
-    }
-
-    #[cold]
-    fn settle_other(
-        &self,
-        seat: usize,
-        ticket: Ticket,
-        outcome: Outcome,
-        clock: impl FnOnce() -> Instant,
-    ) {
-        let generation = ticket.word.generation();
-        if outcome == Outcome::Cancelled {
-            self.switch.news().cancelled();
-        }
-        match ticket.role {
-            Role::Call if outcome.is_failure() => self.failed(seat, ticket.word, clock()),
-            Role::Probe(number) if outcome.is_success() => {
-                self.change(|machine, settings| machine.succeeded(generation, number, settings));
-            }
-            Role::Probe(_) | Role::Answered if outcome.is_failure() => {
-                self.open(generation, clock());
-            }
-            Role::Probe(number) => {
-                self.change(|machine, _| machine.release(generation, number));
-            }
-            Role::Call | Role::Answered => {}
-        }
-    }
-
     pub(crate) fn reset(&self) {
         self.change(|machine, _| machine.reset());
     }
@@ -179,59 +93,63 @@ impl Circuit {
         self.change(|machine, _| machine.force_open());
     }
 
+    pub(crate) fn disable(&self) {
+        self.change(|machine, _| machine.disable());
+    }
+
+    pub(crate) fn metrics_only(&self) {
+        self.change(|machine, _| machine.metrics_only());
+    }
+
     pub(crate) fn state(&self) -> State {
         self.switch.word().state()
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.switch.word().is_closed()
+    }
+
+    /// How long it would reject every call from now on.
+    pub(crate) fn unpickable_for(&self, now: Instant) -> Duration {
+        match self.state() {
+            State::Open | State::HalfOpen | State::ForcedOpen => {
+                Duration::from_nanos(self.switch.holds(self.switch.nanos(now)))
+            }
+            _ => Duration::ZERO,
+        }
     }
 
     pub(crate) fn opened(&self) -> u64 {
         self.switch.opened()
     }
 
-    fn succeeded(&self, seat: usize, word: Word, now: Instant) {
-        // The time was read before the word: a record that is held up here belongs to an epoch that
-        // no later generation counts.
-        let nanos = self.switch.nanos(now);
-        if self.switch.word() == word {
-            self.window.succeeded(seat, word.epoch(nanos));
-            self.run.ended();
+    pub(crate) fn events(&self) -> Events {
+        self.switch.news().events()
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        let (word, nanos) = (self.switch.word(), self.switch.nanos(clock::now()));
+        let Totals {
+            successes,
+            failures,
+            slow,
+        } = self.totals(word, nanos).unwrap_or_default();
+        Counts {
+            successes,
+            failures,
+            slow,
         }
     }
 
-    fn failed(&self, seat: usize, word: Word, now: Instant) {
-        let settings = self.settings.get();
-        let nanos = self.switch.nanos(now);
-        let word = self.with_width_of(&settings, word, nanos);
-        if self.switch.word() != word {
-            return;
+    /// What this era's window counts. `None`: that is being written.
+    fn totals(&self, word: Word, nanos: u64) -> Option<Totals> {
+        match word.measure().as_calls() {
+            None => Some(self.window.totals(word.epoch(nanos))),
+            Some(size) => match self.ring.get() {
+                Some(ring) => ring.totals(word.generation(), size),
+                None => Some(Totals::default()),
+            },
         }
-        let epoch = word.epoch(nanos);
-        self.window.failed(seat, epoch);
-        let run = self.run.failed(epoch);
-        if settings.is_enough(run, || self.window.totals(epoch)) {
-            self.open(word.generation(), now);
-        }
-    }
-
-    fn open(&self, generation: u32, now: Instant) {
-        // Where the origin comes from if nobody asked before.
-        let _ = self.switch.nanos(now);
-        self.change(|machine, settings| {
-            machine.open(generation, now, |streak| {
-                settings.open_time(streak, &self.dice)
-            });
-        });
-    }
-
-    /// A window of another length is another window.
-    fn with_width_of(&self, settings: &Settings, word: Word, nanos: u64) -> Word {
-        let width = settings.width();
-        if width == word.width() {
-            return word;
-        }
-        let generations = word.generations_past(width, nanos);
-        let (restarted, present) =
-            self.change(|machine, _| machine.restart(word.generation(), width, generations));
-        if restarted { present } else { word }
     }
 
     /// Changes the machine by the settings that are in force.
@@ -239,12 +157,6 @@ impl Circuit {
         let settings = self.settings.get();
         self.switch
             .change(&settings, |machine| change(machine, &settings))
-    }
-
-    fn reject(&self, word: Word, wait: u64) -> Open {
-        self.switch.news().rejected();
-        // While a probe is under way nobody knows: it may close the circuit at any moment.
-        Open::new((word.state() == State::Open).then(|| Duration::from_nanos(wait)))
     }
 }
 

@@ -1,12 +1,25 @@
 //! Why a call was not sent.
 
 use std::{error::Error, fmt, time::Duration};
-use ziggurat_core::{Code, Rejection};
+use ziggurat_core::{BoxError, Code, Rejection};
 
 /// The circuit is open: the call was not sent.
 #[derive(Clone, Debug)]
 pub struct Open {
     rejection: Rejection,
+}
+
+/// The service is failing, and the circuit sends it only a share of the calls: not this one.
+#[derive(Clone, Debug)]
+pub struct Throttled {
+    rejection: Rejection,
+}
+
+/// Why the circuit did not admit a call.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    Open(Open),
+    Throttled(Throttled),
 }
 
 // === impl Open ===
@@ -40,5 +53,37 @@ impl fmt::Display for Open {
 impl Error for Open {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(&self.rejection)
+    }
+}
+
+// === impl Throttled ===
+
+impl Throttled {
+    pub(crate) fn new() -> Self {
+        let rejection = Rejection::decided(Code::Unavailable, "throttled");
+        Self { rejection }
+    }
+}
+
+impl fmt::Display for Throttled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("throttled")
+    }
+}
+
+impl Error for Throttled {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.rejection)
+    }
+}
+
+// === impl Refusal ===
+
+impl From<Refusal> for BoxError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Open(open) => open.into(),
+            Refusal::Throttled(throttled) => throttled.into(),
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Looking at a circuit, and turning it by hand.
 
-use crate::circuit::Circuit;
+use crate::{Events, circuit::Circuit};
 use std::sync::Arc;
 
 /// Looks at a circuit, and turns it by hand; clones are of the same circuit.
@@ -20,6 +20,28 @@ pub enum State {
     HalfOpen = 2,
     /// It sends none until somebody resets it.
     ForcedOpen = 3,
+    /// It was open, and takes more and more of the load, until all
+    /// ([`Settings::ramp`](crate::Settings::ramp)).
+    Recovering = 4,
+    /// It rejects a share of the calls ([`Settings::adaptive`](crate::Settings::adaptive)).
+    Throttling = 5,
+    /// It sends every call and counts none, until somebody resets it.
+    Disabled = 6,
+    /// It sends every call and counts what it would, until somebody resets it.
+    MetricsOnly = 7,
+}
+
+/// The calls in a circuit's window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counts {
+    /// How many succeeded.
+    pub successes: u64,
+    /// How many failed.
+    pub failures: u64,
+    /// How many of either were slow; none unless [`Settings::slow_calls`](crate::Settings::slow_calls)
+    /// says what is.
+    pub slow: u64,
 }
 
 // === impl Handle ===
@@ -39,6 +61,28 @@ impl Handle {
     #[must_use]
     pub fn opened(&self) -> u64 {
         self.0.opened()
+    }
+
+    /// What is in the window now.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.0.counts()
+    }
+
+    /// What happens to the circuit from now on.
+    #[must_use]
+    pub fn events(&self) -> Events {
+        self.0.events()
+    }
+
+    /// Sends every call and counts none until [`reset`](Self::reset).
+    pub fn disable(&self) {
+        self.0.disable();
+    }
+
+    /// Sends every call and only counts until [`reset`](Self::reset).
+    pub fn metrics_only(&self) {
+        self.0.metrics_only();
     }
 
     /// Opens the circuit until [`reset`](Self::reset).

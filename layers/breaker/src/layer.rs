@@ -32,6 +32,11 @@ impl BreakerLayer {
 }
 
 impl<C> BreakerLayer<C> {
+    /// Around a circuit that others know, too.
+    pub(crate) const fn of(shared: Arc<Shared>, classifier: C) -> Self {
+        Self { shared, classifier }
+    }
+
     /// Reads outcomes by `classifier`: `ByResult` for services of plain values.
     #[must_use]
     pub fn classify_with<D>(self, classifier: D) -> BreakerLayer<D> {

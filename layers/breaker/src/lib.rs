@@ -52,13 +52,20 @@
 mod bucket;
 mod circuit;
 mod error;
+mod events;
 mod future;
+mod gate;
 mod handle;
+mod key;
+mod keyed;
 mod layer;
 mod machine;
+mod named;
 mod news;
 mod observer;
+mod pace;
 mod permit;
+mod ring;
 mod service;
 mod settings;
 mod switch;
@@ -66,10 +73,15 @@ mod window;
 mod word;
 
 pub use self::{
-    error::Open,
+    error::{Open, Throttled},
+    events::{Event, Events},
     future::ResponseFuture,
-    handle::{Handle, State},
+    gate::{Gate, GateFuture, GateLayer, Gated, GatedFuture, Pass},
+    handle::{Counts, Handle, State},
+    key::{ByMethod, Key},
+    keyed::{KeyedBreaker, KeyedBreakerLayer},
     layer::BreakerLayer,
+    named::Breakers,
     observer::Observer,
     permit::Permit,
     service::Breaker,

@@ -1,6 +1,6 @@
 //! The states of the circuit and the ways between them. It reads no clock and takes no lock.
 
-use crate::{Settings, State};
+use crate::{Settings, State, word::Measure};
 use std::time::Duration;
 use ziggurat_core::clock::Instant;
 
@@ -10,8 +10,8 @@ pub(crate) struct Machine {
     phase: Phase,
     /// Counts the phases: what was admitted in one says nothing about another.
     generation: u32,
-    /// The width of a bucket that this generation counts in.
-    width: u32,
+    /// What this generation counts in.
+    measure: Measure,
     /// How often it opened since it was closed.
     streak: u32,
     opened: u64,
@@ -21,9 +21,22 @@ pub(crate) struct Machine {
 #[derive(Debug)]
 enum Phase {
     Closed,
-    Open { until: Instant },
-    HalfOpen { probes: Vec<Probe>, successes: u32 },
+    Open {
+        until: Instant,
+    },
+    HalfOpen {
+        probes: Vec<Probe>,
+        successes: u32,
+    },
     ForcedOpen,
+    /// It takes more and more of the load, until all.
+    Recovering {
+        until: Instant,
+    },
+    /// It rejects a share.
+    Throttling,
+    Disabled,
+    MetricsOnly,
 }
 
 /// A probe that is under way.
@@ -41,7 +54,7 @@ pub(crate) enum Verdict {
     Reject,
 }
 
-/// How long every call is rejected, whoever asks.
+/// How long every call is rejected, whoever asks; or not all are admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Hold {
     No,
@@ -52,11 +65,11 @@ pub(crate) enum Hold {
 // === impl Machine ===
 
 impl Machine {
-    pub(crate) const fn new(width: u32) -> Self {
+    pub(crate) const fn new(measure: Measure) -> Self {
         Self {
             phase: Phase::Closed,
             generation: 0,
-            width,
+            measure,
             streak: 0,
             opened: 0,
             probes: 0,
@@ -66,7 +79,11 @@ impl Machine {
     /// May a call be sent at `now`?
     pub(crate) fn admit(&mut self, now: Instant, settings: &Settings) -> Verdict {
         match &self.phase {
-            Phase::Closed => return Verdict::Admit,
+            Phase::Closed
+            | Phase::Recovering { .. }
+            | Phase::Throttling
+            | Phase::Disabled
+            | Phase::MetricsOnly => return Verdict::Admit,
             Phase::ForcedOpen => return Verdict::Reject,
             Phase::Open { until } if now < *until => return Verdict::Reject,
             Phase::Open { .. } => self.enter(Phase::HalfOpen {
@@ -85,7 +102,10 @@ impl Machine {
         now: Instant,
         delay: impl FnOnce(u32) -> Duration,
     ) {
-        let may_open = matches!(self.phase, Phase::Closed | Phase::HalfOpen { .. });
+        let may_open = matches!(
+            self.phase,
+            Phase::Closed | Phase::Recovering { .. } | Phase::HalfOpen { .. }
+        );
         if generation != self.generation || !may_open {
             return;
         }
@@ -97,7 +117,13 @@ impl Machine {
     }
 
     /// A probe succeeded.
-    pub(crate) fn succeeded(&mut self, generation: u32, number: u32, settings: &Settings) {
+    pub(crate) fn succeeded(
+        &mut self,
+        generation: u32,
+        number: u32,
+        now: Instant,
+        settings: &Settings,
+    ) {
         self.release(generation, number);
         if generation != self.generation {
             return;
@@ -106,8 +132,31 @@ impl Machine {
             return;
         };
         *successes += 1;
-        if *successes >= settings.successes {
+        if *successes < settings.successes {
+            return;
+        }
+        if settings.ramp.is_zero() {
             self.reset();
+        } else {
+            let until = now + settings.ramp;
+            self.enter(Phase::Recovering { until });
+        }
+    }
+
+    /// The ramp is over: what was counted on it still counts.
+    pub(crate) fn recovered(&mut self, now: Instant) {
+        if matches!(self.phase, Phase::Recovering { until } if until <= now) {
+            self.streak = 0;
+            self.phase = Phase::Closed;
+        }
+    }
+
+    /// From now on a share is rejected, or no more: what was counted still counts.
+    pub(crate) fn throttle(&mut self, throttle: bool) {
+        match (&self.phase, throttle) {
+            (Phase::Closed | Phase::Recovering { .. }, true) => self.phase = Phase::Throttling,
+            (Phase::Throttling, false) => self.phase = Phase::Closed,
+            _ => {}
         }
     }
 
@@ -120,11 +169,15 @@ impl Machine {
         }
     }
 
-    /// Counts in buckets of another width from now on, if `generation` is still the present one.
-    pub(crate) fn restart(&mut self, generation: u32, width: u32, generations: u32) -> bool {
-        let present = generation == self.generation && matches!(self.phase, Phase::Closed);
+    /// Counts by another measure from now on, if `generation` is still the present one.
+    pub(crate) fn restart(&mut self, generation: u32, measure: Measure, generations: u32) -> bool {
+        let counts = !matches!(
+            self.phase,
+            Phase::Open { .. } | Phase::HalfOpen { .. } | Phase::ForcedOpen
+        );
+        let present = generation == self.generation && counts;
         if present {
-            self.width = width;
+            self.measure = measure;
             self.generation = generation.wrapping_add(generations);
         }
         present
@@ -142,12 +195,28 @@ impl Machine {
         }
     }
 
+    pub(crate) fn disable(&mut self) {
+        if !matches!(self.phase, Phase::Disabled) {
+            self.enter(Phase::Disabled);
+        }
+    }
+
+    pub(crate) fn metrics_only(&mut self) {
+        if !matches!(self.phase, Phase::MetricsOnly) {
+            self.enter(Phase::MetricsOnly);
+        }
+    }
+
     pub(crate) const fn state(&self) -> State {
         match self.phase {
             Phase::Closed => State::Closed,
             Phase::Open { .. } => State::Open,
             Phase::HalfOpen { .. } => State::HalfOpen,
             Phase::ForcedOpen => State::ForcedOpen,
+            Phase::Recovering { .. } => State::Recovering,
+            Phase::Throttling => State::Throttling,
+            Phase::Disabled => State::Disabled,
+            Phase::MetricsOnly => State::MetricsOnly,
         }
     }
 
@@ -155,8 +224,8 @@ impl Machine {
         self.generation
     }
 
-    pub(crate) const fn width(&self) -> u32 {
-        self.width
+    pub(crate) const fn measure(&self) -> Measure {
+        self.measure
     }
 
     pub(crate) const fn opened(&self) -> u64 {
@@ -165,14 +234,15 @@ impl Machine {
 
     pub(crate) fn hold(&self, settings: &Settings) -> Hold {
         match &self.phase {
-            Phase::Open { until } => Hold::Until(*until),
+            // A circuit that recovers holds until it takes all of the load.
+            Phase::Open { until } | Phase::Recovering { until } => Hold::Until(*until),
             Phase::HalfOpen { probes, .. } if has_room(probes, settings) => Hold::No,
             Phase::HalfOpen { probes, .. } => {
                 let next = probes.iter().map(|probe| probe.expires).min();
                 next.map_or(Hold::No, Hold::Until)
             }
             Phase::ForcedOpen => Hold::ForEver,
-            Phase::Closed => Hold::No,
+            Phase::Closed | Phase::Throttling | Phase::Disabled | Phase::MetricsOnly => Hold::No,
         }
     }
 
@@ -204,120 +274,4 @@ fn has_room(probes: &[Probe], settings: &Settings) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use ziggurat_core::clock;
-
-    const SECOND: Duration = Duration::from_secs(1);
-
-    fn settings() -> Settings {
-        Settings::new().probe_timeout(2 * SECOND).unwrap()
-    }
-
-    fn open(machine: &mut Machine, now: Instant) {
-        machine.open(machine.generation(), now, |streak| SECOND * streak);
-    }
-
-    #[test]
-    fn it_opens_probes_and_closes() {
-        let (mut machine, t0) = (Machine::new(1), clock::now());
-        assert_eq!(machine.admit(t0, &settings()), Verdict::Admit);
-        open(&mut machine, t0);
-        assert_eq!(machine.hold(&settings()), Hold::Until(t0 + SECOND));
-        assert_eq!(machine.admit(t0, &settings()), Verdict::Reject);
-        for probe in [1, 2] {
-            assert_eq!(
-                machine.admit(t0 + SECOND, &settings()),
-                Verdict::Probe(probe)
-            );
-            assert_eq!(machine.admit(t0 + SECOND, &settings()), Verdict::Reject);
-            machine.succeeded(machine.generation(), probe, &settings());
-        }
-        assert_eq!(machine.state(), State::Closed);
-    }
-
-    #[test]
-    fn the_longest_settings_fit_the_clock() {
-        let day = 86_400 * SECOND;
-        let longest = Settings::new().probe_timeout(day).unwrap();
-        let longest = longest.open_for(day).unwrap().probes(1_024).unwrap();
-        let (mut machine, mut now) = (Machine::new(1), clock::now());
-        let dice = ziggurat_core::Dice::seeded(1);
-        for _ in 0..3 {
-            machine.streak = u32::MAX;
-            machine.open(machine.generation(), now, |streak| {
-                longest.open_time(streak, &dice)
-            });
-            assert_eq!(machine.hold(&longest), Hold::Until(now + day));
-            now += day;
-            assert!(matches!(machine.admit(now, &longest), Verdict::Probe(_)));
-        }
-    }
-
-    #[test]
-    fn each_opening_in_a_row_lasts_longer() {
-        let (mut machine, mut now) = (Machine::new(1), clock::now());
-        for streak in 1..5 {
-            open(&mut machine, now);
-            assert_eq!(
-                machine.hold(&settings()),
-                Hold::Until(now + SECOND * streak)
-            );
-            now += SECOND * streak;
-            assert!(matches!(machine.admit(now, &settings()), Verdict::Probe(_)));
-        }
-        assert_eq!(machine.opened(), 4);
-        machine.reset();
-        open(&mut machine, now);
-        assert_eq!(machine.hold(&settings()), Hold::Until(now + SECOND));
-    }
-
-    #[test]
-    fn a_hung_probe_frees_its_place_and_its_end_frees_no_other() {
-        let (mut machine, t0) = (Machine::new(1), clock::now());
-        open(&mut machine, t0);
-        let t1 = t0 + SECOND;
-        assert_eq!(machine.admit(t1, &settings()), Verdict::Probe(1));
-        let t3 = t1 + 2 * SECOND;
-        assert_eq!(machine.admit(t3, &settings()), Verdict::Probe(2));
-        machine.release(machine.generation(), 1);
-        assert_eq!(machine.admit(t3, &settings()), Verdict::Reject);
-        machine.release(machine.generation(), 2);
-        assert_eq!(machine.admit(t3, &settings()), Verdict::Probe(3));
-    }
-
-    #[test]
-    fn an_earlier_generation_moves_nothing() {
-        let (mut machine, t0) = (Machine::new(1), clock::now());
-        let closed = machine.generation();
-        open(&mut machine, t0);
-        assert_eq!(machine.admit(t0 + SECOND, &settings()), Verdict::Probe(1));
-        let half_open = machine.generation();
-        for late in [closed, closed.wrapping_sub(1), half_open - 1] {
-            machine.open(late, t0 + SECOND, |_| SECOND);
-            machine.succeeded(late, 1, &settings());
-            machine.release(late, 1);
-            assert!(!machine.restart(late, 1, 1));
-        }
-        assert_eq!(machine.generation(), half_open);
-        assert_eq!(machine.admit(t0 + SECOND, &settings()), Verdict::Reject);
-    }
-
-    #[test]
-    fn forced_open_it_stays_open_until_reset() {
-        let (mut machine, t0) = (Machine::new(1), clock::now());
-        machine.force_open();
-        machine.force_open();
-        assert_eq!(
-            (machine.opened(), machine.hold(&settings())),
-            (1, Hold::ForEver)
-        );
-        open(&mut machine, t0);
-        assert_eq!(
-            machine.admit(t0 + 1_000_000 * SECOND, &settings()),
-            Verdict::Reject
-        );
-        machine.reset();
-        assert_eq!(machine.admit(t0, &settings()), Verdict::Admit);
-    }
-}
+mod tests;

@@ -1,15 +1,18 @@
 //! Telling an observer what happened, in order, and never under the circuit's lock.
 
-use crate::{Observer, State};
+use crate::{Event, Events, Observer, State, events::WAITING};
 use std::{
     collections::VecDeque,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
+use tokio::sync::broadcast;
 
 /// What is still to be told, and to whom.
 pub(crate) struct News {
     observer: Option<Arc<dyn Observer>>,
+    /// Made when somebody listens for the first time.
+    events: OnceLock<broadcast::Sender<Event>>,
     queue: Mutex<Queue>,
 }
 
@@ -29,6 +32,7 @@ impl News {
     pub(crate) fn new(observer: Option<Arc<dyn Observer>>) -> Self {
         Self {
             observer,
+            events: OnceLock::new(),
             queue: Mutex::default(),
         }
     }
@@ -37,8 +41,17 @@ impl News {
         self.observer.clone()
     }
 
+    pub(crate) fn events(&self) -> Events {
+        let events = self.events.get_or_init(|| broadcast::Sender::new(WAITING));
+        Events::new(events.subscribe())
+    }
+
     /// Notes a change; whoever does holds the circuit's lock, so that the order is the true one.
     pub(crate) fn add(&self, from: State, to: State) {
+        if let Some(events) = self.events.get() {
+            // It neither blocks nor calls anybody. Nobody may be listening any more.
+            let _ = events.send(Event::Changed { from, to });
+        }
         if self.observer.is_some() {
             self.queue().changes.push_back((from, to));
         }

@@ -1,8 +1,8 @@
 //! What an admitted call holds until it has ended.
 
 use crate::{
-    Open,
     circuit::{Circuit, Ticket},
+    error::Refusal,
     window::{SEATS, seat},
 };
 use std::{array, fmt, sync::Arc};
@@ -53,10 +53,11 @@ impl Shared {
     }
 
     #[inline]
-    pub(crate) fn admit(&self) -> Result<Permit, Open> {
-        let ticket = self.circuit.admit(clock::now)?;
+    pub(crate) fn admit(&self) -> Result<Permit, Refusal> {
+        let seat = seat() % SEATS;
+        let ticket = self.circuit.admit(seat, clock::now)?;
         Ok(Permit {
-            place: Arc::clone(&self.places[seat() % SEATS]),
+            place: Arc::clone(&self.places[seat]),
             ticket,
         })
     }
@@ -66,7 +67,7 @@ impl Shared {
 
 impl Record for Permit {
     fn responded(&mut self) {
-        self.place.circuit.responded(&mut self.ticket);
+        self.place.circuit.responded(&mut self.ticket, clock::now);
     }
 
     #[inline]

@@ -81,16 +81,38 @@ where
 
     fn call(&mut self, request: Req) -> Self::Future {
         let unready = self.unready.take();
-        match self.shared.admit() {
-            Ok(permit) => {
-                let recorder = Recorder::new(permit, self.classifier.deadline(&request));
-                if let Some(error) = unready {
-                    return ResponseFuture::unready(error, self.classifier.clone(), recorder);
-                }
-                let future = self.inner.call(request);
-                ResponseFuture::sent(future, self.classifier.clone(), recorder)
+        send(
+            &self.shared,
+            &mut self.inner,
+            &self.classifier,
+            unready,
+            request,
+        )
+    }
+}
+
+/// Sends the request if the circuit admits it; `unready` is what the service said instead of being
+/// ready.
+#[inline]
+pub(crate) fn send<S, C, Req>(
+    shared: &Shared,
+    inner: &mut S,
+    classifier: &C,
+    unready: Option<BoxError>,
+    request: Req,
+) -> ResponseFuture<S::Future, C>
+where
+    S: Service<Req>,
+    C: Clone + Carry<Req>,
+{
+    match shared.admit() {
+        Ok(permit) => {
+            let recorder = Recorder::new(permit, classifier.deadline(&request));
+            if let Some(error) = unready {
+                return ResponseFuture::unready(error, classifier.clone(), recorder);
             }
-            Err(open) => ResponseFuture::rejected(open.into()),
+            ResponseFuture::sent(inner.call(request), classifier.clone(), recorder)
         }
+        Err(refusal) => ResponseFuture::rejected(refusal.into()),
     }
 }

@@ -1,13 +1,17 @@
 //! What a breaker is told: when to open, for how long, and what closes it again.
 
-use crate::bucket::{BUCKETS, Totals};
+mod rules;
+
+use crate::ring;
 use std::{fmt, time::Duration};
-use ziggurat_core::{Backoff, Dice, InvalidSetting};
+use ziggurat_core::{Backoff, InvalidSetting};
 
 /// When a circuit opens, for how long, and what closes it again.
 ///
-/// It opens when a failure makes the share of failures among the calls of the last `window` reach
-/// `failure_ratio`, or the failures in a row reach `consecutive_failures`, whichever is first.
+/// It opens when the share of failures among the calls in the window reaches `failure_ratio`, the
+/// share of slow ones reaches that of `slow_calls`, or the failures in a row reach
+/// `consecutive_failures`, whichever is first. With `adaptive` it never opens, and rejects as many
+/// calls as fail instead.
 ///
 /// # Defaults
 ///
@@ -15,22 +19,42 @@ use ziggurat_core::{Backoff, Dice, InvalidSetting};
 /// |---|---|---|
 /// | [`failure_ratio`](Self::failure_ratio) | 0.5 | above 0, up to 1 |
 /// | [`minimum_calls`](Self::minimum_calls) | 20 | 1 to 65,536 |
-/// | [`window`](Self::window) | 10 s | 10 ms to 1 h |
+/// | [`window`](Self::window) or [`window_of_calls`](Self::window_of_calls) | 10 s | 10 ms to 1 h; 1 to 4,096 calls |
+/// | [`slow_calls`](Self::slow_calls) | none | above 1 ms and up to a day; a share above 0, up to 1 |
 /// | [`consecutive_failures`](Self::consecutive_failures) | 5 | 1 and up, or `None` |
 /// | [`open_for`](Self::open_for), [`backoff`](Self::backoff) | 5 s, doubled each time up to 60 s, 20 % jitter | 1 ms to 1 day |
 /// | [`probes`](Self::probes) | 1 | 1 to 1,024 |
 /// | [`successes`](Self::successes) | 2 | 1 and up |
 /// | [`probe_timeout`](Self::probe_timeout) | 10 s | 1 ms to 1 day |
+/// | [`ramp`](Self::ramp) | none | up to 1 h |
+/// | [`adaptive`](Self::adaptive) | no | a multiple from 1.05 to 100 |
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Settings {
     pub(crate) failure_ratio: f64,
     pub(crate) minimum_calls: u32,
-    pub(crate) window: Duration,
+    pub(crate) window: Span,
+    pub(crate) slow: Option<Slow>,
     pub(crate) consecutive_failures: Option<u32>,
     pub(crate) backoff: Backoff,
     pub(crate) probes: u32,
     pub(crate) successes: u32,
     pub(crate) probe_timeout: Duration,
+    pub(crate) ramp: Duration,
+    pub(crate) adaptive: Option<f64>,
+}
+
+/// How far back calls count.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Span {
+    Time(Duration),
+    Calls(u32),
+}
+
+/// Which calls are slow, and how many of them are too many.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Slow {
+    pub(crate) above: Duration,
+    pub(crate) ratio: f64,
 }
 
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -57,12 +81,15 @@ impl Settings {
         Self {
             failure_ratio: 0.5,
             minimum_calls: 20,
-            window: Duration::from_secs(10),
+            window: Span::Time(Duration::from_secs(10)),
+            slow: None,
             consecutive_failures: Some(5),
             backoff: Backoff::new(open_for, 2.0, most).unwrap_or_default(),
             probes: 1,
             successes: 2,
             probe_timeout: Duration::from_secs(10),
+            ramp: Duration::ZERO,
+            adaptive: None,
         }
     }
 
@@ -100,7 +127,34 @@ impl Settings {
     pub fn window(mut self, window: Duration) -> Result<Self, InvalidSetting> {
         let sane = (10 * MILLISECOND..=HOUR).contains(&window);
         check(sane, "window", window, "must be from 10 ms to 1 h")?;
-        self.window = window;
+        self.window = Span::Time(window);
+        Ok(self)
+    }
+
+    /// Counts the last so many calls instead, however long ago they were. It costs more than a window
+    /// of time where threads share the circuit, because the calls have one order.
+    ///
+    /// # Errors
+    ///
+    /// If it is zero or above 4,096.
+    pub fn window_of_calls(mut self, calls: u32) -> Result<Self, InvalidSetting> {
+        let sane = (1..=ring::MOST).contains(&calls);
+        check(sane, "window_of_calls", calls, "must be from 1 to 4096")?;
+        self.window = Span::Calls(calls);
+        Ok(self)
+    }
+
+    /// Opens also when this share of the calls in the window took longer than `above`, whatever they
+    /// answered. The time of a stream ends when its answer begins. A slow probe is a failed one.
+    ///
+    /// # Errors
+    ///
+    /// If `above` is below 1 ms or above a day, or the share is not above 0 and at most 1.
+    pub fn slow_calls(mut self, above: Duration, ratio: f64) -> Result<Self, InvalidSetting> {
+        check_time("slow_calls", above)?;
+        let rule = "must be a share above 0 and at most 1";
+        check(ratio > 0.0 && ratio <= 1.0, "slow_calls", ratio, rule)?;
+        self.slow = Some(Slow { above, ratio });
         Ok(self)
     }
 
@@ -177,30 +231,32 @@ impl Settings {
         Ok(self)
     }
 
-    /// Is it enough, `run` failures in a row and these in the window?
-    pub(crate) fn is_enough(&self, run: u64, totals: impl FnOnce() -> Totals) -> bool {
-        if self
-            .consecutive_failures
-            .is_some_and(|most| run >= u64::from(most))
-        {
-            return true;
+    /// After it was open, lets the load grow from a tenth to the whole in this time. Zero: at once.
+    ///
+    /// # Errors
+    ///
+    /// If it is above 1 h.
+    pub fn ramp(mut self, ramp: Duration) -> Result<Self, InvalidSetting> {
+        check(ramp <= HOUR, "ramp", ramp, "must be at most 1 h")?;
+        self.ramp = ramp;
+        Ok(self)
+    }
+
+    /// Instead of opening, rejects a share of the calls: max(0, (calls - k x successes) / (calls + 1))
+    /// of those in the window, the rejected ones among them (client-side throttling, Google's SRE
+    /// book, "Handling Overload"). `k` is the multiple: 2 sends the service up to twice what it
+    /// manages. Overload counts as a failure then. `None` for a circuit that opens.
+    ///
+    /// # Errors
+    ///
+    /// If the multiple is not from 1.05 to 100.
+    pub fn adaptive(mut self, multiple: impl Into<Option<f64>>) -> Result<Self, InvalidSetting> {
+        self.adaptive = multiple.into();
+        if let Some(multiple) = self.adaptive {
+            let sane = (1.05..=100.0).contains(&multiple);
+            check(sane, "adaptive", multiple, "must be from 1.05 to 100")?;
         }
-        let totals = totals();
-        let calls = totals.calls();
-        // A quotient, not a product: 11 of 20 is exactly the double 0.55, but 0.55 * 20 is above 11.
-        calls >= u64::from(self.minimum_calls)
-            && totals.failures as f64 / calls as f64 >= self.failure_ratio
-    }
-
-    /// The width of a bucket in microseconds.
-    pub(crate) fn width(&self) -> u32 {
-        let width = self.window.as_micros() / BUCKETS as u128;
-        u32::try_from(width).unwrap_or(u32::MAX).max(1)
-    }
-
-    /// How long the circuit stays open the `streak`th time in a row.
-    pub(crate) fn open_time(&self, streak: u32, dice: &Dice) -> Duration {
-        self.backoff.delay(streak, dice)
+        Ok(self)
     }
 }
 
@@ -223,73 +279,4 @@ fn check(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn totals(successes: u64, failures: u64) -> Totals {
-        Totals {
-            successes,
-            failures,
-        }
-    }
-
-    #[test]
-    fn what_cannot_work_is_refused_by_name() {
-        let all = Settings::new();
-        let long = Backoff::new(DAY, 2.0, 2 * DAY).unwrap();
-        for (refused, field, value) in [
-            (all.failure_ratio(f64::NAN), "failure_ratio", "NaN"),
-            (all.failure_ratio(0.0), "failure_ratio", "0.0"),
-            (all.failure_ratio(1.1), "failure_ratio", "1.1"),
-            (all.minimum_calls(0), "minimum_calls", "0"),
-            (all.window(Duration::ZERO), "window", "0ns"),
-            (all.window(2 * HOUR), "window", "7200s"),
-            (all.window(Duration::MAX), "window", "s"),
-            (all.consecutive_failures(0), "consecutive_failures", "0"),
-            (all.open_for(Duration::ZERO), "open_for", "0ns"),
-            (all.open_for(Duration::MAX), "open_for", "s"),
-            (all.backoff(long), "backoff", "172800s"),
-            (all.probes(0), "probes", "0"),
-            (all.successes(0), "successes", "0"),
-            (all.probe_timeout(Duration::ZERO), "probe_timeout", "0ns"),
-            (all.probe_timeout(Duration::MAX), "probe_timeout", "s"),
-        ] {
-            let error = refused.unwrap_err();
-            assert_eq!(error.field(), field);
-            assert!(error.value().contains(value), "{error}");
-            assert!(error.to_string().contains(error.rule()), "{error}");
-        }
-    }
-
-    #[test]
-    fn the_default_backoff_is_the_documented_one() {
-        let settings = Settings::default();
-        let expected = Backoff::new(Duration::from_secs(5), 2.0, Duration::from_secs(60));
-        assert_eq!(settings.backoff, expected.unwrap());
-    }
-
-    #[test]
-    fn the_share_counts_from_the_minimum_on_and_exactly() {
-        let settings = Settings::new()
-            .consecutive_failures(None)
-            .and_then(|settings| settings.failure_ratio(0.55))
-            .unwrap();
-        for (successes, failures, enough) in [
-            (0, 19, false),
-            (0, 20, true),
-            (9, 11, true),
-            (10, 11, false),
-            (1_000_000, 20, false),
-        ] {
-            let is = settings.is_enough(failures, || totals(successes, failures));
-            assert_eq!(is, enough, "{successes} {failures}");
-        }
-    }
-
-    #[test]
-    fn a_run_counts_whatever_the_share() {
-        let settings = Settings::new();
-        assert!(!settings.is_enough(4, || totals(1_000, 4)));
-        assert!(settings.is_enough(5, || totals(1_000, 5)));
-    }
-}
+mod tests;

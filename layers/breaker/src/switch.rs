@@ -4,7 +4,7 @@ use crate::{
     Observer, Settings, State,
     machine::{Hold, Machine},
     news::News,
-    word::Word,
+    word::{Measure, Word},
 };
 use std::sync::{
     Arc, Mutex, MutexGuard, OnceLock, PoisonError,
@@ -16,7 +16,8 @@ use ziggurat_core::clock::Instant;
 pub(crate) struct Switch {
     /// The present [`Word`].
     word: AtomicU64,
-    /// No call is admitted before this, in nanoseconds after the origin, unless the word is closed.
+    /// Until then, in nanoseconds after the origin, the state of the word rejects calls: all of them,
+    /// or some while it recovers.
     hold: AtomicU64,
     origin: OnceLock<Instant>,
     machine: Mutex<Machine>,
@@ -26,12 +27,12 @@ pub(crate) struct Switch {
 // === impl Switch ===
 
 impl Switch {
-    pub(crate) fn new(width: u32, observer: Option<Arc<dyn Observer>>) -> Self {
+    pub(crate) fn new(measure: Measure, observer: Option<Arc<dyn Observer>>) -> Self {
         Self {
-            word: AtomicU64::new(Word::new(State::Closed, 0, width).bits()),
+            word: AtomicU64::new(Word::new(State::Closed, 0, measure).bits()),
             hold: AtomicU64::new(0),
             origin: OnceLock::new(),
-            machine: Mutex::new(Machine::new(width)),
+            machine: Mutex::new(Machine::new(measure)),
             news: News::new(observer),
         }
     }
@@ -73,7 +74,7 @@ impl Switch {
         let hold = self.hold_of(machine.hold(settings));
         self.hold.store(hold, Ordering::Release);
         if before != after {
-            let word = Word::new(after.0, after.1, machine.width());
+            let word = Word::new(after.0, after.1, machine.measure());
             self.word.store(word.bits(), Ordering::Release);
         }
         if before.0 != after.0 {

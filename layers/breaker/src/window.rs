@@ -20,21 +20,35 @@ pub(crate) struct Window([Seat; SEATS]);
 /// Two cache lines, because processors fetch them in pairs.
 #[derive(Debug)]
 #[repr(align(128))]
-struct Seat([Bucket; BUCKETS]);
+struct Seat {
+    results: [Bucket; BUCKETS],
+    /// How many calls were slow, in the place of failures: a word that a call that is not slow does
+    /// not touch.
+    slow: [Bucket; BUCKETS],
+}
 
 // === impl Window ===
 
 impl Window {
     pub(crate) fn new() -> Self {
-        Self(array::from_fn(|_| Seat(array::from_fn(|_| Bucket::new()))))
+        let ring = || array::from_fn(|_| Bucket::new());
+        Self(array::from_fn(|_| Seat {
+            results: ring(),
+            slow: ring(),
+        }))
     }
 
     pub(crate) fn succeeded(&self, seat: usize, epoch: Epoch) {
-        self.0[seat % SEATS].0[epoch.slot()].succeeded(epoch);
+        self.0[seat % SEATS].results[epoch.slot()].succeeded(epoch);
     }
 
     pub(crate) fn failed(&self, seat: usize, epoch: Epoch) {
-        self.0[seat % SEATS].0[epoch.slot()].failed(epoch);
+        self.0[seat % SEATS].results[epoch.slot()].failed(epoch);
+    }
+
+    /// A call that is counted besides was slow.
+    pub(crate) fn slow(&self, seat: usize, epoch: Epoch) {
+        self.0[seat % SEATS].slow[epoch.slot()].failed(epoch);
     }
 
     /// What the window that ends with `now` counted, the caller's own record included.
@@ -42,8 +56,13 @@ impl Window {
         // Of two threads that record at once and then look, at least one sees both records.
         fence(Ordering::SeqCst);
         let mut totals = Totals::default();
-        for bucket in self.0.iter().flat_map(|seat| &seat.0) {
-            totals += bucket.totals(now);
+        for seat in &self.0 {
+            for bucket in &seat.results {
+                totals += bucket.totals(now);
+            }
+            for bucket in &seat.slow {
+                totals.slow += bucket.totals(now).failures;
+            }
         }
         totals
     }
@@ -75,9 +94,13 @@ mod tests {
         for epoch in 0..40 {
             window.succeeded(epoch as usize, Epoch::new(epoch));
             window.failed(3, Epoch::new(epoch));
+            window.slow(5, Epoch::new(epoch));
         }
         let totals = window.totals(Epoch::new(39));
-        assert_eq!((totals.successes, totals.failures), (16, 16));
+        assert_eq!(
+            (totals.successes, totals.failures, totals.slow),
+            (16, 16, 16)
+        );
         assert_eq!(window.totals(Epoch::new(54)).calls(), 2);
         assert_eq!(window.totals(Epoch::new(55)).calls(), 0);
     }

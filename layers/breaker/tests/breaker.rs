@@ -6,8 +6,14 @@
 mod backend;
 #[path = "breaker/contract.rs"]
 mod contract;
+#[path = "breaker/gate.rs"]
+mod gate;
 #[path = "breaker/grpc.rs"]
 mod grpc;
+#[path = "breaker/modes.rs"]
+mod modes;
+#[path = "breaker/named.rs"]
+mod named;
 #[path = "breaker/probes.rs"]
 mod probes;
 #[path = "breaker/values.rs"]

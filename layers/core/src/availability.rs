@@ -48,6 +48,8 @@ pub enum Reporter {
     Registry = 2,
     /// What asks it how it does: connecting until it has answered, ready, down.
     Check = 3,
+    /// What stops calling it while it keeps failing: ready, ejected.
+    Circuit = 4,
 }
 
 struct Shared {
@@ -58,7 +60,7 @@ struct Shared {
 
 const BITS: u32 = 4;
 const MASK: u32 = (1 << BITS) - 1;
-const REPORTERS: u32 = 4;
+const REPORTERS: u32 = 5;
 
 // === impl Availability ===
 

@@ -50,6 +50,7 @@ fn a_full_bucket_keeps_its_ratio() {
     let Totals {
         successes,
         failures,
+        ..
     } = bucket.totals(NOW);
     assert!(failures > MAX_FAILURES / 2, "{failures}");
     assert!(successes.abs_diff(failures) <= 10, "{successes} {failures}");

@@ -1,9 +1,11 @@
 //! The circuit, without a runtime: what it must do, and a slow model that it must agree with.
 
 mod model;
+mod scripts;
 
 use super::*;
-use ziggurat_core::clock;
+use crate::{Open, error::Refusal};
+use ziggurat_core::Outcome;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -16,10 +18,17 @@ fn settings() -> Settings {
     settings.open_for(SECOND).unwrap()
 }
 
-fn call(circuit: &Circuit, outcome: Outcome, now: Instant) -> Result<(), Open> {
-    let ticket = circuit.admit(|| now)?;
+fn call(circuit: &Circuit, outcome: Outcome, now: Instant) -> Result<(), Refusal> {
+    let ticket = circuit.admit(0, || now)?;
     circuit.settle(seat_by_turns(), ticket, outcome, || now);
     Ok(())
+}
+
+fn refused(admitted: Result<Ticket, Refusal>) -> Open {
+    match admitted {
+        Err(Refusal::Open(open)) => open,
+        other => panic!("the circuit should be open: {other:?}"),
+    }
 }
 
 fn seat_by_turns() -> usize {
@@ -92,30 +101,30 @@ fn a_rejection_tells_when_the_next_probe_goes() {
     failures_until_open(&circuit, t0);
     for millis in [0, 1, 999] {
         let wait = Duration::from_millis(millis);
-        let open = circuit.admit(|| t0 + wait).unwrap_err();
+        let open = refused(circuit.admit(0, || t0 + wait));
         assert_eq!(open.retry_after(), Some(SECOND - wait));
     }
-    let probe = circuit.admit(|| t0 + SECOND).unwrap();
-    let open = circuit.admit(|| t0 + SECOND).unwrap_err();
+    let probe = circuit.admit(0, || t0 + SECOND).unwrap();
+    let open = refused(circuit.admit(0, || t0 + SECOND));
     assert_eq!(open.retry_after(), None);
     circuit.settle(0, probe, Outcome::Cancelled, || t0 + SECOND);
-    assert!(circuit.admit(|| t0 + SECOND).is_ok());
+    assert!(circuit.admit(0, || t0 + SECOND).is_ok());
 }
 
 #[test]
 fn a_straggler_of_an_earlier_state_moves_nothing() {
     let (circuit, t0) = (circuit(settings()), clock::now());
-    let stragglers: Vec<_> = (0..100).map(|_| circuit.admit(|| t0).unwrap()).collect();
+    let stragglers: Vec<_> = (0..100).map(|_| circuit.admit(0, || t0).unwrap()).collect();
     failures_until_open(&circuit, t0);
     let now = t0 + SECOND;
-    let probe = circuit.admit(|| now).unwrap();
+    let probe = circuit.admit(0, || now).unwrap();
     for straggler in &stragglers {
         circuit.settle(0, *straggler, Outcome::Success, || now);
         circuit.settle(0, *straggler, Outcome::Failure, || now);
         circuit.settle(0, *straggler, Outcome::Cancelled, || now);
     }
     assert_eq!(circuit.state(), State::HalfOpen);
-    assert!(circuit.admit(|| now).is_err());
+    assert!(circuit.admit(0, || now).is_err());
     circuit.settle(0, probe, Outcome::Success, || now);
     call(&circuit, Outcome::Success, now).unwrap();
     assert_eq!(circuit.state(), State::Closed);
@@ -132,8 +141,8 @@ fn a_probe_that_fails_in_its_trailers_counts_where_it_stands() {
         let settings = settings().successes(successes).unwrap();
         let circuit = circuit(settings.minimum_calls(20).unwrap());
         failures_until_open(&circuit, now);
-        let mut probe = circuit.admit(|| now + SECOND).unwrap();
-        circuit.responded(&mut probe);
+        let mut probe = circuit.admit(0, || now + SECOND).unwrap();
+        circuit.responded(&mut probe, || now + SECOND);
         circuit.settle(0, probe, Outcome::Failure, || now + SECOND);
         if failures == 0 {
             assert_eq!(circuit.state(), State::Open);
@@ -151,10 +160,10 @@ fn a_change_of_settings_leaves_an_open_circuit_open() {
     let (circuit, t0) = (Circuit::new(live, Dice::new(), None), clock::now());
     failures_until_open(&circuit, t0);
     setter.set(settings().window(20 * SECOND).unwrap().probes(2).unwrap());
-    let open = circuit.admit(|| t0).unwrap_err();
+    let open = refused(circuit.admit(0, || t0));
     assert_eq!(open.retry_after(), Some(SECOND));
     let probes: Vec<_> = (0..3)
-        .map(|_| circuit.admit(|| t0 + SECOND).is_ok())
+        .map(|_| circuit.admit(0, || t0 + SECOND).is_ok())
         .collect();
     assert_eq!(probes, [true, true, false]);
 }
@@ -179,7 +188,7 @@ fn a_clock_that_stands_still_or_goes_back_is_safe() {
         call(&circuit, Outcome::Failure, t0).unwrap();
     }
     assert_eq!(circuit.state(), State::Open);
-    assert!(circuit.admit(|| t0).is_err());
+    assert!(circuit.admit(0, || t0).is_err());
 }
 
 #[test]

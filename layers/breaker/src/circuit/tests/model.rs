@@ -1,19 +1,44 @@
-//! The rules once more, slowly and obviously, and random scripts that compare the two.
+//! The rules once more, slowly and obviously: everything is remembered, and looked through whenever
+//! a question comes up.
 
 use super::*;
-use ziggurat_core::Backoff;
+use crate::settings::Span;
 
-/// Everything is remembered, and looked through whenever a question comes up.
-struct Model {
-    settings: Settings,
+pub(super) struct Model {
+    pub(super) settings: Settings,
+    pub(super) opened: u64,
     phase: Phase,
-    /// How often the phase changed.
-    generation: u32,
+    /// How often all that was counted was forgotten.
+    era: u32,
     streak: u32,
-    opened: u64,
-    width: u64,
-    results: Vec<(u64, bool)>,
+    span: Span,
+    results: Vec<Noted>,
     numbers: u32,
+    dice: Dice,
+}
+
+/// What the model admitted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Admitted {
+    era: u32,
+    role: ModelRole,
+    begun: u64,
+    timed: bool,
+    slow: Option<bool>,
+}
+
+/// Why the model did not admit a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refused {
+    Open(Option<u64>),
+    Throttled,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ModelRole {
+    Call,
+    Probe(u32),
+    Answered,
 }
 
 #[derive(Clone, Debug)]
@@ -22,288 +47,305 @@ enum Phase {
     Open { until: u64 },
     HalfOpen { probes: Vec<(u32, u64)>, good: u32 },
     Forced,
+    Recovering { until: u64 },
+    Throttling,
+    Disabled,
+    MetricsOnly,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Admitted {
-    generation: u32,
-    probe: Option<u32>,
-    answered: bool,
+struct Noted {
+    slice: u64,
+    good: bool,
+    slow: bool,
+    /// A rejected call is no link in a run of failures.
+    sent: bool,
 }
-
-const MS: u64 = 1_000_000;
 
 // === impl Model ===
 
 impl Model {
-    fn new(settings: Settings) -> Self {
+    pub(super) fn new(settings: Settings, dice: Dice) -> Self {
         Self {
             settings,
-            phase: Phase::Closed,
-            generation: 0,
-            streak: 0,
             opened: 0,
-            width: width_of(&settings),
+            phase: Phase::Closed,
+            era: 0,
+            streak: 0,
+            span: settings.window,
             results: Vec::new(),
             numbers: 0,
+            dice,
         }
     }
 
-    fn state(&self) -> State {
+    pub(super) fn state(&self) -> State {
         match self.phase {
             Phase::Closed => State::Closed,
             Phase::Open { .. } => State::Open,
             Phase::HalfOpen { .. } => State::HalfOpen,
             Phase::Forced => State::ForcedOpen,
+            Phase::Recovering { .. } => State::Recovering,
+            Phase::Throttling => State::Throttling,
+            Phase::Disabled => State::Disabled,
+            Phase::MetricsOnly => State::MetricsOnly,
         }
     }
 
-    fn enter(&mut self, phase: Phase) {
-        self.phase = phase;
-        self.generation += 1;
-        self.results.clear();
-    }
-
-    fn close(&mut self) {
+    pub(super) fn close(&mut self) {
         self.streak = 0;
         self.enter(Phase::Closed);
     }
 
-    fn force_open(&mut self) {
+    pub(super) fn force_open(&mut self) {
         if !matches!(self.phase, Phase::Forced) {
             self.opened += 1;
             self.enter(Phase::Forced);
         }
     }
 
-    fn open(&mut self, now: u64) {
-        self.streak += 1;
-        self.opened += 1;
-        let wait = self.settings.open_time(self.streak, &Dice::new());
-        self.enter(Phase::Open {
-            until: now + wait.as_nanos() as u64,
-        });
+    pub(super) fn disable(&mut self) {
+        if !matches!(self.phase, Phase::Disabled) {
+            self.enter(Phase::Disabled);
+        }
     }
 
-    fn admit(&mut self, now: u64) -> Result<Admitted, Option<u64>> {
-        if let Phase::Open { until } = self.phase {
-            if now < until {
-                return Err(Some(until - now));
-            }
-            self.enter(Phase::HalfOpen {
-                probes: Vec::new(),
-                good: 0,
-            });
+    pub(super) fn metrics_only(&mut self) {
+        if !matches!(self.phase, Phase::MetricsOnly) {
+            self.enter(Phase::MetricsOnly);
         }
-        let mut probe = None;
-        match &mut self.phase {
-            Phase::Closed => {}
-            Phase::HalfOpen { probes, .. } => {
-                probes.retain(|(_, expires)| now < *expires);
-                if probes.len() == self.settings.probes as usize {
-                    return Err(None);
-                }
-                self.numbers += 1;
-                let timeout = self.settings.probe_timeout.as_nanos() as u64;
-                probes.push((self.numbers, now + timeout));
-                probe = Some(self.numbers);
-            }
-            _ => return Err(None),
-        }
+    }
+
+    pub(super) fn admit(&mut self, now: u64) -> Result<Admitted, Refused> {
+        let role = self.role(now)?;
         Ok(Admitted {
-            generation: self.generation,
-            probe,
-            answered: false,
+            era: self.era,
+            role,
+            begun: now,
+            timed: self.settings.slow.is_some(),
+            slow: None,
         })
     }
 
-    fn responded(&mut self, call: &mut Admitted) {
-        let Some(number) = call.probe.take() else {
+    pub(super) fn responded(&mut self, call: &mut Admitted, now: u64) {
+        let slow = self.is_slow(call, now);
+        if call.timed {
+            call.slow = Some(slow);
+        }
+        let ModelRole::Probe(number) = call.role else {
             return;
         };
-        call.answered = true;
-        if call.generation == self.generation {
-            self.probe_succeeded(number);
-            if matches!(self.phase, Phase::Closed) {
-                call.generation = self.generation;
-                call.answered = false;
+        call.role = ModelRole::Answered;
+        if call.era != self.era {
+            return;
+        }
+        if slow {
+            self.open(now);
+        } else if self.probe_succeeded(number, now) {
+            call.era = self.era;
+            call.role = ModelRole::Call;
+        }
+    }
+
+    pub(super) fn settle(&mut self, call: Admitted, outcome: Outcome, now: u64) {
+        let slow = self.is_slow(&call, now);
+        if call.era != self.era {
+            return;
+        }
+        let (good, bad) = (outcome.is_success(), outcome.is_failure());
+        let overload = outcome == Outcome::Overload && self.settings.adaptive.is_some();
+        match call.role {
+            ModelRole::Call if good && !slow => self.note(now, true, false, true),
+            ModelRole::Call if good || bad => self.noted(now, good, slow),
+            ModelRole::Call if overload => self.noted(now, false, false),
+            ModelRole::Probe(_) | ModelRole::Answered if bad => self.open(now),
+            ModelRole::Probe(_) if good && slow => self.open(now),
+            ModelRole::Probe(number) if good => {
+                self.probe_succeeded(number, now);
             }
-        }
-    }
-
-    fn probe_succeeded(&mut self, number: u32) {
-        let Phase::HalfOpen { probes, good } = &mut self.phase else {
-            panic!("a probe of this generation, and it is not half-open");
-        };
-        probes.retain(|(other, _)| *other != number);
-        *good += 1;
-        if *good >= self.settings.successes {
-            self.close();
-        }
-    }
-
-    fn settle(&mut self, call: Admitted, outcome: Outcome, now: u64) {
-        if call.generation != self.generation {
-            return;
-        }
-        match (call.probe, outcome) {
-            (Some(number), Outcome::Success) => self.probe_succeeded(number),
-            (Some(_), Outcome::Failure | Outcome::Timeout) => self.open(now),
-            (Some(number), _) => {
+            ModelRole::Probe(number) => {
                 if let Phase::HalfOpen { probes, .. } = &mut self.phase {
                     probes.retain(|(other, _)| *other != number);
                 }
             }
-            (None, Outcome::Failure | Outcome::Timeout) if call.answered => self.open(now),
-            (None, _) if call.answered => {}
-            (None, Outcome::Success) => self.results.push((now / self.width, true)),
-            (None, Outcome::Failure | Outcome::Timeout) => self.failed(now),
-            (None, _) => {}
+            ModelRole::Call | ModelRole::Answered => {}
         }
     }
 
-    fn failed(&mut self, now: u64) {
-        if self.width != width_of(&self.settings) {
-            self.width = width_of(&self.settings);
-            self.enter(Phase::Closed);
-        }
-        let present = now / self.width;
-        self.results.push((present, false));
-        let in_window = |slice: u64| slice + 16 > present;
-        let recent = || self.results.iter().filter(|(slice, _)| in_window(*slice));
-        let (calls, failures) = (recent().count(), recent().filter(|(_, good)| !good).count());
-        let (mut run, mut last) = (0, 0);
-        for (slice, good) in &self.results {
-            run = match good {
-                true => 0,
-                false if slice - last >= 16 => 1,
-                false => run + 1,
-            };
-            last = if *good { last } else { *slice };
-        }
-        let in_a_row = self
-            .settings
-            .consecutive_failures
-            .is_some_and(|most| run >= most);
-        let share = failures as f64 / calls as f64 >= self.settings.failure_ratio;
-        if in_a_row || share && calls >= self.settings.minimum_calls as usize {
-            self.open(now);
+    fn role(&mut self, now: u64) -> Result<ModelRole, Refused> {
+        match self.phase.clone() {
+            Phase::Closed | Phase::Disabled | Phase::MetricsOnly => Ok(ModelRole::Call),
+            Phase::Forced => Err(Refused::Open(None)),
+            Phase::Open { until } if now < until => Err(Refused::Open(Some(until - now))),
+            Phase::Open { .. } => {
+                let probes = Vec::new();
+                self.enter(Phase::HalfOpen { probes, good: 0 });
+                self.probe(now)
+            }
+            Phase::HalfOpen { .. } => self.probe(now),
+            Phase::Recovering { until } if now < until => {
+                let left = Duration::from_nanos(until - now);
+                let admitted = self.dice.fraction() < self.settings.admitted_share(left);
+                admitted
+                    .then_some(ModelRole::Call)
+                    .ok_or(Refused::Throttled)
+            }
+            Phase::Recovering { .. } => {
+                self.streak = 0;
+                self.phase = Phase::Closed;
+                Ok(ModelRole::Call)
+            }
+            Phase::Throttling => self.throttled(now),
         }
     }
-}
 
-fn width_of(settings: &Settings) -> u64 {
-    settings.window.as_micros() as u64 / 16 * 1_000
-}
-
-fn any<T: Copy>(dice: &Dice, of: &[T]) -> T {
-    of[dice.below(of.len())]
-}
-
-fn any_settings(dice: &Dice) -> Settings {
-    let ms = |of: &[u64]| Duration::from_millis(any(dice, of));
-    let open = ms(&[1, 50, 1_000]);
-    let backoff = Backoff::new(open, any(dice, &[1.0, 2.0]), 4 * open).unwrap();
-    Settings {
-        failure_ratio: any(dice, &[0.1, 0.5, 0.9, 1.0]),
-        minimum_calls: any(dice, &[1, 3, 10]),
-        window: ms(&[16, 100, 160]),
-        consecutive_failures: any(dice, &[None, Some(2), Some(5)]),
-        backoff: backoff.jitter(0.0).unwrap(),
-        // Fixed: it comes into force within a probe timeout, not at once.
-        probes: 2,
-        successes: any(dice, &[1, 2, 4]),
-        probe_timeout: ms(&[10, 500]),
+    fn probe(&mut self, now: u64) -> Result<ModelRole, Refused> {
+        let Phase::HalfOpen { probes, .. } = &mut self.phase else {
+            panic!("probes are of the half-open circuit");
+        };
+        probes.retain(|(_, expires)| now < *expires);
+        if probes.len() == self.settings.probes as usize {
+            return Err(Refused::Open(None));
+        }
+        self.numbers += 1;
+        let timeout = self.settings.probe_timeout.as_nanos() as u64;
+        probes.push((self.numbers, now + timeout));
+        Ok(ModelRole::Probe(self.numbers))
     }
-}
 
-fn play(seed: u64) -> [u64; 4] {
-    let dice = Dice::seeded(seed);
-    let (setter, live) = Live::channel(any_settings(&dice));
-    let mut model = Model::new(live.get());
-    let (circuit, origin) = (Circuit::new(live, Dice::new(), None), clock::now());
-    assert_eq!(circuit.switch.nanos(origin), 0);
-    let (mut now, mut calls) = (0, Vec::new());
-    let mut seen = [0; 4];
-    let good = any(&dice, &[1, 4, 8]);
-    for step in 0..300 {
-        let at = || origin + Duration::from_nanos(now);
-        match dice.below(100) {
-            0..40 => match (circuit.admit(at), model.admit(now)) {
-                (Ok(ticket), Ok(admitted)) => calls.push((ticket, admitted)),
-                (Err(open), Err(wait)) => {
-                    assert_eq!(open.retry_after(), wait.map(Duration::from_nanos));
-                }
-                (ours, theirs) => panic!("seed {seed} step {step}: {ours:?}, model {theirs:?}"),
-            },
-            40..75 if !calls.is_empty() => {
-                let (ticket, admitted) = calls.swap_remove(dice.below(calls.len()));
-                let outcome = match dice.below(10) {
-                    0 => any(
-                        &dice,
-                        &[Outcome::Cancelled, Outcome::Overload, Outcome::Timeout],
-                    ),
-                    n if n <= good => Outcome::Success,
-                    _ => Outcome::Failure,
+    fn throttled(&mut self, now: u64) -> Result<ModelRole, Refused> {
+        let share = self.settings.rejected_share(self.totals(now));
+        if share <= 0.0 {
+            self.phase = Phase::Closed;
+            return Ok(ModelRole::Call);
+        }
+        if self.dice.fraction() >= share {
+            return Ok(ModelRole::Call);
+        }
+        self.note(now, false, false, false);
+        Err(Refused::Throttled)
+    }
+
+    /// Did that close it, if only to recover?
+    fn probe_succeeded(&mut self, number: u32, now: u64) -> bool {
+        let Phase::HalfOpen { probes, good } = &mut self.phase else {
+            panic!("a probe of this era, and it is not half-open");
+        };
+        probes.retain(|(other, _)| *other != number);
+        *good += 1;
+        if *good < self.settings.successes {
+            return false;
+        }
+        if self.settings.ramp.is_zero() {
+            self.close();
+        } else {
+            let until = now + self.settings.ramp.as_nanos() as u64;
+            self.enter(Phase::Recovering { until });
+        }
+        true
+    }
+
+    /// A failure, or a slow success.
+    fn noted(&mut self, now: u64, good: bool, slow: bool) {
+        if matches!(self.phase, Phase::Disabled) {
+            return;
+        }
+        if self.span != self.settings.window {
+            self.span = self.settings.window;
+            self.enter(self.phase.clone());
+        }
+        self.note(now, good, slow, true);
+        match self.phase {
+            Phase::Closed | Phase::Recovering { .. } if self.settings.adaptive.is_some() => {
+                let throttle = self.settings.rejected_share(self.totals(now)) > 0.0;
+                self.phase = if throttle {
+                    Phase::Throttling
+                } else {
+                    self.phase.clone()
                 };
-                circuit.settle(dice.below(8), ticket, outcome, at);
-                model.settle(admitted, outcome, now);
             }
-            75..80 if !calls.is_empty() => {
-                let any = dice.below(calls.len());
-                let (ticket, admitted) = &mut calls[any];
-                circuit.responded(ticket);
-                model.responded(admitted);
-            }
-            80..98 => {
-                now += any(
-                    &dice,
-                    &[
-                        0,
-                        1,
-                        999,
-                        MS,
-                        MS,
-                        10 * MS,
-                        10 * MS,
-                        99 * MS,
-                        161 * MS,
-                        1_000 * MS,
-                    ],
-                );
-            }
-            98 => match dice.below(8) {
-                0 => {
-                    circuit.force_open();
-                    model.force_open();
-                }
-                1 => {
-                    circuit.reset();
-                    model.close();
-                }
-                _ => {
-                    let settings = any_settings(&dice);
-                    setter.set(settings);
-                    model.settings = settings;
-                }
-            },
+            Phase::Closed | Phase::Recovering { .. } if self.is_enough(now) => self.open(now),
             _ => {}
         }
-        assert_eq!(circuit.state(), model.state(), "seed {seed} step {step}");
-        assert_eq!(circuit.opened(), model.opened, "seed {seed} step {step}");
-        seen[circuit.state() as usize] += 1;
     }
-    seen
-}
 
-#[test]
-fn random_scripts_agree_with_the_model() {
-    let mut seen = [0; 4];
-    for seed in 0..5_000 {
-        for (sum, one) in seen.iter_mut().zip(play(seed)) {
-            *sum += one;
+    fn is_enough(&self, now: u64) -> bool {
+        let totals = self.totals(now);
+        let calls = totals.calls() as f64;
+        let enough = totals.calls() >= u64::from(self.settings.minimum_calls);
+        let failing = totals.failures as f64 / calls >= self.settings.failure_ratio;
+        let slow = self.settings.slow;
+        let slow = slow.is_some_and(|slow| totals.slow as f64 / calls >= slow.ratio);
+        let most = self.settings.consecutive_failures;
+        most.is_some_and(|most| self.run() >= most) || enough && (failing || slow)
+    }
+
+    /// Failures since the last success; an idle window ends them.
+    fn run(&self) -> u32 {
+        let (mut run, mut last) = (0, 0);
+        for noted in self.results.iter().filter(|noted| noted.sent) {
+            run = match noted.good {
+                true => 0,
+                false if noted.slice - last >= 16 => 1,
+                false => run + 1,
+            };
+            last = if noted.good { last } else { noted.slice };
+        }
+        run
+    }
+
+    fn totals(&self, now: u64) -> Totals {
+        let present = self.slice(now);
+        let recent: Vec<_> = match self.span {
+            Span::Time(_) => {
+                let recent = |noted: &&Noted| noted.slice + 16 > present;
+                self.results.iter().filter(recent).collect()
+            }
+            Span::Calls(calls) => self.results.iter().rev().take(calls as usize).collect(),
+        };
+        let count = |is: fn(&Noted) -> bool| recent.iter().filter(|noted| is(noted)).count() as u64;
+        Totals {
+            successes: count(|noted| noted.good),
+            failures: count(|noted| !noted.good),
+            slow: count(|noted| noted.slow),
         }
     }
-    // Every state was there, and often.
-    assert!(seen.iter().all(|steps| *steps > 10_000), "{seen:?}");
+
+    fn note(&mut self, now: u64, good: bool, slow: bool, sent: bool) {
+        let slice = self.slice(now);
+        self.results.push(Noted {
+            slice,
+            good,
+            slow,
+            sent,
+        });
+    }
+
+    fn slice(&self, now: u64) -> u64 {
+        match self.span {
+            Span::Time(window) => now / (window.as_micros() as u64 / 16 * 1_000),
+            // Scripts are shorter than a run of failures lasts there.
+            Span::Calls(_) => 0,
+        }
+    }
+
+    fn is_slow(&self, call: &Admitted, now: u64) -> bool {
+        let took = Duration::from_nanos(now - call.begun);
+        let slow = call.slow.unwrap_or_else(|| self.settings.is_slow(took));
+        call.timed && slow
+    }
+
+    fn open(&mut self, now: u64) {
+        self.streak += 1;
+        self.opened += 1;
+        let wait = self.settings.open_time(self.streak, &self.dice);
+        let until = now + wait.as_nanos() as u64;
+        self.enter(Phase::Open { until });
+    }
+
+    fn enter(&mut self, phase: Phase) {
+        self.phase = phase;
+        self.era += 1;
+        self.results.clear();
+    }
 }
