@@ -2,10 +2,10 @@
 
 use crate::{
     attempts::{Attempts, Next},
-    dial::dial,
-    error::{NotConnected, describe, is_calm_wanted},
+    error::{Cause, NotConnected, describe, is_calm_wanted},
     link::{Driver, Link, handshake},
     observer::Observer,
+    road::Road,
     settings::{Keepalive, Settings},
     shared::{Phase, Shared},
 };
@@ -19,11 +19,11 @@ use tokio::{
     task::JoinSet,
     time::{sleep, timeout},
 };
-use ziggurat_core::{Availability, BoxError, Dice, Instance, Reporter, State, clock};
+use ziggurat_core::{Availability, BoxError, Dice, Reporter, State, clock};
 
 /// Connects, waits for the end, and connects again, for as long as there is a handle.
 pub(crate) struct Keeper<B> {
-    pub(crate) instance: Instance,
+    pub(crate) road: Road,
     pub(crate) settings: Settings,
     pub(crate) dice: Dice,
     pub(crate) observer: Arc<dyn Observer>,
@@ -83,13 +83,13 @@ where
             Ok(made) => made,
             Err(error) => {
                 let retry_in = memory.attempts.failed(&self.settings.backoff, &self.dice);
-                return self.down(&*error, retry_in).await;
+                return self.down(error, retry_in).await;
             }
         };
         let link = Arc::new(link);
         self.publish(Phase::Up(Arc::clone(&link)))?;
         self.report(State::Ready);
-        let id = self.instance.id();
+        let id = self.road.instance.id();
         tracing::debug!(endpoint = %id, took = ?begun.elapsed(), "connected");
         self.observer.connected(id, begun.elapsed());
 
@@ -114,7 +114,7 @@ where
         if error.as_ref().is_some_and(is_calm_wanted) {
             memory.keepalive = memory.keepalive.map(Keepalive::calmer);
         }
-        let id = self.instance.id();
+        let id = self.road.instance.id();
         tracing::debug!(endpoint = %id, ?lived, ?error, "disconnected");
         let cause = error.as_ref().map(|error| error as _);
         self.observer.disconnected(id, cause, lived);
@@ -127,7 +127,7 @@ where
             Next::After(retry_in) => {
                 let hung_up = || NotConnected("the peer closed the connection at once").into();
                 let error = error.map_or_else(hung_up, BoxError::from);
-                self.down(&*error, retry_in).await
+                self.down(error, retry_in).await
             }
         }
     }
@@ -149,30 +149,24 @@ where
         number: u64,
         keepalive: Option<Keepalive>,
     ) -> Result<(Link<B>, Driver<B>), BoxError> {
-        let (instance, settings) = (&self.instance, &self.settings);
-        let within = settings.connect_timeout;
         let open = async {
-            let (host, port) = (instance.address(), instance.port());
-            let stream = dial(host, port, within, settings.tcp_timeout).await?;
-            handshake(stream, number, settings, keepalive).await
+            let stream = self.road.open().await?;
+            handshake(stream, number, &self.settings, keepalive).await
         };
-        match timeout(within, open).await {
+        match timeout(self.settings.connect_timeout, open).await {
             Ok(made) => made,
             Err(_) => Err(NotConnected("timed out before the peer said SETTINGS").into()),
         }
     }
 
-    async fn down(
-        &self,
-        error: &(dyn std::error::Error + Send + Sync + 'static),
-        retry_in: Duration,
-    ) -> Result<(), Abandoned> {
-        let id = self.instance.id();
-        let reason = format!("cannot connect to {id}: {}", describe(error));
+    async fn down(&self, error: BoxError, retry_in: Duration) -> Result<(), Abandoned> {
+        let id = self.road.instance.id();
+        let cause: Cause = error.into();
+        let reason = format!("cannot connect to {id}: {}", describe(&*cause));
         tracing::debug!(endpoint = %id, %reason, ?retry_in, "no connection");
-        self.publish(Phase::Down(reason.into()))?;
+        self.publish(Phase::Down(reason.into(), Arc::clone(&cause)))?;
         self.report(State::Down);
-        self.observer.connect_failed(id, error, retry_in);
+        self.observer.connect_failed(id, &*cause, retry_in);
         sleep(retry_in).await;
         Ok(())
     }
@@ -193,7 +187,8 @@ impl<B> Keeper<B> {
 impl<B> Drop for Keeper<B> {
     fn drop(&mut self) {
         // A runtime that shuts down may leave handles behind; they must not wait for nobody.
-        let gone = Phase::Down("nobody keeps the connection any more".into());
+        let gone = "nobody keeps the connection any more";
+        let gone = Phase::Down(gone.into(), Arc::new(NotConnected(gone)));
         if self.publish(gone).is_ok() {
             self.report(State::Down);
         }

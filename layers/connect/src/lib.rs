@@ -68,19 +68,27 @@ mod keeper;
 mod life;
 mod link;
 mod observer;
+mod road;
 mod settings;
 mod shared;
 mod slots;
+mod sockets;
 mod target;
+#[cfg(feature = "tls")]
+mod tls;
 
+#[cfg(feature = "tls")]
+pub use self::tls::{Identity, InvalidTls, Roots, Tls};
 pub use self::{
     body::Body,
     connection::Connection,
     connector::Connector,
-    error::{Crowded, InvalidAuthority, TooLate, Undelivered},
+    error::{Crowded, InvalidAuthority, NotHttp2, TooLate, Undelivered},
     future::{ConnectFuture, ResponseFuture},
     observer::Observer,
+    road::Io,
     settings::Settings,
+    sockets::Sockets,
 };
 
 #[cfg(doctest)]

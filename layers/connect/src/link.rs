@@ -3,7 +3,8 @@
 use crate::{
     error::NotConnected,
     executor::{Executor, Socket},
-    settings::{Keepalive, Settings},
+    road::Stream,
+    settings::{Keepalive, Settings, Windows},
     slots::Slots,
 };
 use http::{Request, Response};
@@ -22,7 +23,7 @@ use std::{
     },
     task::{Context, Poll, ready},
 };
-use tokio::{net::TcpStream, runtime::Handle};
+use tokio::runtime::Handle;
 use ziggurat_core::BoxError;
 
 /// What calls use of a connection.
@@ -42,7 +43,7 @@ where
     B::Error: Into<BoxError>,
 {
     /// Takes requests from calls. `None`: it takes no more.
-    dispatch: Option<http2::Connection<TokioIo<TcpStream>, B, Executor>>,
+    dispatch: Option<http2::Connection<TokioIo<Stream>, B, Executor>>,
     /// Reads and writes. `None`: the socket is closed.
     socket: Option<Socket>,
 }
@@ -50,7 +51,6 @@ where
 /// What hyper believes of the stream limit before the peer's SETTINGS: a number that no SETTINGS
 /// can hold, so that it tells when they came.
 const UNSAID: usize = usize::MAX - 1;
-const MAX_HEADERS: u32 = 64 << 10;
 
 // === impl Link ===
 
@@ -77,7 +77,7 @@ impl<B: Body + 'static> Link<B> {
 
 /// Makes the HTTP/2 connection number `number` over `stream`; ready when the peer's SETTINGS came.
 pub(crate) async fn handshake<B>(
-    stream: TcpStream,
+    stream: Stream,
     number: u64,
     settings: &Settings,
     keepalive: Option<Keepalive>,
@@ -92,9 +92,14 @@ where
     builder
         .timer(TokioTimer::new())
         .initial_max_send_streams(UNSAID)
-        .initial_stream_window_size(settings.stream_window)
-        .initial_connection_window_size(settings.connection_window)
-        .max_header_list_size(MAX_HEADERS);
+        .max_frame_size(settings.max_frame_size)
+        .max_header_list_size(settings.max_header_list_size);
+    match settings.windows {
+        Windows::Fixed { stream, connection } => builder
+            .initial_stream_window_size(stream)
+            .initial_connection_window_size(connection),
+        Windows::Adaptive => builder.adaptive_window(true),
+    };
     if let Some(Keepalive { interval, timeout }) = keepalive {
         builder
             .keep_alive_interval(interval)

@@ -1,7 +1,7 @@
 //! What the handles of an endpoint share with the task that keeps its connection.
 
 use crate::{
-    error::{Crowded, Undelivered},
+    error::{Cause, Crowded, Undelivered},
     link::Link,
     slots::{NoSlot, Slot},
     target::Target,
@@ -27,7 +27,7 @@ pub(crate) enum Phase<B> {
     /// Send it.
     Up(Arc<Link<B>>),
     /// Fail it, for this reason: nobody will try for a while.
-    Down(Arc<str>),
+    Down(Arc<str>, Cause),
 }
 
 // === impl Shared ===
@@ -66,7 +66,9 @@ impl<B: Body + 'static> Shared<B> {
         match &*self.phase.borrow() {
             Phase::Up(link) if link.number > spent => Some(Ok(Arc::clone(link))),
             Phase::Up(_) | Phase::Connecting => None,
-            Phase::Down(reason) => Some(Err(Undelivered::never(&**reason))),
+            Phase::Down(reason, cause) => {
+                Some(Err(Undelivered::unconnected(reason, Arc::clone(cause))))
+            }
         }
     }
 }

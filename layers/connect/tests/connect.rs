@@ -18,3 +18,7 @@ mod quiet;
 mod replace;
 #[path = "connect/support.rs"]
 mod support;
+#[path = "connect/tls.rs"]
+mod tls;
+#[path = "connect/transports.rs"]
+mod transports;
