@@ -4,6 +4,7 @@ use crate::{
     connection::Connection,
     future::{ConnectFuture, Start},
     keeper::Keeper,
+    maker::Maker,
     observer::Observer,
     road::{self, Io, Road, Security, Transport},
     settings::Settings,
@@ -152,7 +153,7 @@ impl<B> Connector<B> {
             target,
             phase: watch::Sender::new(Phase::Connecting),
         });
-        let keeper = Keeper {
+        let maker = Maker {
             road: Road {
                 instance,
                 transport: self.transport.clone().unwrap_or_else(sockets),
@@ -161,7 +162,11 @@ impl<B> Connector<B> {
             settings: self.settings,
             dice: self.dice.clone(),
             observer: Arc::clone(&self.observer),
+        };
+        let keeper = Keeper {
+            maker: Arc::new(maker),
             availability,
+            phase: shared.phase.subscribe(),
             shared: Arc::downgrade(&shared),
         };
         Ok(Start { shared, keeper })

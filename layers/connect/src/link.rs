@@ -3,6 +3,7 @@
 use crate::{
     error::NotConnected,
     executor::{Executor, Socket},
+    lane::Lane,
     road::Stream,
     settings::{Keepalive, Settings, Windows},
     slots::Slots,
@@ -30,7 +31,7 @@ use ziggurat_core::BoxError;
 pub(crate) struct Link<B> {
     /// Which connection of its endpoint this is; the first is 1.
     pub(crate) number: u64,
-    pub(crate) slots: Arc<Slots>,
+    pub(crate) lane: Arc<Lane>,
     sender: http2::SendRequest<B>,
     answered: AtomicBool,
 }
@@ -81,6 +82,7 @@ pub(crate) async fn handshake<B>(
     number: u64,
     settings: &Settings,
     keepalive: Option<Keepalive>,
+    slots: &Arc<Slots>,
 ) -> Result<(Link<B>, Driver<B>), BoxError>
 where
     B: Body + Send + Unpin + 'static,
@@ -115,7 +117,7 @@ where
     let limit = driver.settled().await?;
     let link = Link {
         number,
-        slots: Slots::new(limit, settings.max_waiting),
+        lane: Lane::new(Arc::clone(slots), limit),
         sender,
         answered: AtomicBool::new(false),
     };
@@ -129,11 +131,11 @@ where
     B::Error: Into<BoxError>,
 {
     /// Ready when the peer takes no more calls: it said GOAWAY, or is gone.
-    pub(crate) async fn closed(&mut self, slots: &Slots) -> Result<(), hyper::Error> {
+    pub(crate) async fn closed(&mut self, lane: &Lane) -> Result<(), hyper::Error> {
         poll_fn(|cx| {
             let closed = self.poll_closed(cx);
             if let Some(limit) = self.limit() {
-                slots.resize(limit);
+                lane.resize(limit);
             }
             closed
         })

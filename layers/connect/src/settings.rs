@@ -24,6 +24,8 @@ pub(crate) use self::keepalive::Keepalive;
 /// | [`max_frame_size`](Self::max_frame_size) | 16 KiB |
 /// | [`max_header_list_size`](Self::max_header_list_size) | 64 KiB |
 /// | [`max_waiting`](Self::max_waiting) | 1024 calls |
+/// | [`more_connections`](Self::more_connections) | 1 |
+/// | [`idle_close`](Self::idle_close) | never |
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Settings {
     pub(crate) connect_timeout: Duration,
@@ -35,6 +37,8 @@ pub struct Settings {
     pub(crate) max_frame_size: u32,
     pub(crate) max_header_list_size: u32,
     pub(crate) max_waiting: usize,
+    pub(crate) spares: u8,
+    pub(crate) idle_close: Option<Duration>,
 }
 
 /// How much may be on its way to us, in bytes.
@@ -55,6 +59,8 @@ const LARGEST_FRAME: u32 = (1 << 24) - 1;
 const HEADER_LISTS: std::ops::RangeInclusive<u32> = 1 << 10..=16 << 20;
 /// As good as never (about 30 years), and short enough to be added to any clock.
 const NEVER: Duration = Duration::from_secs(30 * 365 * 86_400);
+/// Connecting again must not cost more than was saved.
+const SHORTEST_IDLE: Duration = Duration::from_secs(1);
 const SHORTEST_SILENCE: Duration = Duration::from_secs(6);
 const LONGEST_SILENCE: Duration = Duration::from_secs(3_600);
 
@@ -87,6 +93,8 @@ impl Settings {
             max_frame_size: SMALLEST_FRAME,
             max_header_list_size: 64 << 10,
             max_waiting: 1024,
+            spares: 1,
+            idle_close: None,
         }
     }
 
@@ -224,7 +232,39 @@ impl Settings {
         self
     }
 
-    /// So many calls may wait for a free stream of one connection; more are refused at once.
+    /// While calls wait for a stream, for the server allows no more on a connection, up to so many
+    /// further connections are made to the endpoint; gRPC knows it as gRFC A105. Calls go to them
+    /// when the first is full, so that they fall idle and are closed, after a minute without a call.
+    ///
+    /// # Errors
+    ///
+    /// If there are more than 9.
+    pub fn more_connections(mut self, connections: u8) -> Result<Self, InvalidSetting> {
+        let rule = "must be from 0 to 9";
+        check(connections <= 9, "more_connections", connections, rule)?;
+        self.spares = connections;
+        Ok(self)
+    }
+
+    /// Closes a connection that had no call for so long (and up to a quarter more); the endpoint is
+    /// [`Idle`](ziggurat_core::State::Idle) then, and the next call connects it. `None`: never.
+    ///
+    /// # Errors
+    ///
+    /// If it is below 1 s.
+    pub fn idle_close(
+        mut self,
+        after: impl Into<Option<Duration>>,
+    ) -> Result<Self, InvalidSetting> {
+        let after = after.into();
+        let sane = after.is_none_or(|after| after >= SHORTEST_IDLE);
+        let (field, rule) = ("idle_close", "must be at least 1 s");
+        check(sane, field, after.unwrap_or_default(), rule)?;
+        self.idle_close = after.map(|after| after.min(NEVER));
+        Ok(self)
+    }
+
+    /// So many calls may wait for a free stream of an endpoint; more are refused at once.
     #[must_use]
     pub const fn max_waiting(mut self, calls: usize) -> Self {
         self.max_waiting = calls;

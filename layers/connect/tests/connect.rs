@@ -8,8 +8,12 @@ mod backoff;
 mod bounds;
 #[path = "connect/calls.rs"]
 mod calls;
+#[path = "connect/crowd.rs"]
+mod crowd;
 #[path = "connect/faults.rs"]
 mod faults;
+#[path = "connect/idle.rs"]
+mod idle;
 #[path = "connect/lifecycle.rs"]
 mod lifecycle;
 #[path = "connect/quiet.rs"]

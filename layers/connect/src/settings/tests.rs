@@ -20,6 +20,8 @@ fn what_cannot_work_is_refused_by_name() {
         (new().windows(65_535, 1 << 31), "connection window"),
         (new().max_frame_size((1 << 14) - 1), "max_frame_size"),
         (new().max_frame_size(1 << 24), "max_frame_size"),
+        (new().more_connections(10), "more_connections"),
+        (new().idle_close(SECOND / 2), "idle_close"),
         (new().max_header_list_size(1_023), "max_header_list_size"),
         (new().max_header_list_size(u32::MAX), "max_header_list_size"),
     ] {
