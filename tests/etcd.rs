@@ -4,6 +4,8 @@
 mod etcd {
     #[path = "../coord/cases.rs"]
     mod cases;
+    #[cfg(feature = "client")]
+    mod channel;
     mod conformance;
     mod connecting;
     mod registry;
