@@ -3,6 +3,7 @@
 use crate::{
     error::NotConnected,
     executor::{Executor, Socket},
+    heard::{Heard, Hearing},
     lane::Lane,
     road::Stream,
     settings::{Keepalive, Settings, Windows},
@@ -44,9 +45,12 @@ where
     B::Error: Into<BoxError>,
 {
     /// Takes requests from calls. `None`: it takes no more.
-    dispatch: Option<http2::Connection<TokioIo<Stream>, B, Executor>>,
+    dispatch: Option<http2::Connection<TokioIo<Hearing>, B, Executor>>,
     /// Reads and writes. `None`: the socket is closed.
     socket: Option<Socket>,
+    heard: Heard,
+    /// The limit may have changed since it was last looked at.
+    limited_anew: bool,
 }
 
 /// What hyper believes of the stream limit before the peer's SETTINGS: a number that no SETTINGS
@@ -109,10 +113,14 @@ where
             // Servers take a PING without a call for abuse; TCP looks after idle connections.
             .keep_alive_while_idle(false);
     }
-    let (sender, dispatch) = builder.handshake(TokioIo::new(stream)).await?;
+    let heard = Heard::default();
+    let io = TokioIo::new(heard.on(stream));
+    let (sender, dispatch) = builder.handshake(io).await?;
     let mut driver = Driver {
         dispatch: Some(dispatch),
         socket: executor.take_socket(),
+        heard,
+        limited_anew: true,
     };
     let limit = driver.settled().await?;
     let link = Link {
@@ -134,7 +142,9 @@ where
     pub(crate) async fn closed(&mut self, lane: &Lane) -> Result<(), hyper::Error> {
         poll_fn(|cx| {
             let closed = self.poll_closed(cx);
-            if let Some(limit) = self.limit() {
+            if std::mem::take(&mut self.limited_anew)
+                && let Some(limit) = self.limit()
+            {
                 lane.resize(limit);
             }
             closed
@@ -180,7 +190,10 @@ where
         {
             // Dropped, it tells every stream.
             self.socket = None;
+        } else if !self.heard.take() {
+            return Poll::Pending;
         }
+        self.limited_anew = true;
         // Again: what the socket read may have been a GOAWAY, and hyper tells nobody of it.
         self.poll_dispatch(cx)
     }
