@@ -42,6 +42,8 @@
 //! | `uuid` | `coord::UuidV7`: ids of 128 bits, unique without any coordination |
 //! | `etcd` | the store on an etcd cluster, `coord::EtcdStore`; its build needs `protoc` |
 //! | `dns` | instances by DNS: `discover::dns` |
+//! | `tls` | TLS to the endpoints, by rustls with ring: `connect::Tls`, `client::ChannelSettings::tls` |
+//! | `tls-webpki-roots`, `tls-native-roots` | whom to believe: Mozilla's certificates, or the system's |
 //! | `answer`, `balance`, `breaker`, ... | one layer each |
 //!
 //! The first three are on by default.

@@ -3,6 +3,7 @@
 
 mod etcd {
     mod auth;
+    mod channel;
     mod config;
     #[path = "../coord/config_cases.rs"]
     #[allow(dead_code, reason = "the embedded store needs more of it")]

@@ -2,14 +2,15 @@
 
 use http::{HeaderValue, uri::Authority};
 use std::{num::NonZeroUsize, time::Duration};
+use tower::Service;
 use ziggurat_balance as balance;
 use ziggurat_breaker as breaker;
 use ziggurat_connect as connect;
-use ziggurat_core::{InvalidSetting, Live};
+use ziggurat_core::{BoxError, Instance, InvalidSetting, Live};
 use ziggurat_deadline as deadline;
 use ziggurat_discover::Feedback;
 use ziggurat_health as health;
-use ziggurat_retry as retry;
+use ziggurat_retry::{self as retry, ReplayBody};
 
 /// What holds for the channels to a service.
 ///
@@ -28,12 +29,13 @@ pub struct ChannelSettings {
     pub(super) balance: Live<balance::Settings>,
     pub(super) health: Live<health::Settings>,
     pub(super) active_health: Option<health::active::Settings>,
-    pub(super) connect: connect::Settings,
     pub(super) subset: Option<NonZeroUsize>,
     pub(super) feedback: Option<Feedback>,
-    pub(super) authority: Option<Authority>,
-    pub(super) user_agent: Option<HeaderValue>,
+    pub(super) connector: Connector,
 }
+
+/// What makes the connections of a channel.
+pub(super) type Connector = connect::Connector<ReplayBody<tonic::body::Body>>;
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -59,11 +61,9 @@ impl ChannelSettings {
             balance: balance::Settings::default().into(),
             health: health::Settings::default().into(),
             active_health: None,
-            connect: connect::Settings::default(),
             subset: None,
             feedback: None,
-            authority: None,
-            user_agent: None,
+            connector: Connector::default(),
         }
     }
 
@@ -112,7 +112,30 @@ impl ChannelSettings {
     /// How to connect.
     #[must_use]
     pub fn connect(mut self, settings: connect::Settings) -> Self {
-        self.connect = settings;
+        self.connector = self.connector.settings(settings);
+        self
+    }
+
+    /// Speaks TLS to every endpoint. It must prove to be the service by its name; nothing that a
+    /// registry says changes that.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls(mut self, tls: connect::Tls) -> Self {
+        self.connector = self.connector.tls(tls);
+        self
+    }
+
+    /// Gets to the endpoints by `transport` instead of by sockets: a tower service that opens a
+    /// stream of bytes to an [`Instance`]. HTTP/2, and TLS if it is set, run above it.
+    #[must_use]
+    pub fn transport<T>(mut self, transport: T) -> Self
+    where
+        T: Service<Instance> + Clone + Send + Sync + 'static,
+        T::Response: connect::Io,
+        T::Error: Into<BoxError>,
+        T::Future: Send,
+    {
+        self.connector = self.connector.transport(transport);
         self
     }
 
@@ -136,9 +159,10 @@ impl ChannelSettings {
     ///
     /// If it is no authority.
     pub fn authority(mut self, authority: &str) -> Result<Self, InvalidSetting> {
-        let parsed = authority.parse();
-        self.authority =
-            Some(parsed.map_err(|_| invalid("authority", authority, "must be host or host:port"))?);
+        let rule = "must be host or host:port";
+        let parsed = authority.parse::<Authority>();
+        let parsed = parsed.map_err(|_| invalid("authority", authority, rule))?;
+        self.connector = self.connector.authority(parsed);
         Ok(self)
     }
 
@@ -149,8 +173,9 @@ impl ChannelSettings {
     /// If it cannot stand in a header.
     pub fn user_agent(mut self, user_agent: &str) -> Result<Self, InvalidSetting> {
         let parsed = HeaderValue::from_str(user_agent);
-        self.user_agent =
-            Some(parsed.map_err(|_| invalid("user_agent", user_agent, "must be visible ASCII"))?);
+        let parsed =
+            parsed.map_err(|_| invalid("user_agent", user_agent, "must be visible ASCII"))?;
+        self.connector = self.connector.user_agent(parsed);
         Ok(self)
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tower::ServiceBuilder;
 use ziggurat_balance::{Balance, BalanceLayer};
 use ziggurat_breaker::{Breaker, BreakerLayer};
-use ziggurat_connect::{Connection, Connector};
+use ziggurat_connect::Connection;
 use ziggurat_core::Resolve;
 use ziggurat_deadline::{DeadlineLayer, WithDeadline};
 use ziggurat_discover::{DiscoverLayer, Discovered};
@@ -32,13 +32,8 @@ pub(super) fn stack(
     service: &str,
     settings: &ChannelSettings,
 ) -> (Stack, Pick) {
-    let mut connector = Connector::new(settings.connect);
-    if let Some(authority) = settings.authority.clone() {
-        connector = connector.authority(authority);
-    }
-    if let Some(user_agent) = settings.user_agent.clone() {
-        connector = connector.user_agent(user_agent);
-    }
+    // By the name that was asked for: who can write to the registry cannot choose another.
+    let connector = settings.connector.clone().service(service);
     let mut discover = DiscoverLayer::new(resolve, service);
     if let Some(most) = settings.subset {
         discover = discover.subset(most);

@@ -4,6 +4,7 @@
 
 mod by_hand;
 mod by_name;
+mod connecting;
 mod crowd;
 mod ejecting;
 mod errors;

@@ -1,6 +1,6 @@
 //! The body of an answer.
 
-use crate::{error::Undelivered, life::Life, slots::Slot};
+use crate::{error::Undelivered, lane::Slot, life::Life};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;

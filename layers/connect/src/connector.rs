@@ -4,12 +4,18 @@ use crate::{
     connection::Connection,
     future::{ConnectFuture, Start},
     keeper::Keeper,
+    maker::Maker,
     observer::Observer,
+    road::{self, Io, Road, Security, Transport},
     settings::Settings,
     shared::{Phase, Shared},
+    sockets::Sockets,
     target::Target,
 };
-use http::{HeaderValue, uri::Authority};
+use http::{
+    HeaderValue,
+    uri::{Authority, Scheme},
+};
 use std::{
     fmt,
     marker::PhantomData,
@@ -20,16 +26,20 @@ use tokio::sync::watch;
 use tower_service::Service;
 use ziggurat_core::{Availability, BoxError, Dice, Instance, Reporter, State};
 
-/// Makes a [`Connection`] of an [`Instance`], over cleartext HTTP/2.
+/// Makes a [`Connection`] of an [`Instance`], over cleartext HTTP/2 or, by feature `tls`, over TLS.
 ///
 /// It answers at once; the connection is made in the background.
 ///
 /// # Defaults
 ///
-/// The default [`Settings`]; the name of the service as `:authority`; `ziggurat/<version>` as
-/// `user-agent`; jitter from the thread's generator; nobody who observes.
+/// The default [`Settings`]; [`Sockets`] as transport; no TLS; the name of the service as
+/// `:authority`; `ziggurat/<version>` as `user-agent`; jitter from the thread's generator; nobody who observes.
 pub struct Connector<B> {
     settings: Settings,
+    /// `None`: sockets, as the settings say.
+    transport: Option<Transport>,
+    security: Option<Security>,
+    service: Option<Arc<str>>,
     authority: Option<Authority>,
     user_agent: HeaderValue,
     dice: Dice,
@@ -47,12 +57,54 @@ impl<B> Connector<B> {
     pub fn new(settings: Settings) -> Self {
         Self {
             settings,
+            transport: None,
+            security: None,
+            service: None,
             authority: None,
             user_agent: HeaderValue::from_static(USER_AGENT),
             dice: Dice::new(),
             observer: Arc::new(()),
             body: PhantomData,
         }
+    }
+
+    /// Connects as `settings` say from now on.
+    #[must_use]
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// Gets its bytes there by `transport`, a tower service that opens an [`Io`] to an instance,
+    /// instead of by [`Sockets`]; HTTP/2, and TLS if it is wanted, run above it.
+    ///
+    /// Every try to connect makes a clone of it ready and calls that, within the connect timeout.
+    #[must_use]
+    pub fn transport<T>(mut self, transport: T) -> Self
+    where
+        T: Service<Instance> + Clone + Send + Sync + 'static,
+        T::Response: Io,
+        T::Error: Into<BoxError>,
+        T::Future: Send,
+    {
+        self.transport = Some(road::transport(transport));
+        self
+    }
+
+    /// Speaks TLS to every instance, whatever its registry says of it.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls(mut self, tls: crate::Tls) -> Self {
+        self.security = Some(Arc::new(move |service| tls.for_service(service)));
+        self
+    }
+
+    /// Takes every instance for one of `service`, for `:authority` and for the name that a
+    /// certificate must be for, whatever service its registry says that it is of.
+    #[must_use]
+    pub fn service(mut self, service: &str) -> Self {
+        self.service = Some(service.into());
+        self
     }
 
     /// Asks for `authority` instead of the name of the service. A request that has one keeps it.
@@ -84,8 +136,14 @@ impl<B> Connector<B> {
     }
 
     fn start(&self, instance: Instance) -> Result<Start<B>, BoxError> {
+        let service = self.service.as_deref().unwrap_or(instance.service());
+        let (secure, scheme) = match &self.security {
+            Some(security) => (Some(security(service)?), Scheme::HTTPS),
+            None => (None, Scheme::HTTP),
+        };
         let authority = self.authority.as_ref();
-        let target = Target::new(instance.service(), authority, &self.user_agent)?;
+        let target = Target::new(service, scheme, authority, &self.user_agent)?;
+        let sockets = || road::sockets(Sockets::new(self.settings));
         let availability = Availability::new();
         availability.report(Reporter::Connection, State::Connecting);
         let shared = Arc::new(Shared {
@@ -95,12 +153,20 @@ impl<B> Connector<B> {
             target,
             phase: watch::Sender::new(Phase::Connecting),
         });
-        let keeper = Keeper {
-            instance,
+        let maker = Maker {
+            road: Road {
+                instance,
+                transport: self.transport.clone().unwrap_or_else(sockets),
+                secure,
+            },
             settings: self.settings,
             dice: self.dice.clone(),
             observer: Arc::clone(&self.observer),
+        };
+        let keeper = Keeper {
+            maker: Arc::new(maker),
             availability,
+            phase: shared.phase.subscribe(),
             shared: Arc::downgrade(&shared),
         };
         Ok(Start { shared, keeper })
@@ -117,6 +183,9 @@ impl<B> Clone for Connector<B> {
     fn clone(&self) -> Self {
         Self {
             settings: self.settings,
+            transport: self.transport.clone(),
+            security: self.security.clone(),
+            service: self.service.clone(),
             authority: self.authority.clone(),
             user_agent: self.user_agent.clone(),
             dice: self.dice.clone(),
@@ -149,6 +218,7 @@ impl<B> fmt::Debug for Connector<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connector")
             .field("settings", &self.settings)
+            .field("secure", &self.security.is_some())
             .field("authority", &self.authority)
             .field("user_agent", &self.user_agent)
             .finish_non_exhaustive()

@@ -1,6 +1,6 @@
 //! A TCP connection to an instance.
 
-use crate::error::NotConnected;
+use crate::{error::NotConnected, settings::Settings};
 use socket2::{SockRef, TcpKeepalive};
 use std::{io, time::Duration};
 use tokio::{
@@ -9,13 +9,11 @@ use tokio::{
 };
 use ziggurat_core::{BoxError, clock};
 
-/// Tries every address that `host` has, each for its share of the time. `silence`: how long the
-/// peer's machine may leave TCP without an answer.
+/// Tries every address that `host` has, each for its share of the time.
 pub(crate) async fn dial(
     host: &str,
     port: u16,
-    within: Duration,
-    silence: Option<Duration>,
+    settings: &Settings,
 ) -> Result<TcpStream, BoxError> {
     let begun = clock::now();
     let addresses: Vec<_> = lookup_host((host, port)).await?.collect();
@@ -23,10 +21,10 @@ pub(crate) async fn dial(
     let mut last = BoxError::from("the name has no address");
     for address in addresses {
         // One address that swallows everything must not use up the time of the others.
-        let share = within.saturating_sub(begun.elapsed()) / left.max(1);
+        let share = settings.connect_timeout.saturating_sub(begun.elapsed()) / left.max(1);
         left = left.saturating_sub(1);
         match timeout(share, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => match ready(&stream, silence) {
+            Ok(Ok(stream)) => match ready(&stream, settings) {
                 Ok(()) => return Ok(stream),
                 Err(error) => last = error.into(),
             },
@@ -37,18 +35,18 @@ pub(crate) async fn dial(
     Err(last)
 }
 
-fn ready(stream: &TcpStream, silence: Option<Duration>) -> io::Result<()> {
+fn ready(stream: &TcpStream, settings: &Settings) -> io::Result<()> {
     // TCP lets a socket that dials a free local port meet itself there.
     if stream.local_addr()? == stream.peer_addr()? {
         return Err(io::Error::from(io::ErrorKind::ConnectionRefused));
     }
     // A system that knows no such options still has connections.
-    if let Some(silence) = silence
+    if let Some(silence) = settings.tcp_timeout
         && let Err(error) = limit_silence(stream, silence)
     {
         tracing::debug!(%error, "cannot set the timeouts of TCP");
     }
-    stream.set_nodelay(true)
+    stream.set_nodelay(settings.nodelay)
 }
 
 /// Has the kernel ask the peer's after half the time, three times, and give up at its end.
@@ -84,8 +82,9 @@ mod tests {
     async fn the_kernel_is_told_how_long_a_silent_peer_is_believed_in() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let dialled = dial("127.0.0.1", port, SECOND, Some(30 * SECOND)).await;
-        let stream = dialled.unwrap();
+        let settings = Settings::new();
+        let stream = dial("127.0.0.1", port, &settings).await.unwrap();
+        assert!(stream.nodelay().unwrap());
         let socket = SockRef::from(&stream);
         assert!(socket.keepalive().unwrap());
         assert_eq!(socket.tcp_keepalive_time().unwrap(), 15 * SECOND);
@@ -93,7 +92,9 @@ mod tests {
         assert_eq!(socket.tcp_keepalive_retries().unwrap(), 3);
         assert_eq!(socket.tcp_user_timeout().unwrap(), Some(30 * SECOND));
 
-        let stream = dial("127.0.0.1", port, SECOND, None).await.unwrap();
+        let settings = Settings::new().tcp_timeout(None).unwrap().nodelay(false);
+        let stream = dial("127.0.0.1", port, &settings).await.unwrap();
+        assert!(!stream.nodelay().unwrap());
         let socket = SockRef::from(&stream);
         assert!(!socket.keepalive().unwrap());
         assert_eq!(socket.tcp_user_timeout().unwrap(), None);

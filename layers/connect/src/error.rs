@@ -1,12 +1,13 @@
 //! Why a call was not answered, and how far it got.
 
-use std::{error::Error, fmt};
+use std::{error::Error, fmt, sync::Arc};
 use ziggurat_core::{Code, Rejection, Sent, error};
 
 /// The way to the endpoint failed: UNAVAILABLE, and its [`Rejection`] tells how far the call got.
 #[derive(Clone, Debug)]
 pub struct Undelivered {
     rejection: Rejection,
+    cause: Option<Cause>,
 }
 
 /// The deadline of the call passed before it could be sent: DEADLINE_EXCEEDED.
@@ -27,6 +28,15 @@ pub struct InvalidAuthority {
     service: String,
 }
 
+/// A peer that was asked by TLS's ALPN whether it speaks HTTP/2 does not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotHttp2 {
+    instead: Option<String>,
+}
+
+/// Why there is no connection: one error for all the calls that it fails.
+pub(crate) type Cause = Arc<dyn Error + Send + Sync>;
+
 /// A try to connect ended without an error of anybody's.
 #[derive(Debug)]
 pub(crate) struct NotConnected(pub(crate) &'static str);
@@ -38,28 +48,47 @@ const MAX_REASON: usize = 256;
 
 impl Undelivered {
     pub(crate) fn never(reason: impl Into<String>) -> Self {
-        let rejection = Rejection::undelivered(reason.into(), Sent::Never);
-        Self { rejection }
+        Self::new(reason.into(), Sent::Never)
+    }
+
+    /// There is no connection.
+    pub(crate) fn unconnected(reason: &str, cause: Cause) -> Self {
+        Self {
+            cause: Some(cause),
+            ..Self::never(reason)
+        }
     }
 
     /// The connection failed after it had taken the message.
     pub(crate) fn in_flight(error: &hyper::Error) -> Self {
         let reason = format!("connection failed: {}", describe(error));
-        let rejection = Rejection::undelivered(reason, sent(error));
-        Self { rejection }
+        Self::new(reason, sent(error))
     }
 
     /// The body of the answer was cut off.
     pub(crate) fn cut_off(error: &hyper::Error) -> Self {
         let reason = format!("answer cut off: {}", describe(error));
-        let rejection = Rejection::undelivered(reason, Sent::Unknown);
-        Self { rejection }
+        Self::new(reason, Sent::Unknown)
+    }
+
+    fn new(reason: String, sent: Sent) -> Self {
+        Self {
+            rejection: Rejection::undelivered(reason, sent),
+            cause: None,
+        }
     }
 
     /// How far the call got.
     #[must_use]
     pub const fn sent(&self) -> Sent {
         self.rejection.sent()
+    }
+
+    /// Why the last try to connect failed, if that is why the call did: what a
+    /// [transport](crate::Connector::transport) said, rustls, or [`NotHttp2`].
+    #[must_use]
+    pub fn cause(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
+        self.cause.as_deref()
     }
 }
 
@@ -141,6 +170,33 @@ impl fmt::Display for InvalidAuthority {
 }
 
 impl Error for InvalidAuthority {}
+
+// === impl NotHttp2 ===
+
+impl NotHttp2 {
+    #[cfg(feature = "tls")]
+    pub(crate) fn instead(protocol: Option<&[u8]>) -> Self {
+        let instead = protocol.map(|name| String::from_utf8_lossy(name).into_owned());
+        Self { instead }
+    }
+
+    /// What it chose instead; `None`: it does not take part in ALPN.
+    #[must_use]
+    pub fn protocol(&self) -> Option<&str> {
+        self.instead.as_deref()
+    }
+}
+
+impl fmt::Display for NotHttp2 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.instead {
+            Some(other) => write!(f, "the peer speaks {other:?}, and not HTTP/2"),
+            None => f.write_str("the peer did not say by ALPN that it speaks HTTP/2"),
+        }
+    }
+}
+
+impl Error for NotHttp2 {}
 
 // === impl NotConnected ===
 

@@ -4,6 +4,7 @@ use crate::{
     body::Body,
     connection::Connection,
     error::{TooLate, Undelivered},
+    group::Seat,
     keeper::Keeper,
     life::Life,
     shared::Shared,
@@ -126,7 +127,7 @@ where
     let deadline = target::deadline(&request);
     let mut spent = 0;
     for _ in 0..HANDOVERS {
-        let (link, slot) = by(deadline, shared.admit(spent)).await??;
+        let (group, Seat { link, slot }) = by(deadline, shared.admit(spent)).await??;
         if let Some(deadline) = deadline {
             target::stamp(&mut request, deadline)?;
         }
@@ -137,7 +138,11 @@ where
                     return Err(Undelivered::in_flight(failed.error()).into());
                 };
                 request = back;
-                spent = link.number;
+                if link.number == group.first.number {
+                    spent = link.number;
+                } else {
+                    group.remove(&link);
+                }
             }
         }
     }

@@ -2,12 +2,15 @@
 
 use crate::{
     attempts::{Attempts, Next},
-    dial::dial,
-    error::{NotConnected, describe, is_calm_wanted},
-    link::{Driver, Link, handshake},
-    observer::Observer,
-    settings::{Keepalive, Settings},
+    error::{Cause, NotConnected, describe, is_calm_wanted},
+    group::Group,
+    link::{Driver, Link},
+    maker::Maker,
+    race::{First, race},
+    settings::Keepalive,
     shared::{Phase, Shared},
+    slots::Slots,
+    spare::{Spare, Spares},
 };
 use http_body::Body;
 use std::{
@@ -16,20 +19,19 @@ use std::{
     time::Duration,
 };
 use tokio::{
+    sync::watch,
     task::JoinSet,
     time::{sleep, timeout},
 };
-use ziggurat_core::{Availability, BoxError, Dice, Instance, Reporter, State, clock};
+use ziggurat_core::{Availability, BoxError, Reporter, State, clock};
 
 /// Connects, waits for the end, and connects again, for as long as there is a handle.
 pub(crate) struct Keeper<B> {
-    pub(crate) instance: Instance,
-    pub(crate) settings: Settings,
-    pub(crate) dice: Dice,
-    pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) maker: Arc<Maker>,
     pub(crate) availability: Availability,
     /// Weak: handles keep the connection, not the other way round.
     pub(crate) shared: Weak<Shared<B>>,
+    pub(crate) phase: watch::Receiver<Phase<B>>,
 }
 
 /// What is learned from one connection for the next.
@@ -39,13 +41,25 @@ struct Memory {
     made: u64,
     /// The endpoint is to be seen as ready while the next connection is made.
     replacing: bool,
+    /// What was called goes on to its end.
+    draining: JoinSet<()>,
 }
 
 /// There is no handle any more.
 struct Abandoned;
 
+/// Why a connection takes no more calls.
+enum End {
+    /// Its peer wants none, or is gone.
+    Closed(Result<(), hyper::Error>),
+    /// There were none for long.
+    Unused,
+}
+
 /// How long a replacement may take before the endpoint is no longer said to be ready.
 const GRACE: Duration = Duration::from_millis(250);
+/// How often it is asked whether there were calls, in the time after which there were none for long.
+const LOOKS: u32 = 4;
 
 // === impl Keeper ===
 
@@ -55,70 +69,101 @@ where
     B::Data: Send,
     B::Error: Into<BoxError>,
 {
-    pub(crate) async fn run(self) {
-        let mut draining = JoinSet::new();
+    pub(crate) async fn run(mut self) {
         let mut memory = Memory {
             attempts: Attempts::default(),
-            keepalive: self.settings.keepalive,
+            keepalive: self.maker.settings.keepalive,
             made: 0,
             replacing: false,
+            draining: JoinSet::new(),
         };
-        while self.round(&mut memory, &mut draining).await.is_ok() {
-            while draining.try_join_next().is_some() {}
+        while self.round(&mut memory).await.is_ok() {
+            while memory.draining.try_join_next().is_some() {}
         }
         // Nobody can call any more, but what was called goes on to its end.
-        while draining.join_next().await.is_some() {}
+        while memory.draining.join_next().await.is_some() {}
     }
 
     /// One connection, from the first try to its end; or a try that failed and the wait after it.
-    async fn round(
-        &self,
-        memory: &mut Memory,
-        draining: &mut JoinSet<()>,
-    ) -> Result<(), Abandoned> {
+    async fn round(&mut self, memory: &mut Memory) -> Result<(), Abandoned> {
         self.publish(Phase::Connecting)?;
         let begun = clock::now();
-        memory.made += 1;
-        let (link, mut driver) = match self.connect(memory).await {
+        let slots = Slots::new(self.maker.settings.max_waiting);
+        let (link, mut driver) = match self.connect(memory, &slots).await {
             Ok(made) => made,
             Err(error) => {
-                let retry_in = memory.attempts.failed(&self.settings.backoff, &self.dice);
-                return self.down(&*error, retry_in).await;
+                let maker = &self.maker;
+                let retry_in = memory.attempts.failed(&maker.settings.backoff, &maker.dice);
+                return self.down(error, retry_in).await;
             }
         };
-        let link = Arc::new(link);
-        self.publish(Phase::Up(Arc::clone(&link)))?;
+        let group = Arc::new(Group::new(slots, link));
+        self.publish(Phase::Up(Arc::clone(&group)))?;
         self.report(State::Ready);
-        let id = self.instance.id();
-        tracing::debug!(endpoint = %id, took = ?begun.elapsed(), "connected");
-        self.observer.connected(id, begun.elapsed());
+        let (id, took) = (self.maker.id(), begun.elapsed());
+        tracing::debug!(endpoint = %id, ?took, "connected");
+        self.maker.observer.connected(id, took);
 
         let up = clock::now();
-        let closed = driver.closed(&link.slots).await;
-        draining.spawn(driver.drained());
-        self.closed(memory, &link, closed, up.elapsed()).await
+        let end = self.serve(memory, &mut driver, &group).await;
+        memory.draining.spawn(driver.drained());
+        match end {
+            End::Closed(closed) => self.closed(memory, &group, closed, up.elapsed()).await,
+            End::Unused => self.unused(up.elapsed()).await,
+        }
+    }
+
+    /// Ready when the connection takes no more calls. Has more made while calls wait for streams.
+    async fn serve(
+        &self,
+        memory: &mut Memory,
+        driver: &mut Driver<B>,
+        group: &Arc<Group<B>>,
+    ) -> End {
+        let spares = Spares::up_to(self.maker.settings.spares);
+        loop {
+            let idle = idle(group, self.maker.settings.idle_close);
+            let other = race(idle, group.slots.wanted());
+            match race(driver.closed(&group.first.lane), other).await {
+                First::One(closed) => return End::Closed(closed),
+                First::Other(First::One(())) => return End::Unused,
+                First::Other(First::Other(())) => {}
+            }
+            while memory.draining.try_join_next().is_some() {}
+            if group.slots.is_wanted()
+                && let Some(permit) = spares.permit()
+            {
+                memory.made += 1;
+                let spare = Spare {
+                    maker: Arc::clone(&self.maker),
+                    group: Arc::clone(group),
+                    number: memory.made,
+                    keepalive: memory.keepalive,
+                    permit,
+                };
+                memory.draining.spawn(spare.run());
+            }
+        }
     }
 
     /// Decides what comes after a connection.
     async fn closed(
         &self,
         memory: &mut Memory,
-        link: &Link<B>,
+        group: &Group<B>,
         closed: Result<(), hyper::Error>,
         lived: Duration,
     ) -> Result<(), Abandoned> {
         // Who says goodbye in peace answers the calls that it still has.
-        let useful = link.answered() || closed.is_ok() && link.slots.in_use();
-        link.slots.close();
+        let useful = group.first.answered() || closed.is_ok() && group.first.lane.in_use();
+        group.close();
         let error = closed.err();
         if error.as_ref().is_some_and(is_calm_wanted) {
             memory.keepalive = memory.keepalive.map(Keepalive::calmer);
         }
-        let id = self.instance.id();
-        tracing::debug!(endpoint = %id, ?lived, ?error, "disconnected");
         let cause = error.as_ref().map(|error| error as _);
-        self.observer.disconnected(id, cause, lived);
-        let (backoff, dice) = (&self.settings.backoff, &self.dice);
+        self.disconnected(cause, lived);
+        let (backoff, dice) = (&self.maker.settings.backoff, &self.maker.dice);
         match memory.attempts.ended(lived, useful, backoff, dice) {
             Next::Now => {
                 memory.replacing = true;
@@ -127,14 +172,29 @@ where
             Next::After(retry_in) => {
                 let hung_up = || NotConnected("the peer closed the connection at once").into();
                 let error = error.map_or_else(hung_up, BoxError::from);
-                self.down(&*error, retry_in).await
+                self.down(error, retry_in).await
             }
         }
     }
 
-    async fn connect(&self, memory: &mut Memory) -> Result<(Link<B>, Driver<B>), BoxError> {
-        let keepalive = memory.keepalive;
-        let mut open = pin!(self.open(memory.made, keepalive));
+    /// Ready when somebody calls again.
+    async fn unused(&mut self, lived: Duration) -> Result<(), Abandoned> {
+        self.disconnected(None, lived);
+        self.publish(Phase::Idle)?;
+        self.report(State::Idle);
+        let called = |phase: &Phase<B>| !matches!(phase, Phase::Idle);
+        let called = self.phase.wait_for(called).await;
+        called.map(|_| ()).map_err(|_| Abandoned)
+    }
+
+    async fn connect(
+        &self,
+        memory: &mut Memory,
+        slots: &Arc<Slots>,
+    ) -> Result<(Link<B>, Driver<B>), BoxError> {
+        memory.made += 1;
+        let open = self.maker.open(memory.made, memory.keepalive, slots);
+        let mut open = pin!(open);
         if std::mem::take(&mut memory.replacing)
             && let Ok(made) = timeout(GRACE, open.as_mut()).await
         {
@@ -144,35 +204,14 @@ where
         open.await
     }
 
-    async fn open(
-        &self,
-        number: u64,
-        keepalive: Option<Keepalive>,
-    ) -> Result<(Link<B>, Driver<B>), BoxError> {
-        let (instance, settings) = (&self.instance, &self.settings);
-        let within = settings.connect_timeout;
-        let open = async {
-            let (host, port) = (instance.address(), instance.port());
-            let stream = dial(host, port, within, settings.tcp_timeout).await?;
-            handshake(stream, number, settings, keepalive).await
-        };
-        match timeout(within, open).await {
-            Ok(made) => made,
-            Err(_) => Err(NotConnected("timed out before the peer said SETTINGS").into()),
-        }
-    }
-
-    async fn down(
-        &self,
-        error: &(dyn std::error::Error + Send + Sync + 'static),
-        retry_in: Duration,
-    ) -> Result<(), Abandoned> {
-        let id = self.instance.id();
-        let reason = format!("cannot connect to {id}: {}", describe(error));
+    async fn down(&self, error: BoxError, retry_in: Duration) -> Result<(), Abandoned> {
+        let id = self.maker.id();
+        let cause: Cause = error.into();
+        let reason = format!("cannot connect to {id}: {}", describe(&*cause));
         tracing::debug!(endpoint = %id, %reason, ?retry_in, "no connection");
-        self.publish(Phase::Down(reason.into()))?;
+        self.publish(Phase::Down(reason.into(), Arc::clone(&cause)))?;
         self.report(State::Down);
-        self.observer.connect_failed(id, error, retry_in);
+        self.maker.observer.connect_failed(id, &*cause, retry_in);
         sleep(retry_in).await;
         Ok(())
     }
@@ -188,14 +227,42 @@ impl<B> Keeper<B> {
     fn report(&self, state: State) {
         self.availability.report(Reporter::Connection, state);
     }
+
+    fn disconnected(
+        &self,
+        error: Option<&(dyn std::error::Error + Send + Sync + 'static)>,
+        lived: Duration,
+    ) {
+        let id = self.maker.id();
+        tracing::debug!(endpoint = %id, ?lived, error, "disconnected");
+        self.maker.observer.disconnected(id, error, lived);
+    }
 }
 
 impl<B> Drop for Keeper<B> {
     fn drop(&mut self) {
         // A runtime that shuts down may leave handles behind; they must not wait for nobody.
-        let gone = Phase::Down("nobody keeps the connection any more".into());
+        let gone = "nobody keeps the connection any more";
+        let gone = Phase::Down(gone.into(), Arc::new(NotConnected(gone)));
         if self.publish(gone).is_ok() {
             self.report(State::Down);
+        }
+    }
+}
+
+/// Ready when the group was closed because there were no calls for so long.
+async fn idle<B: Body + 'static>(group: &Group<B>, after: Option<Duration>) {
+    let Some(after) = after else {
+        return std::future::pending().await;
+    };
+    loop {
+        let mut quiet = 0;
+        while quiet < LOOKS {
+            sleep(after / LOOKS).await;
+            quiet = if group.was_quiet() { quiet + 1 } else { 0 };
+        }
+        if group.close_if_unused() {
+            return;
         }
     }
 }

@@ -8,16 +8,22 @@
 //!  ┌────────────┐ ────────────────▶ ┌───────┐ ──┐ GOAWAY, or cut: the next
 //!  │ Connecting │                   │ Ready │   │ connection is made at once,
 //!  └────────────┘ ◀──────────────── └───────┘ ◀─┘ the old one finishes its calls
-//!    │        ▲     not replaced       │
-//!    │ failed │     within 250 ms      │ ended at once, unanswered;
-//!    ▼        │ backoff is over        │ or the next try failed
-//!  ┌────────────┐                      │
-//!  │    Down    │ ◀────────────────────┘
+//!    │    ▲   ▲     not replaced      │   │
+//!    │    │   │     within 250 ms     │   │ no call for long,
+//!    │    │   │                       │   │ if `idle_close` is set
+//!    │    │   │ a call   ┌──────┐     │   │
+//!    │    │   └───────── │ Idle │ ◀───│───┘
+//!    │    │              └──────┘     │
+//!    │    │ backoff is over           │ ended at once, unanswered;
+//!    ▼    │                           │ or the next try failed
+//!  ┌────────────┐                     │
+//!  │    Down    │ ◀───────────────────┘
 //!  └────────────┘
 //! ```
 //!
 //! A call waits while the endpoint connects, and for a free stream when the server allows no more,
-//! in order and within its [`Deadline`](ziggurat_core::Deadline). A call to an endpoint that is down
+//! in order and within its [`Deadline`](ziggurat_core::Deadline); while calls wait for streams, a
+//! further connection is made. A call to an endpoint that is down
 //! fails at once, whatever its `wait_for_ready` says: to wait for another is a balancer's work.
 //!
 //! A call that a closing connection gives back goes to the next one. What fails for good says how
@@ -25,10 +31,14 @@
 //! when the server said so by GOAWAY or REFUSED_STREAM; *unknown* in every other case, and a body
 //! that is cut off is one.
 //!
+//! Bytes get there by [`Sockets`], TCP or Unix, or by a tower service of the user's own that opens an
+//! [`Io`]; above it stands TLS, if it is wanted (feature `tls`): the peer must prove to be the
+//! service by its configured name, whatever a registry says.
+//!
 //! | | |
 //! |---|---|
 //! | Readiness | Always ready; waiting and failing happen in the call's future. |
-//! | Clones | Handles of one endpoint: one connection, one [`Availability`](ziggurat_core::Availability). |
+//! | Clones | Handles of one endpoint: the same connections, one [`Availability`](ziggurat_core::Availability). |
 //! | Dropped futures | Give their place in line or their stream back; the server sees a reset. The socket closes when the last handle, call and body is gone. |
 //! | Errors it adds | [`Undelivered`] (UNAVAILABLE), [`TooLate`] (DEADLINE_EXCEEDED), [`Crowded`] (RESOURCE_EXHAUSTED). |
 //! | Place it | Innermost, under a balancer: nothing else may queue between its pick and the wire. |
@@ -64,23 +74,37 @@ mod dial;
 mod error;
 mod executor;
 mod future;
+mod group;
+mod heard;
 mod keeper;
+mod lane;
 mod life;
 mod link;
+mod maker;
 mod observer;
+mod race;
+mod road;
 mod settings;
 mod shared;
 mod slots;
+mod sockets;
+mod spare;
 mod target;
+#[cfg(feature = "tls")]
+mod tls;
 
+#[cfg(feature = "tls")]
+pub use self::tls::{Identity, InvalidTls, Roots, Tls};
 pub use self::{
     body::Body,
     connection::Connection,
     connector::Connector,
-    error::{Crowded, InvalidAuthority, TooLate, Undelivered},
+    error::{Crowded, InvalidAuthority, NotHttp2, TooLate, Undelivered},
     future::{ConnectFuture, ResponseFuture},
     observer::Observer,
+    road::Io,
     settings::Settings,
+    sockets::Sockets,
 };
 
 #[cfg(doctest)]

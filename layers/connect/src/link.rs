@@ -3,7 +3,10 @@
 use crate::{
     error::NotConnected,
     executor::{Executor, Socket},
-    settings::{Keepalive, Settings},
+    heard::{Heard, Hearing},
+    lane::Lane,
+    road::Stream,
+    settings::{Keepalive, Settings, Windows},
     slots::Slots,
 };
 use http::{Request, Response};
@@ -22,14 +25,14 @@ use std::{
     },
     task::{Context, Poll, ready},
 };
-use tokio::{net::TcpStream, runtime::Handle};
+use tokio::runtime::Handle;
 use ziggurat_core::BoxError;
 
 /// What calls use of a connection.
 pub(crate) struct Link<B> {
     /// Which connection of its endpoint this is; the first is 1.
     pub(crate) number: u64,
-    pub(crate) slots: Arc<Slots>,
+    pub(crate) lane: Arc<Lane>,
     sender: http2::SendRequest<B>,
     answered: AtomicBool,
 }
@@ -42,15 +45,17 @@ where
     B::Error: Into<BoxError>,
 {
     /// Takes requests from calls. `None`: it takes no more.
-    dispatch: Option<http2::Connection<TokioIo<TcpStream>, B, Executor>>,
+    dispatch: Option<http2::Connection<TokioIo<Hearing>, B, Executor>>,
     /// Reads and writes. `None`: the socket is closed.
     socket: Option<Socket>,
+    heard: Heard,
+    /// The limit may have changed since it was last looked at.
+    limited_anew: bool,
 }
 
 /// What hyper believes of the stream limit before the peer's SETTINGS: a number that no SETTINGS
 /// can hold, so that it tells when they came.
 const UNSAID: usize = usize::MAX - 1;
-const MAX_HEADERS: u32 = 64 << 10;
 
 // === impl Link ===
 
@@ -77,10 +82,11 @@ impl<B: Body + 'static> Link<B> {
 
 /// Makes the HTTP/2 connection number `number` over `stream`; ready when the peer's SETTINGS came.
 pub(crate) async fn handshake<B>(
-    stream: TcpStream,
+    stream: Stream,
     number: u64,
     settings: &Settings,
     keepalive: Option<Keepalive>,
+    slots: &Arc<Slots>,
 ) -> Result<(Link<B>, Driver<B>), BoxError>
 where
     B: Body + Send + Unpin + 'static,
@@ -92,9 +98,14 @@ where
     builder
         .timer(TokioTimer::new())
         .initial_max_send_streams(UNSAID)
-        .initial_stream_window_size(settings.stream_window)
-        .initial_connection_window_size(settings.connection_window)
-        .max_header_list_size(MAX_HEADERS);
+        .max_frame_size(settings.max_frame_size)
+        .max_header_list_size(settings.max_header_list_size);
+    match settings.windows {
+        Windows::Fixed { stream, connection } => builder
+            .initial_stream_window_size(stream)
+            .initial_connection_window_size(connection),
+        Windows::Adaptive => builder.adaptive_window(true),
+    };
     if let Some(Keepalive { interval, timeout }) = keepalive {
         builder
             .keep_alive_interval(interval)
@@ -102,15 +113,19 @@ where
             // Servers take a PING without a call for abuse; TCP looks after idle connections.
             .keep_alive_while_idle(false);
     }
-    let (sender, dispatch) = builder.handshake(TokioIo::new(stream)).await?;
+    let heard = Heard::default();
+    let io = TokioIo::new(heard.on(stream));
+    let (sender, dispatch) = builder.handshake(io).await?;
     let mut driver = Driver {
         dispatch: Some(dispatch),
         socket: executor.take_socket(),
+        heard,
+        limited_anew: true,
     };
     let limit = driver.settled().await?;
     let link = Link {
         number,
-        slots: Slots::new(limit, settings.max_waiting),
+        lane: Lane::new(Arc::clone(slots), limit),
         sender,
         answered: AtomicBool::new(false),
     };
@@ -124,11 +139,13 @@ where
     B::Error: Into<BoxError>,
 {
     /// Ready when the peer takes no more calls: it said GOAWAY, or is gone.
-    pub(crate) async fn closed(&mut self, slots: &Slots) -> Result<(), hyper::Error> {
+    pub(crate) async fn closed(&mut self, lane: &Lane) -> Result<(), hyper::Error> {
         poll_fn(|cx| {
             let closed = self.poll_closed(cx);
-            if let Some(limit) = self.limit() {
-                slots.resize(limit);
+            if std::mem::take(&mut self.limited_anew)
+                && let Some(limit) = self.limit()
+            {
+                lane.resize(limit);
             }
             closed
         })
@@ -173,7 +190,10 @@ where
         {
             // Dropped, it tells every stream.
             self.socket = None;
+        } else if !self.heard.take() {
+            return Poll::Pending;
         }
+        self.limited_anew = true;
         // Again: what the socket read may have been a GOAWAY, and hyper tells nobody of it.
         self.poll_dispatch(cx)
     }

@@ -3,6 +3,12 @@
 use std::{fmt, time::Duration};
 use ziggurat_core::{Backoff, InvalidSetting};
 
+mod keepalive;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use self::keepalive::Keepalive;
+
 /// How connections are made and kept.
 ///
 /// # Defaults
@@ -13,35 +19,48 @@ use ziggurat_core::{Backoff, InvalidSetting};
 /// | [`backoff`](Self::backoff) | gRPC's: 1 s, times 1.6, up to 120 s, 20 % either way |
 /// | [`keepalive`](Self::keepalive) | a PING every 6 min while a call is open, answered within 20 s |
 /// | [`tcp_timeout`](Self::tcp_timeout) | 30 s |
+/// | [`nodelay`](Self::nodelay) | yes |
 /// | [`windows`](Self::windows) | 2 MiB a stream, 8 MiB a connection |
+/// | [`max_frame_size`](Self::max_frame_size) | 16 KiB |
+/// | [`max_header_list_size`](Self::max_header_list_size) | 64 KiB |
 /// | [`max_waiting`](Self::max_waiting) | 1024 calls |
+/// | [`more_connections`](Self::more_connections) | 1 |
+/// | [`idle_close`](Self::idle_close) | never |
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Settings {
     pub(crate) connect_timeout: Duration,
     pub(crate) backoff: Backoff,
     pub(crate) keepalive: Option<Keepalive>,
     pub(crate) tcp_timeout: Option<Duration>,
-    pub(crate) stream_window: u32,
-    pub(crate) connection_window: u32,
+    pub(crate) nodelay: bool,
+    pub(crate) windows: Windows,
+    pub(crate) max_frame_size: u32,
+    pub(crate) max_header_list_size: u32,
     pub(crate) max_waiting: usize,
+    pub(crate) spares: u8,
+    pub(crate) idle_close: Option<Duration>,
 }
 
-/// How often the peer is asked whether it lives, and how long it has to answer.
+/// How much may be on its way to us, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Keepalive {
-    pub(crate) interval: Duration,
-    pub(crate) timeout: Duration,
+pub(crate) enum Windows {
+    Fixed { stream: u32, connection: u32 },
+    Adaptive,
 }
 
 /// RFC 9113, 6.5.2: what SETTINGS_INITIAL_WINDOW_SIZE is unless somebody says otherwise.
 const SMALLEST_WINDOW: u32 = 65_535;
 /// RFC 9113, 6.9.1: the largest window there is.
 const LARGEST_WINDOW: u32 = 0x7fff_ffff;
-/// A server that asks to be left alone is asked at least this often. gRPC's strictest rule is one
-/// PING in two hours.
-const LONGEST_KEEPALIVE: Duration = Duration::from_secs(4 * 3_600);
+/// RFC 9113, 6.5.2: what SETTINGS_MAX_FRAME_SIZE can be.
+const SMALLEST_FRAME: u32 = 1 << 14;
+const LARGEST_FRAME: u32 = (1 << 24) - 1;
+/// Below it a proxy's ordinary error page has no room; above it one answer costs a lot of memory.
+const HEADER_LISTS: std::ops::RangeInclusive<u32> = 1 << 10..=16 << 20;
 /// As good as never (about 30 years), and short enough to be added to any clock.
 const NEVER: Duration = Duration::from_secs(30 * 365 * 86_400);
+/// Connecting again must not cost more than was saved.
+const SHORTEST_IDLE: Duration = Duration::from_secs(1);
 const SHORTEST_SILENCE: Duration = Duration::from_secs(6);
 const LONGEST_SILENCE: Duration = Duration::from_secs(3_600);
 
@@ -66,9 +85,16 @@ impl Settings {
                 timeout: Duration::from_secs(20),
             }),
             tcp_timeout: Some(Duration::from_secs(30)),
-            stream_window: 2 << 20,
-            connection_window: 8 << 20,
+            nodelay: true,
+            windows: Windows::Fixed {
+                stream: 2 << 20,
+                connection: 8 << 20,
+            },
+            max_frame_size: SMALLEST_FRAME,
+            max_header_list_size: 64 << 10,
             max_waiting: 1024,
+            spares: 1,
+            idle_close: None,
         }
     }
 
@@ -158,29 +184,91 @@ impl Settings {
     pub fn windows(mut self, stream: u32, connection: u32) -> Result<Self, InvalidSetting> {
         is_window("stream window", stream)?;
         is_window("connection window", connection)?;
-        self.stream_window = stream;
-        self.connection_window = connection;
+        self.windows = Windows::Fixed { stream, connection };
         Ok(self)
     }
 
-    /// So many calls may wait for a free stream of one connection; more are refused at once.
+    /// Lets the windows grow from 64 KiB with what the way there carries (bandwidth times delay, up
+    /// to 16 MiB) instead of being fixed: for few connections over long ways. It is measured by PINGs
+    /// while answers come in, which a server that counts PINGs may count.
+    #[must_use]
+    pub const fn adaptive_windows(mut self) -> Self {
+        self.windows = Windows::Adaptive;
+        self
+    }
+
+    /// The peer may send frames of this many bytes.
+    ///
+    /// # Errors
+    ///
+    /// If it is below 16 384 or above 16 777 215 bytes.
+    pub fn max_frame_size(mut self, bytes: u32) -> Result<Self, InvalidSetting> {
+        let rule = "must be from 16384 to 16777215 bytes";
+        let sane = (SMALLEST_FRAME..=LARGEST_FRAME).contains(&bytes);
+        check(sane, "max_frame_size", bytes, rule)?;
+        self.max_frame_size = bytes;
+        Ok(self)
+    }
+
+    /// The headers, and the trailers, of an answer may have so many bytes, each of them counted with
+    /// 32 more (RFC 9113, 6.5.2); a call whose answer has more fails.
+    ///
+    /// # Errors
+    ///
+    /// If it is below 1 KiB or above 16 MiB.
+    pub fn max_header_list_size(mut self, bytes: u32) -> Result<Self, InvalidSetting> {
+        let rule = "must be from 1024 to 16777216 bytes";
+        let sane = HEADER_LISTS.contains(&bytes);
+        check(sane, "max_header_list_size", bytes, rule)?;
+        self.max_header_list_size = bytes;
+        Ok(self)
+    }
+
+    /// Sends what there is at once (`true`), or has the system collect small packets (Nagle's
+    /// algorithm), which costs calls time and saves packets.
+    #[must_use]
+    pub const fn nodelay(mut self, nodelay: bool) -> Self {
+        self.nodelay = nodelay;
+        self
+    }
+
+    /// While calls wait for a stream, for the server allows no more on a connection, up to so many
+    /// further connections are made to the endpoint; gRPC knows it as gRFC A105. Calls go to them
+    /// when the first is full, so that they fall idle and are closed, after a minute without a call.
+    ///
+    /// # Errors
+    ///
+    /// If there are more than 9.
+    pub fn more_connections(mut self, connections: u8) -> Result<Self, InvalidSetting> {
+        let rule = "must be from 0 to 9";
+        check(connections <= 9, "more_connections", connections, rule)?;
+        self.spares = connections;
+        Ok(self)
+    }
+
+    /// Closes a connection that had no call for so long (and up to a quarter more); the endpoint is
+    /// [`Idle`](ziggurat_core::State::Idle) then, and the next call connects it. `None`: never.
+    ///
+    /// # Errors
+    ///
+    /// If it is below 1 s.
+    pub fn idle_close(
+        mut self,
+        after: impl Into<Option<Duration>>,
+    ) -> Result<Self, InvalidSetting> {
+        let after = after.into();
+        let sane = after.is_none_or(|after| after >= SHORTEST_IDLE);
+        let (field, rule) = ("idle_close", "must be at least 1 s");
+        check(sane, field, after.unwrap_or_default(), rule)?;
+        self.idle_close = after.map(|after| after.min(NEVER));
+        Ok(self)
+    }
+
+    /// So many calls may wait for a free stream of an endpoint; more are refused at once.
     #[must_use]
     pub const fn max_waiting(mut self, calls: usize) -> Self {
         self.max_waiting = calls;
         self
-    }
-}
-
-// === impl Keepalive ===
-
-impl Keepalive {
-    /// Half as often, as a server wished.
-    pub(crate) fn calmer(self) -> Self {
-        let interval = self.interval.saturating_mul(2);
-        Self {
-            interval: interval.min(LONGEST_KEEPALIVE.max(self.interval)),
-            ..self
-        }
     }
 }
 
@@ -206,53 +294,4 @@ fn check(
     }
     let of = "connection settings";
     Err(InvalidSetting::new(of, field, value, rule))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SECOND: Duration = Duration::from_secs(1);
-
-    #[test]
-    fn what_cannot_work_is_refused_by_name() {
-        let new = Settings::new;
-        for (settings, field) in [
-            (new().connect_timeout(Duration::ZERO), "connect_timeout"),
-            (
-                new().keepalive(Duration::ZERO, SECOND),
-                "keepalive interval",
-            ),
-            (new().keepalive(SECOND, Duration::ZERO), "keepalive timeout"),
-            (new().tcp_timeout(5 * SECOND), "tcp_timeout"),
-            (new().tcp_timeout(Duration::MAX), "tcp_timeout"),
-            (new().windows(65_534, 65_535), "stream window"),
-            (new().windows(65_535, 1 << 31), "connection window"),
-        ] {
-            let error = settings.unwrap_err();
-            assert_eq!(error.field(), field);
-            assert!(error.to_string().contains(field));
-        }
-    }
-
-    #[test]
-    fn by_default_no_grpc_server_is_asked_more_often_than_it_allows() {
-        let keepalive = Settings::new().keepalive.unwrap();
-        assert!(keepalive.interval > 300 * SECOND);
-        assert!(LONGEST_KEEPALIVE > 2 * 3_600 * SECOND);
-    }
-
-    #[test]
-    fn a_calmer_keepalive_asks_half_as_often_and_never_stops() {
-        let mut keepalive = Keepalive {
-            interval: 20 * SECOND,
-            timeout: SECOND,
-        };
-        keepalive = keepalive.calmer();
-        assert_eq!(keepalive.interval, 40 * SECOND);
-        for _ in 0..40 {
-            keepalive = keepalive.calmer();
-        }
-        assert_eq!(keepalive.interval, LONGEST_KEEPALIVE);
-    }
 }

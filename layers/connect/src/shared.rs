@@ -1,9 +1,9 @@
 //! What the handles of an endpoint share with the task that keeps its connection.
 
 use crate::{
-    error::{Crowded, Undelivered},
-    link::Link,
-    slots::{NoSlot, Slot},
+    error::{Cause, Crowded, Undelivered},
+    group::{Group, Seat},
+    slots::NoSlot,
     target::Target,
 };
 use http_body::Body;
@@ -22,51 +22,67 @@ pub(crate) struct Shared<B> {
 
 /// What can be done with a call now.
 pub(crate) enum Phase<B> {
+    /// Say so: nobody has called for long.
+    Idle,
     /// Wait: a connection is being made.
     Connecting,
     /// Send it.
-    Up(Arc<Link<B>>),
+    Up(Arc<Group<B>>),
     /// Fail it, for this reason: nobody will try for a while.
-    Down(Arc<str>),
+    Down(Arc<str>, Cause),
 }
 
 // === impl Shared ===
 
 impl<B: Body + 'static> Shared<B> {
-    /// Waits for a connection after number `spent`, and for a stream on it.
-    pub(crate) async fn admit(&self, mut spent: u64) -> Result<(Arc<Link<B>>, Slot), BoxError> {
+    /// Waits for a group of connections after number `spent`, and for a stream of one of them.
+    pub(crate) async fn admit(&self, mut spent: u64) -> Result<(Arc<Group<B>>, Seat<B>), BoxError> {
         loop {
-            let link = match self.up(spent) {
-                Some(link) => link?,
+            let group = match self.up(spent) {
+                Some(group) => group?,
                 None => self.connected(spent).await?,
             };
-            match link.slots.take().await {
-                Ok(slot) => return Ok((link, slot)),
+            match group.seat().await {
+                Ok(seat) => return Ok((group, seat)),
                 Err(NoSlot::Crowded) => return Err(Crowded::new().into()),
-                Err(NoSlot::Closed) => spent = link.number,
+                Err(NoSlot::Closed) => spent = group.first.number,
             }
         }
     }
 
-    async fn connected(&self, spent: u64) -> Result<Arc<Link<B>>, Undelivered> {
+    async fn connected(&self, spent: u64) -> Result<Arc<Group<B>>, Undelivered> {
         let mut phases = self.phase.subscribe();
         loop {
             phases.mark_unchanged();
-            if let Some(link) = self.up(spent) {
-                return link;
+            if let Some(group) = self.up(spent) {
+                return group;
             }
+            self.wake();
             if phases.changed().await.is_err() {
                 return Err(Undelivered::never("the endpoint is gone"));
             }
         }
     }
 
+    /// Has an endpoint connected that nobody has called for long.
+    fn wake(&self) {
+        self.phase.send_if_modified(|phase| {
+            let idle = matches!(phase, Phase::Idle);
+            if idle {
+                *phase = Phase::Connecting;
+            }
+            idle
+        });
+    }
+
     /// `None`: not yet.
-    fn up(&self, spent: u64) -> Option<Result<Arc<Link<B>>, Undelivered>> {
+    fn up(&self, spent: u64) -> Option<Result<Arc<Group<B>>, Undelivered>> {
         match &*self.phase.borrow() {
-            Phase::Up(link) if link.number > spent => Some(Ok(Arc::clone(link))),
-            Phase::Up(_) | Phase::Connecting => None,
-            Phase::Down(reason) => Some(Err(Undelivered::never(&**reason))),
+            Phase::Up(group) if group.first.number > spent => Some(Ok(Arc::clone(group))),
+            Phase::Up(_) | Phase::Connecting | Phase::Idle => None,
+            Phase::Down(reason, cause) => {
+                Some(Err(Undelivered::unconnected(reason, Arc::clone(cause))))
+            }
         }
     }
 }

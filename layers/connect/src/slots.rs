@@ -1,31 +1,32 @@
-//! The streams that one connection may have open, handed out in order.
+//! The streams that the connections of an endpoint may have open, handed out in order.
 
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},
 };
-use tokio::sync::{Semaphore, TryAcquireError};
+use tokio::sync::{Notify, Semaphore, TryAcquireError};
 
-/// As many slots as the peer allows streams, which it may change at any time.
+/// As many permits as there are free streams, over all lanes of one group.
+///
+/// ```text
+/// permits that nobody has + slots that are out - owed = the limits of all lanes
+/// ```
 #[derive(Debug)]
 pub(crate) struct Slots {
     free: Semaphore,
-    limit: AtomicUsize,
-    /// Slots that are out although the peer has lowered its limit: they are not free when they
-    /// come back.
+    /// Slots that are out although a limit was lowered or a lane is gone: they are not free when
+    /// they come back.
     owed: AtomicUsize,
     waiting: AtomicUsize,
     max_waiting: usize,
+    wanted: Notify,
+    over: Notify,
 }
-
-/// One open stream; dropped, it makes room for the next.
-#[derive(Debug)]
-pub(crate) struct Slot(Arc<Slots>);
 
 /// Why there is no slot to be had.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum NoSlot {
-    /// The connection takes no new calls.
+    /// The group takes no new calls.
     Closed,
     /// Too many wait already.
     Crowded,
@@ -37,19 +38,20 @@ struct Waiting<'s>(&'s Slots);
 // === impl Slots ===
 
 impl Slots {
-    pub(crate) fn new(limit: usize, max_waiting: usize) -> Arc<Self> {
-        let limit = limit.min(Semaphore::MAX_PERMITS);
+    /// None; lanes bring them.
+    pub(crate) fn new(max_waiting: usize) -> Arc<Self> {
         Arc::new(Self {
-            free: Semaphore::new(limit),
-            limit: AtomicUsize::new(limit),
+            free: Semaphore::new(0),
             owed: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
             max_waiting,
+            wanted: Notify::new(),
+            over: Notify::new(),
         })
     }
 
-    /// Takes a slot, after all who asked before.
-    pub(crate) async fn take(self: &Arc<Self>) -> Result<Slot, NoSlot> {
+    /// Takes a permit, after all who asked before: a lane has room, or owes it.
+    pub(crate) async fn permit(&self) -> Result<(), NoSlot> {
         // It cannot overtake: what comes free goes to those who wait.
         match self.free.try_acquire() {
             Ok(permit) => permit.forget(),
@@ -60,46 +62,69 @@ impl Slots {
                 permit.map_err(|_| NoSlot::Closed)?.forget();
             }
         }
-        Ok(Slot(Arc::clone(self)))
+        Ok(())
     }
 
-    /// The peer allows so many from now on. Only one may say so at a time.
-    pub(crate) fn resize(&self, limit: usize) {
-        let limit = limit.min(Semaphore::MAX_PERMITS);
-        let before = self.limit.load(Ordering::Relaxed);
-        if limit == before {
-            return;
-        }
-        self.limit.store(limit, Ordering::Relaxed);
-        if limit > before {
-            let more = limit - before;
-            let forgiven = self.forgive(more);
+    /// So many more are free, less what is owed.
+    pub(crate) fn give(&self, more: usize) {
+        let forgiven = self.forgive(more);
+        if more > forgiven {
             self.free.add_permits(more - forgiven);
-        } else {
-            let fewer = before - limit;
-            let taken = self.free.forget_permits(fewer);
-            self.owed.fetch_add(fewer - taken, Ordering::Relaxed);
         }
+    }
+
+    /// So many fewer are free, or will be.
+    pub(crate) fn withdraw(&self, fewer: usize) {
+        let taken = self.free.forget_permits(fewer);
+        self.owed.fetch_add(fewer - taken, Ordering::Relaxed);
     }
 
     /// Sends everybody away who waits, and who comes.
     pub(crate) fn close(&self) {
         self.free.close();
+        self.over.notify_waiters();
     }
 
-    /// Is any stream open?
-    pub(crate) fn in_use(&self) -> bool {
-        self.free.available_permits() < self.limit.load(Ordering::Relaxed)
+    pub(crate) fn is_closed(&self) -> bool {
+        self.free.is_closed()
+    }
+
+    /// Ready when it is closed.
+    pub(crate) async fn closed(&self) {
+        let over = self.over.notified();
+        if !self.is_closed() {
+            over.await;
+        }
+    }
+
+    /// Does anybody wait?
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) > 0
+    }
+
+    /// Ready when somebody has begun to wait, or [`ask`](Self::ask) was called.
+    pub(crate) async fn wanted(&self) {
+        self.wanted.notified().await;
+    }
+
+    /// Has whoever awaits [`wanted`](Self::wanted) look again.
+    pub(crate) fn ask(&self) {
+        self.wanted.notify_one();
     }
 
     fn wait(&self) -> Option<Waiting<'_>> {
         let waiting = Waiting(self);
         let before = self.waiting.fetch_add(1, Ordering::Relaxed);
+        self.ask();
         (before < self.max_waiting).then_some(waiting)
     }
 
     /// Takes up to `most` off what is owed; answers how much.
     fn forgive(&self, most: usize) -> usize {
+        // Nearly always there is nothing, and then nobody writes.
+        if self.owed.load(Ordering::Relaxed) == 0 {
+            return 0;
+        }
         let less = |owed: usize| (owed > 0).then(|| owed - owed.min(most));
         let update = self
             .owed
@@ -108,98 +133,10 @@ impl Slots {
     }
 }
 
-// === impl Slot ===
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        if self.0.forgive(1) == 0 {
-            self.0.free.add_permits(1);
-        }
-    }
-}
-
 // === impl Waiting ===
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.0.waiting.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use tokio_test::{assert_pending, assert_ready, task};
-
-    #[test]
-    fn slots_are_given_in_the_order_they_were_asked_for() {
-        let slots = Slots::new(1, 8);
-        let first = assert_ready!(task::spawn(slots.take()).poll()).unwrap();
-        let mut second = task::spawn(slots.take());
-        let mut third = task::spawn(slots.take());
-        assert_pending!(second.poll());
-        assert_pending!(third.poll());
-        drop(first);
-        assert_pending!(third.poll());
-        assert_pending!(task::spawn(slots.take()).poll());
-        let second = assert_ready!(second.poll()).unwrap();
-        drop(second);
-        assert!(assert_ready!(third.poll()).is_ok());
-    }
-
-    #[test]
-    fn a_dropped_waiter_gives_its_place_back() {
-        let slots = Slots::new(1, 1);
-        let held = assert_ready!(task::spawn(slots.take()).poll()).unwrap();
-        let mut waits = task::spawn(slots.take());
-        assert_pending!(waits.poll());
-        let refused = assert_ready!(task::spawn(slots.take()).poll());
-        assert_eq!(refused.unwrap_err(), NoSlot::Crowded);
-        drop(waits);
-        let mut waits = task::spawn(slots.take());
-        assert_pending!(waits.poll());
-        drop(held);
-        assert!(assert_ready!(waits.poll()).is_ok());
-    }
-
-    #[test]
-    fn a_lowered_limit_holds_as_soon_as_enough_came_back() {
-        let slots = Slots::new(3, 8);
-        let mut held: Vec<_> = (0..2)
-            .map(|_| assert_ready!(task::spawn(slots.take()).poll()).unwrap())
-            .collect();
-        slots.resize(1);
-        let mut waits = task::spawn(slots.take());
-        assert_pending!(waits.poll());
-        held.pop();
-        assert_pending!(waits.poll());
-        held.pop();
-        let one = assert_ready!(waits.poll()).unwrap();
-        slots.resize(0);
-        slots.resize(2);
-        let two = assert_ready!(task::spawn(slots.take()).poll()).unwrap();
-        assert_pending!(task::spawn(slots.take()).poll());
-        drop((one, two));
-        assert_eq!(slots.free.available_permits(), 2);
-    }
-
-    #[test]
-    fn closing_sends_everybody_away() {
-        let slots = Slots::new(0, 8);
-        let mut waits = task::spawn(slots.take());
-        assert_pending!(waits.poll());
-        slots.close();
-        assert_eq!(assert_ready!(waits.poll()).unwrap_err(), NoSlot::Closed);
-        let late = assert_ready!(task::spawn(slots.take()).poll());
-        assert_eq!(late.unwrap_err(), NoSlot::Closed);
-    }
-
-    #[test]
-    fn a_peer_without_a_limit_has_room_for_all() {
-        let slots = Slots::new(usize::MAX, 0);
-        slots.resize(usize::MAX);
-        let _held: Vec<_> = (0..1_000)
-            .map(|_| assert_ready!(task::spawn(slots.take()).poll()).unwrap())
-            .collect();
     }
 }

@@ -11,6 +11,7 @@ use ziggurat_core::{CallOptions, Deadline, clock, grpc};
 /// How requests to one endpoint are addressed.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
+    scheme: Scheme,
     authority: Authority,
     user_agent: HeaderValue,
 }
@@ -21,6 +22,7 @@ impl Target {
     /// Requests are for `service`, unless `authority` says otherwise.
     pub(crate) fn new(
         service: &str,
+        scheme: Scheme,
         authority: Option<&Authority>,
         user_agent: &HeaderValue,
     ) -> Result<Self, InvalidAuthority> {
@@ -31,6 +33,7 @@ impl Target {
                 .map_err(|_| InvalidAuthority::new(service))?,
         };
         Ok(Self {
+            scheme,
             authority,
             user_agent: user_agent.clone(),
         })
@@ -48,7 +51,7 @@ impl Target {
 
     fn complete(&self, uri: Uri) -> Uri {
         let mut parts = uri.into_parts();
-        parts.scheme = Some(Scheme::HTTP);
+        parts.scheme = Some(self.scheme.clone());
         parts
             .authority
             .get_or_insert_with(|| self.authority.clone());
@@ -95,7 +98,7 @@ mod tests {
     const AGENT: HeaderValue = HeaderValue::from_static("test");
 
     fn addressed(uri: &'static str, authority: Option<&Authority>) -> Request<()> {
-        let target = Target::new("echo", authority, &AGENT).unwrap();
+        let target = Target::new("echo", Scheme::HTTP, authority, &AGENT).unwrap();
         let mut request = Request::new(());
         *request.uri_mut() = Uri::from_static(uri);
         target.address(&mut request);
@@ -113,19 +116,20 @@ mod tests {
         ] {
             assert_eq!(addressed(uri, authority).uri(), whole);
         }
-        let error = Target::new("a/b", None, &AGENT).unwrap_err();
+        let error = Target::new("a/b", Scheme::HTTP, None, &AGENT).unwrap_err();
         assert!(error.to_string().contains("a/b"));
     }
 
     #[test]
     fn the_callers_own_user_agent_stays() {
         assert_eq!(addressed("/", None).headers()[USER_AGENT], "test");
-        let target = Target::new("echo", None, &AGENT).unwrap();
+        let target = Target::new("echo", Scheme::HTTPS, None, &AGENT).unwrap();
         let mut request = Request::new(());
         let own = HeaderValue::from_static("own");
         request.headers_mut().insert(USER_AGENT, own);
         target.address(&mut request);
         assert_eq!(request.headers()[USER_AGENT], "own");
+        assert_eq!(request.uri(), "https://echo/");
     }
 
     #[tokio::test(start_paused = true)]

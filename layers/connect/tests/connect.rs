@@ -8,8 +8,12 @@ mod backoff;
 mod bounds;
 #[path = "connect/calls.rs"]
 mod calls;
+#[path = "connect/crowd.rs"]
+mod crowd;
 #[path = "connect/faults.rs"]
 mod faults;
+#[path = "connect/idle.rs"]
+mod idle;
 #[path = "connect/lifecycle.rs"]
 mod lifecycle;
 #[path = "connect/quiet.rs"]
@@ -18,3 +22,7 @@ mod quiet;
 mod replace;
 #[path = "connect/support.rs"]
 mod support;
+#[path = "connect/tls.rs"]
+mod tls;
+#[path = "connect/transports.rs"]
+mod transports;

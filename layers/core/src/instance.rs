@@ -35,6 +35,11 @@ pub struct EndpointId {
 const MAX_NAME: usize = 255;
 const NAME_RULE: &str = "must be 1 to 255 visible characters";
 const HOST_RULE: &str = "must be an IP address or a host name";
+const PATH_RULE: &str = "must be an absolute path of at most 107 bytes";
+/// What an address starts with that is a path; no host can, so no registry says so by accident.
+const UNIX: &str = "unix:";
+/// `sun_path` of Linux, less the zero at its end.
+const MAX_PATH: usize = 107;
 
 // === impl Instance ===
 
@@ -79,6 +84,22 @@ impl Instance {
         Self::new(service, &address.to_string(), &host, address.port())
     }
 
+    /// The instance `id` of `service` at the Unix socket `path` of this machine. Its
+    /// [`address`](Self::address) is `unix:` and the path, its port 0; no registry carries it.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new), and if the path is not absolute, longer than 107 bytes or has control
+    /// characters in it.
+    pub fn unix(service: &str, id: &str, path: &str) -> Result<Self, InvalidSetting> {
+        let mut instance = Self::new(service, id, "localhost", 1)?;
+        let sane = path.len() <= MAX_PATH && !path.contains(char::is_control);
+        check(sane && path.starts_with('/'), "path", path, PATH_RULE)?;
+        instance.address = format!("{UNIX}{path}");
+        instance.port = 0;
+        Ok(instance)
+    }
+
     /// Adds a word about the instance, for filters and for people.
     #[must_use]
     pub fn with_metadata(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
@@ -116,13 +137,19 @@ impl Instance {
         &self.service
     }
 
-    /// Its IP address or host name, an IPv6 address without brackets.
+    /// Its IP address or host name, an IPv6 address without brackets; or `unix:` and a path.
     #[must_use]
     pub fn address(&self) -> &str {
         &self.address
     }
 
-    /// Its port.
+    /// The path of its Unix socket, if it is at one.
+    #[must_use]
+    pub fn unix_path(&self) -> Option<&str> {
+        self.address.strip_prefix(UNIX)
+    }
+
+    /// Its port; 0 at a Unix socket.
     #[must_use]
     pub const fn port(&self) -> u16 {
         self.port
@@ -146,11 +173,13 @@ impl Instance {
         self.zone.as_deref()
     }
 
-    /// `host:port`, an IPv6 address in brackets.
+    /// `host:port`, an IPv6 address in brackets; or `unix:` and a path.
     #[must_use]
     pub fn authority(&self) -> String {
         let Self { address, port, .. } = self;
-        if address.contains(':') {
+        if self.unix_path().is_some() {
+            address.clone()
+        } else if address.contains(':') {
             format!("[{address}]:{port}")
         } else {
             format!("{address}:{port}")
@@ -272,6 +301,19 @@ mod tests {
             (at.id().as_str(), at.authority().as_str()),
             ("127.0.0.1:80", "127.0.0.1:80")
         );
+    }
+
+    #[test]
+    fn a_unix_socket_is_an_address_that_no_host_and_port_can_spell() {
+        let local = Instance::unix("echo", "a", "/run/echo.sock").unwrap();
+        assert_eq!(local.unix_path(), Some("/run/echo.sock"));
+        assert_eq!(local.authority(), "unix:/run/echo.sock");
+        assert_eq!(local.port(), 0);
+        assert!(Instance::new("echo", "a", "unix:/run/echo.sock", 1).is_err());
+        for path in ["", "echo.sock", "/a\0b", &format!("/{}", "x".repeat(107))] {
+            let error = Instance::unix("echo", "a", path).unwrap_err();
+            assert_eq!(error.field(), "path");
+        }
     }
 
     #[test]

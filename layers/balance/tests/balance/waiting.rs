@@ -6,9 +6,7 @@ use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Duration};
 use tokio::{sync::Semaphore, time::Instant};
 use tower::{Layer, Service, ServiceExt};
 use ziggurat_balance::{BalanceLayer, NoEndpoints, Settings};
-use ziggurat_core::{
-    CallOptions, Code, Deadline, Endpoint, Grpc, Rejection, State, error,
-};
+use ziggurat_core::{CallOptions, Code, Deadline, Endpoint, Grpc, Rejection, State, error};
 use ziggurat_testkit::{Gate, HttpScript, Step, Strict};
 
 fn millis(n: u64) -> Duration {

@@ -23,10 +23,11 @@ pub(crate) async fn bounded<T>(test: impl Future<Output = T>) -> T {
     tokio::time::timeout(seconds, test).await.expect("it hangs")
 }
 
-/// 20 ms, doubled up to a second, without jitter.
+/// 20 ms, doubled up to a second, without jitter; never a second connection.
 pub(crate) fn quick() -> Settings {
     let backoff = Backoff::new(20 * MS, 2.0, 1_000 * MS).unwrap();
-    Settings::default().backoff(backoff.jitter(0.0).unwrap())
+    let settings = Settings::default().backoff(backoff.jitter(0.0).unwrap());
+    settings.more_connections(0).unwrap()
 }
 
 pub(crate) async fn connect(address: SocketAddr) -> Connection<Bytesful> {

@@ -1,0 +1,99 @@
+//! The connection that an endpoint has, and those that it has besides while calls wait for streams.
+
+use crate::{
+    lane::Slot,
+    link::Link,
+    slots::{NoSlot, Slots},
+};
+use http_body::Body;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+
+/// The connections that an endpoint has at a time. It ends with its first one.
+pub(crate) struct Group<B> {
+    pub(crate) slots: Arc<Slots>,
+    pub(crate) first: Arc<Link<B>>,
+    /// Used when the first has no room: so they fall idle when there is less to do.
+    more: RwLock<Vec<Arc<Link<B>>>>,
+}
+
+/// A stream of one of the connections.
+pub(crate) struct Seat<B> {
+    pub(crate) link: Arc<Link<B>>,
+    pub(crate) slot: Slot,
+}
+
+// === impl Group ===
+
+impl<B: Body + 'static> Group<B> {
+    pub(crate) fn new(slots: Arc<Slots>, first: Link<B>) -> Self {
+        Self {
+            slots,
+            first: Arc::new(first),
+            more: RwLock::new(Vec::new()),
+        }
+    }
+
+    /// Takes a stream, after all who asked before.
+    pub(crate) async fn seat(&self) -> Result<Seat<B>, NoSlot> {
+        loop {
+            self.slots.permit().await?;
+            if let Some(seat) = self.find() {
+                return Ok(seat);
+            }
+            // The connection that it was for went meanwhile.
+            self.slots.give(1);
+            if self.slots.is_closed() {
+                return Err(NoSlot::Closed);
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    pub(crate) fn add(&self, link: Arc<Link<B>>) {
+        let mut more = self.more.write().unwrap_or_else(PoisonError::into_inner);
+        more.push(link);
+    }
+
+    /// Takes no call to this connection any more.
+    pub(crate) fn remove(&self, link: &Link<B>) {
+        link.lane.retire();
+        let mut more = self.more.write().unwrap_or_else(PoisonError::into_inner);
+        more.retain(|other| other.number != link.number);
+    }
+
+    /// Takes no call any more, nowhere.
+    pub(crate) fn close(&self) {
+        self.first.lane.retire();
+        for link in &*self.more() {
+            link.lane.retire();
+        }
+        self.slots.close();
+    }
+
+    /// Takes no call any more, unless there are any.
+    pub(crate) fn close_if_unused(&self) -> bool {
+        let closed = self.more().is_empty() && self.first.lane.close_if_unused();
+        if closed {
+            self.slots.close();
+        }
+        closed
+    }
+
+    /// Was there no call since this was last asked?
+    pub(crate) fn was_quiet(&self) -> bool {
+        self.first.lane.was_quiet() && self.more().is_empty()
+    }
+
+    fn find(&self) -> Option<Seat<B>> {
+        let enter = |link: &Arc<Link<B>>| {
+            let slot = link.lane.enter()?;
+            let link = Arc::clone(link);
+            Some(Seat { link, slot })
+        };
+        enter(&self.first).or_else(|| self.more().iter().find_map(enter))
+    }
+
+    fn more(&self) -> RwLockReadGuard<'_, Vec<Arc<Link<B>>>> {
+        self.more.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,52 @@
+//! Makes connections to one instance.
+
+use crate::{
+    error::NotConnected,
+    link::{Driver, Link, handshake},
+    observer::Observer,
+    road::Road,
+    settings::{Keepalive, Settings},
+    slots::Slots,
+};
+use http_body::Body;
+use std::sync::Arc;
+use tokio::time::timeout;
+use ziggurat_core::{BoxError, Dice, EndpointId};
+
+/// What every connection to an instance is made of.
+pub(crate) struct Maker {
+    pub(crate) road: Road,
+    pub(crate) settings: Settings,
+    pub(crate) dice: Dice,
+    pub(crate) observer: Arc<dyn Observer>,
+}
+
+// === impl Maker ===
+
+impl Maker {
+    pub(crate) const fn id(&self) -> &EndpointId {
+        self.road.instance.id()
+    }
+
+    /// Makes connection number `number`, whose streams are among `slots` from then on.
+    pub(crate) async fn open<B>(
+        &self,
+        number: u64,
+        keepalive: Option<Keepalive>,
+        slots: &Arc<Slots>,
+    ) -> Result<(Link<B>, Driver<B>), BoxError>
+    where
+        B: Body + Send + Unpin + 'static,
+        B::Data: Send,
+        B::Error: Into<BoxError>,
+    {
+        let open = async {
+            let stream = self.road.open().await?;
+            handshake(stream, number, &self.settings, keepalive, slots).await
+        };
+        match timeout(self.settings.connect_timeout, open).await {
+            Ok(made) => made,
+            Err(_) => Err(NotConnected("timed out before the peer said SETTINGS").into()),
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! One more connection to an endpoint, while calls wait for streams of those that it has.
+
+use crate::{
+    attempts::Attempts,
+    group::Group,
+    link::Link,
+    maker::Maker,
+    race::{First, race},
+    settings::Keepalive,
+};
+use http_body::Body;
+use std::{sync::Arc, time::Duration};
+use tokio::{task::yield_now, time::sleep};
+use ziggurat_core::{BoxError, clock};
+
+/// How many of them there are; dropped, one fewer.
+pub(crate) struct Spares {
+    held: Arc<()>,
+    opening: Arc<()>,
+    most: usize,
+}
+
+/// The right to one connection more.
+pub(crate) struct Permit {
+    _held: Arc<()>,
+    /// One is made at a time: it may be enough.
+    opening: Option<Arc<()>>,
+}
+
+/// What makes it, and what it serves.
+pub(crate) struct Spare<B> {
+    pub(crate) maker: Arc<Maker>,
+    pub(crate) group: Arc<Group<B>>,
+    pub(crate) number: u64,
+    pub(crate) keepalive: Option<Keepalive>,
+    pub(crate) permit: Permit,
+}
+
+/// One that was not used for so long is closed.
+const IDLE: Duration = Duration::from_secs(60);
+/// How often it is asked meanwhile.
+const LOOKS: u32 = 4;
+
+// === impl Spares ===
+
+impl Spares {
+    pub(crate) fn up_to(most: u8) -> Self {
+        Self {
+            held: Arc::new(()),
+            opening: Arc::new(()),
+            most: usize::from(most),
+        }
+    }
+
+    pub(crate) fn permit(&self) -> Option<Permit> {
+        let opening = Arc::strong_count(&self.opening) > 1;
+        let room = Arc::strong_count(&self.held) <= self.most;
+        (room && !opening).then(|| Permit {
+            _held: Arc::clone(&self.held),
+            opening: Some(Arc::clone(&self.opening)),
+        })
+    }
+}
+
+// === impl Spare ===
+
+impl<B> Spare<B>
+where
+    B: Body + Send + Unpin + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    /// From the first try to the end of its last call.
+    pub(crate) async fn run(self) {
+        let Self {
+            maker,
+            group,
+            number,
+            keepalive,
+            mut permit,
+        } = self;
+        let slots = Arc::clone(&group.slots);
+        let open = maker.open(number, keepalive, &slots);
+        let (link, mut driver) = match race(slots.closed(), open).await {
+            First::One(()) => return,
+            First::Other(Ok(made)) => made,
+            First::Other(Err(error)) => {
+                // There is one connection: nobody is down. But it is not tried without a pause.
+                let pause = Attempts::default().failed(&maker.settings.backoff, &maker.dice);
+                tracing::debug!(endpoint = %maker.id(), %error, retry_in = ?pause, "no further connection");
+                maker.observer.connect_failed(maker.id(), &*error, pause);
+                race(slots.closed(), sleep(pause)).await;
+                drop(permit);
+                return slots.ask();
+            }
+        };
+        let begun = clock::now();
+        let link = Arc::new(link);
+        group.add(Arc::clone(&link));
+        tracing::debug!(endpoint = %maker.id(), "connected once more");
+        maker.observer.connected(maker.id(), begun.elapsed());
+        permit.opening = None;
+        // Who still waits after those were served who can be may want one more.
+        yield_now().await;
+        slots.ask();
+
+        let closed = driver.closed(&link.lane);
+        let closed = race(closed, race(slots.closed(), unused(&link))).await;
+        group.remove(&link);
+        drop((permit, group));
+        slots.ask();
+        let error = match closed {
+            First::One(closed) => closed.err(),
+            First::Other(_) => None,
+        };
+        let cause = error.as_ref().map(|error| error as _);
+        let observer = &maker.observer;
+        observer.disconnected(maker.id(), cause, begun.elapsed());
+        drop(link);
+        driver.drained().await;
+    }
+}
+
+/// Ready when it was closed because there was no call for long.
+async fn unused<B>(link: &Link<B>) {
+    loop {
+        let mut quiet = 0;
+        while quiet < LOOKS {
+            sleep(IDLE / LOOKS).await;
+            quiet = if link.lane.was_quiet() { quiet + 1 } else { 0 };
+        }
+        if !link.lane.in_use() {
+            return;
+        }
+    }
+}
