@@ -10,12 +10,24 @@
 //!     └──────── enough probes succeeded ────── HalfOpen ────────┘
 //! ```
 //!
+//! By [settings](Settings) it also opens when calls are slow, counts the last so many calls instead of
+//! those of a time, takes the load back little by little (`Recovering`), or never opens and rejects the
+//! share of calls that the service does not manage (`Throttling`). By hand it is forced open, put out
+//! of use, or made to count only.
+//!
+//! | type | has a circuit for |
+//! |---|---|
+//! | [`BreakerLayer`] | the service, which is what its layer value wraps |
+//! | [`Breakers`] | each name that is asked for |
+//! | [`KeyedBreakerLayer`] | each key of a request: its [method](ByMethod), its tenant |
+//! | [`GateLayer`] | each endpoint below a balance: an open one is not picked, and fails no call |
+//!
 //! | | |
 //! |---|---|
 //! | **Readiness** | the inner service's, whatever the state; nothing is taken; one that fails is a failure that the next call tells |
 //! | **Clones** | share one circuit, and so do all services that one layer value wraps; [`isolated`](BreakerLayer::isolated) makes another |
 //! | **Dropped futures** | count for nothing, unless their deadline had passed: that is a failure; a probe gives its place back |
-//! | **Errors it adds** | [`Open`]: UNAVAILABLE, with the time until the next probe; [`Unready`](ziggurat_core::Unready): UNAVAILABLE, for an inner service whose readiness failed |
+//! | **Errors it adds** | [`Open`]: UNAVAILABLE, with the time until the next probe; [`Throttled`]: UNAVAILABLE; [`Unready`](ziggurat_core::Unready): UNAVAILABLE, for an inner service whose readiness failed |
 //! | **Place it** | outside retry, so that an open circuit costs none and a call counts once; outside the deadline, so that a timeout counts |
 //!
 //! A result that was admitted in an earlier state never moves the present one. Overload and calls
