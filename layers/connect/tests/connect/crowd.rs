@@ -110,7 +110,7 @@ async fn a_deadline_holds_while_a_second_connection_is_not_to_be_had() {
             let first = first.swap(false, std::sync::atomic::Ordering::Relaxed);
             async move {
                 match first {
-                    true => Ok(tokio::net::TcpStream::connect(address).await?),
+                    true => Ok(TcpStream::connect(address).await?),
                     false => Err(BoxError::from("only one")),
                 }
             }
