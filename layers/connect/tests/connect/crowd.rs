@@ -5,7 +5,12 @@ use crate::support::{
 };
 use http::HeaderValue;
 use std::{net::SocketAddr, time::Duration};
-use tokio::task::JoinSet;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::mpsc,
+    task::JoinSet,
+};
 use tower::{ServiceExt, service_fn};
 use ziggurat_connect::{Connection, Settings};
 use ziggurat_core::{BoxError, Code, Deadline, Endpoint, Instance, State};
@@ -105,7 +110,7 @@ async fn a_deadline_holds_while_a_second_connection_is_not_to_be_had() {
             let first = first.swap(false, std::sync::atomic::Ordering::Relaxed);
             async move {
                 match first {
-                    true => Ok(tokio::net::TcpStream::connect(address).await?),
+                    true => Ok(TcpStream::connect(address).await?),
                     false => Err(BoxError::from("only one")),
                 }
             }
@@ -200,4 +205,43 @@ async fn a_second_connection_is_closed_when_it_had_no_call_for_a_minute() {
     assert_eq!(server.counts().connections, 1);
     all_answered(calls(&connection, 4)).await;
     assert_eq!(server.counts().accepted, 3);
+}
+
+/// Allows one stream, and two once the first call came; answers when each call's HEADERS came.
+async fn generous(mut socket: TcpStream, came: mpsc::Sender<u32>) -> std::io::Result<()> {
+    let allow = |streams: u8| [0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, streams];
+    socket.read_exact(&mut [0; 24]).await?;
+    socket.write_all(&allow(1)).await?;
+    loop {
+        let mut head = [0; 9];
+        socket.read_exact(&mut head).await?;
+        let [a, b, c, kind, _, id @ ..] = head;
+        let length = u32::from_be_bytes([0, a, b, c]) as usize;
+        socket.read_exact(&mut vec![0; length]).await?;
+        if kind == 1 {
+            let _ = came.send(u32::from_be_bytes(id)).await;
+            socket.write_all(&allow(2)).await?;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_limit_that_the_server_raises_holds_at_once() {
+    bounded(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (tell, mut came) = mpsc::channel(8);
+        let mut server = JoinSet::new();
+        server.spawn(async move {
+            let (socket, _) = listener.accept().await.unwrap();
+            generous(socket, tell).await
+        });
+        let connection = connected(quick(), address).await;
+        let _calls = calls(&connection, 3);
+        assert_eq!((came.recv().await, came.recv().await), (Some(1), Some(3)));
+        // And no third.
+        let third = tokio::time::timeout(20 * MS, came.recv());
+        third.await.unwrap_err();
+    })
+    .await;
 }
