@@ -2,13 +2,15 @@
 
 mod binary;
 mod cluster;
+mod port;
 
 pub use self::cluster::EtcdCluster;
 
+use self::port::free_address;
 use std::{
     fs,
     io::{Read, Write},
-    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
@@ -275,15 +277,6 @@ impl Drop for Etcd {
         self.kill();
         let _deleted = fs::remove_dir_all(&self.directory);
     }
-}
-
-/// A port that was free a moment ago. Nothing can hold it for another process.
-fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
-    let listener = listener.expect("a test machine has a free loopback port");
-    listener
-        .local_addr()
-        .expect("a bound socket has an address")
 }
 
 fn new_directory() -> PathBuf {
