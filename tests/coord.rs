@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod coord {
+    mod bent;
     mod broken;
     mod config;
     mod config_cases;

@@ -28,7 +28,7 @@ use self::{
 use super::{
     memory::check,
     store::{
-        Lease, LeaseId, LeaseStatus, Range, RangeResponse, Store, StoreError, StoreFuture, Txn,
+        Lease, LeaseId, LeaseStatus, Op, Range, RangeResponse, Store, StoreError, StoreFuture, Txn,
         TxnResponse, Watch, WatchStream,
     },
 };
@@ -168,7 +168,12 @@ impl Store for EtcdStore {
             match asked.await {
                 Ok(answer) => {
                     let (known, header) = (self.cluster.generations(), answer.0.header.as_ref());
-                    known.hear_linearizable(header, since);
+                    // A member answers a transaction like that by itself.
+                    if is_serializable(&txn) {
+                        known.hear(header);
+                    } else {
+                        known.hear_linearizable(header, since);
+                    }
                     response::txn(answer.0, &self.namespace)
                 }
                 Err(cause) => Err(self.explain_txn(cause, &txn).await),
@@ -274,4 +279,10 @@ impl Store for EtcdStore {
         let next = |mut watcher: Watcher| async move { Some((watcher.next().await?, watcher)) };
         stream::unfold(watcher, next).boxed()
     }
+}
+
+/// Does it only read, and whatever a member knows?
+fn is_serializable(txn: &Txn) -> bool {
+    let mut ops = txn.then.iter().chain(&txn.otherwise);
+    ops.all(|op| matches!(op, Op::Range(range) if range.serializable))
 }

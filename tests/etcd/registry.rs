@@ -2,11 +2,14 @@
 
 use super::{
     follower::{Follower, LONG, echo, store},
-    support::put,
+    support::{put, until},
 };
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use tokio::time;
-use ziggurat::coord::{Delete, KeyLayout, Range, RegistrationState as State, Registry, Store};
+use ziggurat::coord::{
+    Delete, EtcdSettings, EtcdStore, KeyLayout, Locks, Range, RegistrationState as State, Registry,
+    Store,
+};
 use ziggurat_core::Instance;
 use ziggurat_testkit::{Etcd, Proxy};
 
@@ -138,4 +141,27 @@ async fn after_a_compaction_during_a_cut_only_the_difference_is_told() {
     let told = follower.applied - applied - (follower.troubles - troubles);
     assert_eq!(told, 2, "one came, one went");
     assert!(Arc::ptr_eq(&follower.known["kept"], &before));
+}
+
+#[tokio::test]
+async fn what_is_dropped_together_with_its_store_is_given_back() {
+    let etcd = Etcd::start().await;
+    let settings = EtcdSettings::new([etcd.url()]).unwrap();
+    let ours = async || Arc::new(EtcdStore::connect(settings.clone()).await.unwrap());
+    {
+        let registry = Registry::new(ours().await);
+        let _registration = registry.register(echo("echo-1")).await.unwrap();
+        let locks = Locks::new(ours().await);
+        let _guard = locks.acquire("x").await.unwrap();
+        drop((registry, locks));
+    }
+    let theirs = ours().await;
+    let count = async |prefix: &'static str| {
+        let found = theirs.range(Range::prefix(prefix)).await.unwrap();
+        found.count
+    };
+    let nothing = until(async || count("echo/").await + count("/locks/").await == 0);
+    // Well before their leases, of 30 s, run out.
+    let given_back = time::timeout(Duration::from_secs(15), nothing).await;
+    assert!(given_back.is_ok(), "the leases have to run out");
 }

@@ -7,7 +7,10 @@ use parking_lot::Mutex;
 use std::{fmt, sync::Arc};
 use tokio::{runtime::Handle, task::JoinSet};
 
-/// Ends leases as long as it lives; what it does not get done, their time does.
+/// Ends leases; what it does not get done, their time does.
+///
+/// The store is often dropped together with what was held in it. So what it was told before that, it
+/// does to the end: the one work here that outlives its owner, in a bounded number of bounded tries.
 pub(super) struct Farewell {
     /// For whoever drops something outside of any runtime.
     runtime: Option<Handle>,
@@ -52,6 +55,12 @@ impl Farewell {
             revoke(&cluster, lease).await;
         };
         tasks.spawn_on(farewell, &runtime);
+    }
+}
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        self.tasks.get_mut().detach_all();
     }
 }
 

@@ -1,6 +1,6 @@
 //! What etcd answered, as the store says it. A malformed answer is an error, never a panic.
 
-use super::namespace::Namespace;
+use super::{MAX_TTL, namespace::Namespace};
 use crate::coord::store::{
     DeleteResponse, Event, EventKind, KeyValue, LeaseId, LeaseStatus, OpResponse, PutResponse,
     RangeResponse, StoreError, TxnResponse,
@@ -69,13 +69,20 @@ pub(super) fn event(event: PbEvent, namespace: &Namespace) -> Result<Event, Stor
 
 pub(super) fn revision(header: Option<&PbResponseHeader>) -> Result<i64, StoreError> {
     let header = header.ok_or_else(|| malformed("an answer has", &"no header"))?;
-    Ok(header.revision)
+    counted(header.revision)
+}
+
+/// A revision, or a version: there is another after it.
+fn counted(number: i64) -> Result<i64, StoreError> {
+    let sane = (0..i64::MAX).contains(&number);
+    sane.then_some(number)
+        .ok_or_else(|| malformed("a revision is", &number))
 }
 
 pub(super) fn seconds(seconds: i64) -> Result<Duration, StoreError> {
-    let checked = u64::try_from(seconds);
-    let checked = checked.map_err(|_| malformed("a time in seconds is", &seconds))?;
-    Ok(Duration::from_secs(checked))
+    let checked = u64::try_from(seconds).map(Duration::from_secs).ok();
+    let checked = checked.filter(|time| *time <= MAX_TTL);
+    checked.ok_or_else(|| malformed("a time in seconds is", &seconds))
 }
 
 /// An answer within a transaction that was answered at `revision`.
@@ -86,7 +93,8 @@ fn op(
 ) -> Result<OpResponse, StoreError> {
     let at = |header: Option<PbResponseHeader>| {
         let own = header.map(|header| header.revision);
-        own.filter(|own| *own > 0).unwrap_or(revision)
+        own.filter(|own| (1..i64::MAX).contains(own))
+            .unwrap_or(revision)
     };
     Ok(match answer {
         Some(PbTxnOpResponse::ResponseRange(found)) => OpResponse::Range(RangeResponse {
@@ -120,8 +128,8 @@ fn key_value(kv: PbKeyValue, namespace: &Namespace) -> Result<KeyValue, StoreErr
     Ok(KeyValue {
         key: key.ok_or_else(|| malformed("a key is", &"outside of the namespace"))?,
         value: Bytes::from(kv.value),
-        create_revision: kv.create_revision,
-        mod_revision: kv.mod_revision,
+        create_revision: counted(kv.create_revision)?,
+        mod_revision: counted(kv.mod_revision)?,
         version: kv.version,
         lease: LeaseId(kv.lease),
     })
@@ -168,6 +176,11 @@ mod tests {
         }
         assert!(op(None, 1, &namespace).is_err());
         assert!(range(PbRangeResponse::default(), &namespace).is_err());
-        assert!(seconds(-1).is_err());
+        for nonsense in [-1, 9_000_000_001, i64::MAX] {
+            assert!(seconds(nonsense).is_err(), "{nonsense}");
+        }
+        for nonsense in [i64::MIN, -1, i64::MAX] {
+            assert!(counted(nonsense).is_err(), "{nonsense}");
+        }
     }
 }

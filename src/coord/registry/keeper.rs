@@ -43,6 +43,9 @@ struct Wanted {
 #[derive(Debug)]
 struct Slot {
     lease: LeaseId,
+    /// The one before, as long as the entry may still be its: the cluster may keep a lease longer
+    /// than we believe in it.
+    before: LeaseId,
     closed: bool,
 }
 
@@ -70,6 +73,7 @@ impl Lot {
             wanted: watch::Sender::new(wanted),
             lease: Mutex::new(Slot {
                 lease: LeaseId::NONE,
+                before: LeaseId::NONE,
                 closed: false,
             }),
         })
@@ -98,25 +102,43 @@ impl Lot {
         Ok(version)
     }
 
-    /// Lets no lease in any more, and hands out the one that is held.
-    pub(super) fn close(&self) -> LeaseId {
-        let mut slot = self.lease.lock();
-        slot.closed = true;
-        slot.lease
+    /// Lets no lease in any more, and hands out those that are held.
+    pub(super) fn close(&self) -> Vec<LeaseId> {
+        self.lease.lock().closed = true;
+        self.leases()
     }
 
-    pub(super) fn lease(&self) -> LeaseId {
-        self.lease.lock().lease
+    /// The leases that the entry may be of.
+    pub(super) fn leases(&self) -> Vec<LeaseId> {
+        let slot = self.lease.lock();
+        let mut leases = vec![slot.before, slot.lease];
+        leases.retain(|lease| lease.is_some());
+        leases
+    }
+
+    /// They have been ended.
+    pub(super) fn forget(&self) {
+        let mut slot = self.lease.lock();
+        (slot.before, slot.lease) = (LeaseId::NONE, LeaseId::NONE);
     }
 
     /// Holds this lease from now on; false if the owner is gone and nobody would end it.
-    pub(super) fn hold(&self, lease: LeaseId) -> bool {
+    fn hold(&self, lease: LeaseId) -> bool {
         let mut slot = self.lease.lock();
-        let open = !slot.closed;
-        if open || !lease.is_some() {
-            slot.lease = lease;
+        if slot.closed {
+            return false;
         }
-        open
+        // One that wrote nothing was ended by whoever asked for it.
+        if !slot.before.is_some() {
+            slot.before = slot.lease;
+        }
+        slot.lease = lease;
+        true
+    }
+
+    /// The entry is of the lease that is held now.
+    fn moved(&self) {
+        self.lease.lock().before = LeaseId::NONE;
     }
 
     /// Says goodbye in place of the entry, if it is still this lease's.
@@ -205,6 +227,7 @@ impl Keeper {
     async fn write(&self, lease: LeaseId) -> Result<i64, StoreError> {
         let (version, put) = self.lot.put(lease);
         let written = limited(self.lot.store().put(put)).await?;
+        self.lot.moved();
         self.status.send_modify(|status| {
             status.written = version;
             status.state = RegistrationState::Registered;

@@ -144,19 +144,20 @@ impl Registration {
         self.lot.close();
         // A write that is on its way must not come after the lease is gone.
         self.task.shutdown().await;
-        let lease = self.lot.lease();
-        if !lease.is_some() {
-            return Ok(());
+        for lease in self.lot.leases() {
+            self.end(lease).await?;
         }
+        self.lot.forget();
+        Ok(())
+    }
+
+    async fn end(&self, lease: LeaseId) -> Result<(), StoreError> {
         if let Some(goodbye) = self.lot.goodbye(lease) {
             // In vain, it is one that vanished.
             let _said = time::timeout(GOODBYE, self.lot.store().txn(goodbye)).await;
         }
         match limited(self.lot.store().revoke(lease)).await {
-            Ok(()) | Err(StoreError::LeaseNotFound { .. }) => {
-                self.lot.hold(LeaseId::NONE);
-                Ok(())
-            }
+            Ok(()) | Err(StoreError::LeaseNotFound { .. }) => Ok(()),
             Err(error) => Err(error),
         }
     }
@@ -199,13 +200,11 @@ impl Registration {
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        let lease = self.lot.close();
-        if !lease.is_some() {
-            return;
-        }
-        match self.lot.goodbye(lease) {
-            Some(goodbye) => self.lot.store().abandon_with(goodbye, lease),
-            None => self.lot.store().abandon(lease),
+        for lease in self.lot.close() {
+            match self.lot.goodbye(lease) {
+                Some(goodbye) => self.lot.store().abandon_with(goodbye, lease),
+                None => self.lot.store().abandon(lease),
+            }
         }
     }
 }

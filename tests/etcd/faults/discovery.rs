@@ -116,17 +116,13 @@ impl Discovery {
         loop {
             let listed = self.listed(world).await;
             let differs = |caller: &&Caller| listed.as_ref() != Some(&*caller.lock());
-            let Some(differs) = self.callers.iter().find(differs) else {
-                if listed.as_ref() == Some(&self.ids) {
-                    return;
-                }
-                continue;
-            };
+            let differs = self.callers.iter().find(differs);
+            if differs.is_none() && listed.as_ref() == Some(&self.ids) {
+                return;
+            }
             if begun.elapsed() > SETTLED {
-                let (name, known) = (&differs.name, differs.lock());
-                findings.add(format_args!(
-                    "{name} knows {known:?}, and {listed:?} is listed"
-                ));
+                let known = differs.map(|caller| (&caller.name, caller.lock().clone()));
+                findings.add(format_args!("{known:?} is known, and {listed:?} is listed"));
                 return;
             }
             sleep(Duration::from_millis(20)).await;

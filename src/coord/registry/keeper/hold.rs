@@ -10,7 +10,10 @@ use crate::coord::{
 use futures_util::{StreamExt, future};
 use std::time::Duration;
 use tokio::time;
-use ziggurat_core::clock::{self, Instant};
+use ziggurat_core::{
+    Deadline,
+    clock::{self, Instant},
+};
 
 /// A lease, and the entry that was written with it.
 #[derive(Clone, Copy, Debug)]
@@ -57,8 +60,8 @@ impl<'a> Holding<'a> {
         let mut holding = Self {
             keeper,
             lease: held.lease,
-            over: held.asked + held.ttl,
-            renew: held.asked + held.ttl / 3,
+            over: after(held.asked, held.ttl),
+            renew: after(held.asked, held.ttl / 3),
             write: None,
             look: held.asked,
             entry: None,
@@ -113,8 +116,8 @@ impl<'a> Holding<'a> {
         let asked = clock::now();
         match before(self.over, self.keeper.lot.store().keep_alive(self.lease)).await? {
             Ok(ttl) => {
-                self.over = asked + ttl;
-                self.renew = asked + ttl / 3;
+                self.over = after(asked, ttl);
+                self.renew = after(asked, ttl / 3);
                 self.failures = 0;
             }
             Err(error) => {
@@ -208,6 +211,11 @@ async fn before<T>(
         Ok(answer) => Ok(answer),
         Err(_) => Err(Lost),
     }
+}
+
+/// A time from then on, whatever a store makes of it.
+fn after(asked: Instant, time: Duration) -> Instant {
+    Deadline::after_from(time, asked).instant()
 }
 
 /// At this time, or never.
