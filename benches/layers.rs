@@ -9,6 +9,7 @@ mod layers {
     pub(crate) mod balance_changes;
     pub(crate) mod bare;
     pub(crate) mod breaker;
+    pub(crate) mod budgeted;
     pub(crate) mod concurrency;
     pub(crate) mod connect;
     pub(crate) mod deadline;

@@ -1,26 +1,12 @@
 //! Retries that are not needed: the first attempt succeeds.
 
+use super::budgeted::Budgeted;
 use backon::{ExponentialBuilder, Retryable};
-use std::{
-    fmt::Debug,
-    future::{Ready, ready},
-    sync::Arc,
-};
-use tower::{
-    BoxError, Layer, Service,
-    retry::{
-        self, Policy,
-        budget::{Budget, TpsBudget},
-    },
-    service_fn,
-};
+use std::fmt::Debug;
+use tower::{BoxError, Layer, Service, retry, service_fn};
 use tower_resilience_retry::RetryBudgetBuilder;
 use ziggurat_benches::{Board, HttpNoop, HttpRequest, HttpResponse, Noop};
 use ziggurat_retry::{RetryLayer, Settings};
-
-/// tower leaves the policy to its users; this is the one of its documentation, with a budget.
-#[derive(Clone, Default)]
-pub(crate) struct Budgeted(Arc<TpsBudget>);
 
 pub(crate) fn rows(board: &mut Board) {
     board
@@ -65,24 +51,4 @@ pub(crate) fn rows(board: &mut Board) {
 fn backon() -> impl Service<u64, Response = u64, Error: Debug, Future: Send> + Clone + Send + 'static
 {
     service_fn(|request| (move || Noop.call(request)).retry(ExponentialBuilder::default()))
-}
-
-// === impl Budgeted ===
-
-impl<Req: Clone, Rsp, E> Policy<Req, Rsp, E> for Budgeted {
-    type Future = Ready<()>;
-
-    fn retry(&mut self, _: &mut Req, result: &mut Result<Rsp, E>) -> Option<Ready<()>> {
-        match result {
-            Ok(_) => {
-                self.0.deposit();
-                None
-            }
-            Err(_) => self.0.withdraw().then(|| ready(())),
-        }
-    }
-
-    fn clone_request(&mut self, request: &Req) -> Option<Req> {
-        Some(request.clone())
-    }
 }

@@ -9,7 +9,7 @@
 //! | tower+balance | | | yes | yes | yes | | 10 endpoints, buffered |
 //! | tower-resilience | | yes | yes | yes | yes | | |
 
-use super::{balance, retry::Budgeted};
+use super::{balance, budgeted::Budgeted};
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;

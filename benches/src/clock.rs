@@ -14,7 +14,7 @@ pub(crate) const UNIT: &str = "wall time, times the threads (no CPU clock on thi
 
 /// A point in a trial.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Reading {
+pub struct Reading {
     wall: Instant,
     cpu: Duration,
 }
@@ -42,7 +42,9 @@ impl Stopwatch {
 // === impl Reading ===
 
 impl Reading {
-    pub(crate) fn now() -> Self {
+    /// Reads both clocks; that is a system call, so not once a call.
+    #[must_use]
+    pub fn now() -> Self {
         Self {
             wall: Instant::now(),
             cpu: cpu(),
@@ -53,8 +55,10 @@ impl Reading {
         self.wall.elapsed()
     }
 
-    /// The wall time and the CPU time from `start` to here, on `threads` threads.
-    pub(crate) fn since(&self, start: &Self, threads: u32) -> (Duration, Duration) {
+    /// The wall time and the CPU time of the process from `start` to here; where there is no CPU
+    /// clock, the second is the first times `threads`.
+    #[must_use]
+    pub fn since(&self, start: &Self, threads: u32) -> (Duration, Duration) {
         let wall = self.wall.duration_since(start.wall);
         let cpu = self.cpu.saturating_sub(start.cpu);
         (wall, if cpu.is_zero() { wall * threads } else { cpu })

@@ -39,8 +39,9 @@ mod worker;
 pub use self::{
     alloc::weigh,
     board::{Board, Section},
-    clock::Stopwatch,
+    clock::{Reading, Stopwatch},
     figures::{Figure, Figures},
     noop::{HttpNoop, HttpRequest, HttpResponse, Noop, PendsOnce, Sample, Twice},
     rounds::run,
+    runtime::pinned,
 };

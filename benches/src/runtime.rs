@@ -30,23 +30,41 @@ impl Pinned {
             .on_thread_start(move || pin(started.fetch_add(1, Ordering::Relaxed)))
             .build()?;
 
-        // A busy service always has an earlier timer pending; without one, arming a timer wakes the
-        // driver with a system call, and every row with a timer would measure that call.
-        let mut heartbeat = JoinSet::new();
-        heartbeat.spawn_on(
-            async {
-                loop {
-                    sleep(Duration::from_millis(20)).await;
-                }
-            },
-            runtime.handle(),
-        );
+        let heartbeat = heartbeat(&runtime);
         Ok(Self {
             runtime,
             threads,
             _heartbeat: heartbeat,
         })
     }
+}
+
+/// A runtime of the calling thread alone, which is pinned to the nth of the CPUs that it may use;
+/// the heartbeat goes on for as long as the set is kept.
+///
+/// # Errors
+///
+/// If the system has no room for one.
+pub fn pinned(nth: usize) -> io::Result<(Runtime, JoinSet<()>)> {
+    pin(nth);
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let heartbeat = heartbeat(&runtime);
+    Ok((runtime, heartbeat))
+}
+
+/// A busy service always has an earlier timer pending; without one, arming a timer wakes the driver
+/// with a system call, and every row with a timer would measure that call.
+fn heartbeat(runtime: &Runtime) -> JoinSet<()> {
+    let mut heartbeat = JoinSet::new();
+    heartbeat.spawn_on(
+        async {
+            loop {
+                sleep(Duration::from_millis(20)).await;
+            }
+        },
+        runtime.handle(),
+    );
+    heartbeat
 }
 
 /// Pins the calling thread to the nth of the CPUs that the process may use. Without the right to

@@ -1,0 +1,86 @@
+//! A channel over real sockets, beside its peers: `cargo bench --bench channel`.
+
+use channel::{
+    args::Args,
+    report::{self, Row},
+    servers::{self, Servers},
+    subject::{self, Problem, Subject},
+    turn::{Turn, turn},
+};
+use std::{path::Path, process::exit};
+
+mod channel {
+    pub(crate) mod args;
+    #[path = "../layers/budgeted.rs"]
+    pub(crate) mod budgeted;
+    pub(crate) mod ours;
+    pub(crate) mod peers;
+    pub(crate) mod report;
+    pub(crate) mod servers;
+    pub(crate) mod subject;
+    pub(crate) mod turn;
+}
+
+fn main() {
+    let args = Args::parse(std::env::args().skip(1)).unwrap_or_else(|error| {
+        eprintln!("{error}\n{}", Args::USAGE);
+        exit(2)
+    });
+    let done = if args.serve {
+        servers::serve()
+    } else {
+        measure(&args)
+    };
+    if let Err(error) = done {
+        eprintln!("{error}");
+        exit(1)
+    }
+}
+
+fn measure(args: &Args) -> Result<(), Problem> {
+    // Before this thread is pinned: the child would be pinned with it.
+    let servers = Servers::start()?;
+    let (runtime, _heartbeat) = ziggurat_benches::pinned(0)?;
+    println!("{}", report::ABOUT);
+    let rows = runtime.block_on(async {
+        let mut subjects = subject::all(&servers).await?;
+        subjects.retain(|subject| args.wants(subject.name));
+        let mut rows = Vec::new();
+        for &concurrency in &args.concurrency {
+            let of_each = rounds(&subjects, concurrency, args).await?;
+            let names = subjects.iter().map(|subject| subject.name);
+            let block = Row::block(concurrency, names.zip(of_each));
+            report::print(&block);
+            rows.extend(block);
+        }
+        Ok::<_, Problem>(rows)
+    })?;
+
+    // Cargo names a folder inside the target directory, wherever that is.
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("bench");
+    let file = file.join("channel.json");
+    report::write(&rows, &file)?;
+    println!("\nwritten to {}", file.display());
+    Ok(())
+}
+
+/// The turns of each subject, one a round.
+async fn rounds(
+    subjects: &[Subject],
+    concurrency: usize,
+    args: &Args,
+) -> Result<Vec<Vec<Turn>>, Problem> {
+    let pace = args.pace();
+    for subject in subjects {
+        turn(subject, concurrency, pace.warm_up).await?;
+    }
+    let mut turns = vec![Vec::new(); subjects.len()];
+    for round in 0..pace.rounds {
+        for nth in 0..subjects.len() {
+            // Each begins a round as often as any other: none is always next to the same.
+            let nth = (nth + round) % subjects.len();
+            turns[nth].push(turn(&subjects[nth], concurrency, pace.length).await?);
+        }
+    }
+    Ok(turns)
+}
