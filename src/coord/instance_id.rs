@@ -24,7 +24,7 @@ pub use self::{guard::InstanceId, layout::IdLayout};
 /// |---|---|
 /// | Which number? | a free one of the range, by chance, so that many who come at once rarely collide |
 /// | What does it cost? | three round trips, however many are taken, and one more for each collision |
-/// | What if an answer is lost? | its own key is known again by its lease: no number goes out of use |
+/// | What if an answer is lost? | its own key is known again by its lease: no number goes out of use for longer than its owner lives |
 /// | What if all are taken? | [`acquire`](InstanceIds::acquire) watches until one is free, [`try_acquire`](InstanceIds::try_acquire) says so |
 /// | Who can give it back? | its owner only: giving back means ending the owner's own lease |
 ///
