@@ -28,7 +28,7 @@ use self::{
 use super::{
     memory::check,
     store::{
-        Lease, LeaseId, LeaseStatus, Op, Range, RangeResponse, Store, StoreError, StoreFuture, Txn,
+        Lease, LeaseId, LeaseStatus, Range, RangeResponse, Store, StoreError, StoreFuture, Txn,
         TxnResponse, Watch, WatchStream,
     },
 };
@@ -52,7 +52,8 @@ use std::{sync::Arc, time::Duration};
 /// linearizable unless they ask for less.
 ///
 /// Everything starts with the first question: there is no task before that, and those of the
-/// connections end with the last clone.
+/// connections end with the last clone. What was dropped with it or before is still given back, as
+/// long as the runtime lives: that is done in the background, or given up after a few tries.
 ///
 /// # Building it
 ///
@@ -169,7 +170,7 @@ impl Store for EtcdStore {
                 Ok(answer) => {
                     let (known, header) = (self.cluster.generations(), answer.0.header.as_ref());
                     // A member answers a transaction like that by itself.
-                    if is_serializable(&txn) {
+                    if request::is_serializable(&txn) {
                         known.hear(header);
                     } else {
                         known.hear_linearizable(header, since);
@@ -279,10 +280,4 @@ impl Store for EtcdStore {
         let next = |mut watcher: Watcher| async move { Some((watcher.next().await?, watcher)) };
         stream::unfold(watcher, next).boxed()
     }
-}
-
-/// Does it only read, and whatever a member knows?
-fn is_serializable(txn: &Txn) -> bool {
-    let mut ops = txn.then.iter().chain(&txn.otherwise);
-    ops.all(|op| matches!(op, Op::Range(range) if range.serializable))
 }

@@ -127,7 +127,13 @@ where
 
     fn call(&mut self, request: Req) -> Self::Future {
         let unready = self.unready.take();
-        let shared = self.circuits.find(&self.key.key(&request));
-        send(&shared, &mut self.inner, &self.classifier, unready, request)
+        let admitted = self.circuits.admit(&self.key.key(&request));
+        send(
+            admitted,
+            &mut self.inner,
+            &self.classifier,
+            unready,
+            request,
+        )
     }
 }

@@ -1,7 +1,8 @@
 //! Circuits by their names: as many as are in use, and no more than a bound.
 
 use crate::{
-    BreakerLayer, Handle, Observer, Settings, State, circuit::Circuit, key::bounded, permit::Shared,
+    BreakerLayer, Handle, Observer, Permit, Settings, State, circuit::Circuit, error::Refusal,
+    key::bounded, permit::Shared,
 };
 use arc_swap::ArcSwap;
 use std::{
@@ -159,6 +160,16 @@ impl Named {
         }
     }
 
+    /// May a call be sent, by the circuit of this name? The circuit is asked in place: its count of
+    /// references would be written by every call of every thread.
+    pub(crate) fn admit(&self, name: &str) -> Result<Permit, Refusal> {
+        let name = bounded(name);
+        match self.circuits.load().get(name) {
+            Some(entry) => entry.touch().admit(),
+            None => self.add(name).admit(),
+        }
+    }
+
     #[cold]
     fn add(&self, name: &str) -> Arc<Shared> {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
@@ -196,10 +207,14 @@ impl fmt::Debug for Named {
 
 impl Entry {
     fn take(&self) -> Arc<Shared> {
+        Arc::clone(self.touch())
+    }
+
+    fn touch(&self) -> &Arc<Shared> {
         if !self.used.load(Ordering::Relaxed) {
             self.used.store(true, Ordering::Relaxed);
         }
-        Arc::clone(&self.shared)
+        &self.shared
     }
 }
 

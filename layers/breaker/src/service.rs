@@ -1,6 +1,6 @@
 //! The service behind a circuit.
 
-use crate::{Handle, Permit, ResponseFuture, permit::Shared};
+use crate::{Handle, Permit, ResponseFuture, error::Refusal, permit::Shared};
 use std::{
     sync::Arc,
     task::{Context, Poll, ready},
@@ -82,7 +82,7 @@ where
     fn call(&mut self, request: Req) -> Self::Future {
         let unready = self.unready.take();
         send(
-            &self.shared,
+            self.shared.admit(),
             &mut self.inner,
             &self.classifier,
             unready,
@@ -91,11 +91,11 @@ where
     }
 }
 
-/// Sends the request if the circuit admits it; `unready` is what the service said instead of being
+/// Sends the request if the circuit admitted it; `unready` is what the service said instead of being
 /// ready.
 #[inline]
 pub(crate) fn send<S, C, Req>(
-    shared: &Shared,
+    admitted: Result<Permit, Refusal>,
     inner: &mut S,
     classifier: &C,
     unready: Option<BoxError>,
@@ -105,7 +105,7 @@ where
     S: Service<Req>,
     C: Clone + Carry<Req>,
 {
-    match shared.admit() {
+    match admitted {
         Ok(permit) => {
             let recorder = Recorder::new(permit, classifier.deadline(&request));
             if let Some(error) = unready {

@@ -114,6 +114,12 @@ fn delete(delete: &Delete, namespace: &Namespace) -> TxnOp {
     TxnOp::delete(key, Some(options))
 }
 
+/// Does it only read, and whatever a member knows? Then a member answers it by itself.
+pub(super) fn is_serializable(txn: &Txn) -> bool {
+    let mut ops = txn.then.iter().chain(&txn.otherwise);
+    ops.all(|op| matches!(op, Op::Range(range) if range.serializable))
+}
+
 fn bounds(keys: &Keys, namespace: &Namespace) -> (Vec<u8>, Option<Vec<u8>>) {
     let keys = namespace.keys(keys);
     let end = (!keys.end().is_empty()).then(|| keys.end().to_vec());
@@ -134,5 +140,21 @@ const fn direction(order: SortOrder) -> EtcdOrder {
     match order {
         SortOrder::Ascending => EtcdOrder::Ascend,
         SortOrder::Descending => EtcdOrder::Descend,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_operation_that_the_cluster_must_agree_on_is_enough() {
+        let (own, agreed) = (Range::one("a").serializable(), Range::one("a"));
+        let reads = || Txn::new().then([own.clone()]);
+        assert!(is_serializable(&reads()));
+        assert!(is_serializable(&reads().otherwise([own.clone()])));
+        assert!(!is_serializable(&reads().otherwise([agreed.clone()])));
+        assert!(!is_serializable(&Txn::new().then([agreed])));
+        assert!(!is_serializable(&Txn::new().then([Put::new("a", "")])));
     }
 }

@@ -1,5 +1,6 @@
 //! The circuit, without a runtime: what it must do, and a slow model that it must agree with.
 
+mod memory;
 mod model;
 mod scripts;
 

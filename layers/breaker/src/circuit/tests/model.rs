@@ -1,8 +1,7 @@
 //! The rules once more, slowly and obviously: everything is remembered, and looked through whenever
 //! a question comes up.
 
-use super::*;
-use crate::settings::Span;
+use super::{memory::Memory, *};
 
 pub(super) struct Model {
     pub(super) settings: Settings,
@@ -11,8 +10,7 @@ pub(super) struct Model {
     /// How often all that was counted was forgotten.
     era: u32,
     streak: u32,
-    span: Span,
-    results: Vec<Noted>,
+    memory: Memory,
     numbers: u32,
     dice: Dice,
 }
@@ -53,15 +51,6 @@ enum Phase {
     MetricsOnly,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Noted {
-    slice: u64,
-    good: bool,
-    slow: bool,
-    /// A rejected call is no link in a run of failures.
-    sent: bool,
-}
-
 // === impl Model ===
 
 impl Model {
@@ -72,8 +61,7 @@ impl Model {
             phase: Phase::Closed,
             era: 0,
             streak: 0,
-            span: settings.window,
-            results: Vec::new(),
+            memory: Memory::new(settings.window),
             numbers: 0,
             dice,
         }
@@ -155,7 +143,7 @@ impl Model {
         let (good, bad) = (outcome.is_success(), outcome.is_failure());
         let overload = outcome == Outcome::Overload && self.settings.adaptive.is_some();
         match call.role {
-            ModelRole::Call if good && !slow => self.note(now, true, false, true),
+            ModelRole::Call if good && !slow => self.memory.note(now, true, false, true),
             ModelRole::Call if good || bad => self.noted(now, good, slow),
             ModelRole::Call if overload => self.noted(now, false, false),
             ModelRole::Probe(_) | ModelRole::Answered if bad => self.open(now),
@@ -214,7 +202,7 @@ impl Model {
     }
 
     fn throttled(&mut self, now: u64) -> Result<ModelRole, Refused> {
-        let share = self.settings.rejected_share(self.totals(now));
+        let share = self.settings.rejected_share(self.memory.totals(now));
         if share <= 0.0 {
             self.phase = Phase::Closed;
             return Ok(ModelRole::Call);
@@ -222,7 +210,7 @@ impl Model {
         if self.dice.fraction() >= share {
             return Ok(ModelRole::Call);
         }
-        self.note(now, false, false, false);
+        self.memory.note(now, false, false, false);
         Err(Refused::Throttled)
     }
 
@@ -250,14 +238,14 @@ impl Model {
         if matches!(self.phase, Phase::Disabled) {
             return;
         }
-        if self.span != self.settings.window {
-            self.span = self.settings.window;
+        if self.memory.span != self.settings.window {
+            self.memory.span = self.settings.window;
             self.enter(self.phase.clone());
         }
-        self.note(now, good, slow, true);
+        self.memory.note(now, good, slow, true);
         match self.phase {
             Phase::Closed | Phase::Recovering { .. } if self.settings.adaptive.is_some() => {
-                let throttle = self.settings.rejected_share(self.totals(now)) > 0.0;
+                let throttle = self.settings.rejected_share(self.memory.totals(now)) > 0.0;
                 self.phase = if throttle {
                     Phase::Throttling
                 } else {
@@ -270,63 +258,14 @@ impl Model {
     }
 
     fn is_enough(&self, now: u64) -> bool {
-        let totals = self.totals(now);
+        let totals = self.memory.totals(now);
         let calls = totals.calls() as f64;
         let enough = totals.calls() >= u64::from(self.settings.minimum_calls);
         let failing = totals.failures as f64 / calls >= self.settings.failure_ratio;
         let slow = self.settings.slow;
         let slow = slow.is_some_and(|slow| totals.slow as f64 / calls >= slow.ratio);
         let most = self.settings.consecutive_failures;
-        most.is_some_and(|most| self.run() >= most) || enough && (failing || slow)
-    }
-
-    /// Failures since the last success; an idle window ends them.
-    fn run(&self) -> u32 {
-        let (mut run, mut last) = (0, 0);
-        for noted in self.results.iter().filter(|noted| noted.sent) {
-            run = match noted.good {
-                true => 0,
-                false if noted.slice - last >= 16 => 1,
-                false => run + 1,
-            };
-            last = if noted.good { last } else { noted.slice };
-        }
-        run
-    }
-
-    fn totals(&self, now: u64) -> Totals {
-        let present = self.slice(now);
-        let recent: Vec<_> = match self.span {
-            Span::Time(_) => {
-                let recent = |noted: &&Noted| noted.slice + 16 > present;
-                self.results.iter().filter(recent).collect()
-            }
-            Span::Calls(calls) => self.results.iter().rev().take(calls as usize).collect(),
-        };
-        let count = |is: fn(&Noted) -> bool| recent.iter().filter(|noted| is(noted)).count() as u64;
-        Totals {
-            successes: count(|noted| noted.good),
-            failures: count(|noted| !noted.good),
-            slow: count(|noted| noted.slow),
-        }
-    }
-
-    fn note(&mut self, now: u64, good: bool, slow: bool, sent: bool) {
-        let slice = self.slice(now);
-        self.results.push(Noted {
-            slice,
-            good,
-            slow,
-            sent,
-        });
-    }
-
-    fn slice(&self, now: u64) -> u64 {
-        match self.span {
-            Span::Time(window) => now / (window.as_micros() as u64 / 16 * 1_000),
-            // Scripts are shorter than a run of failures lasts there.
-            Span::Calls(_) => 0,
-        }
+        most.is_some_and(|most| self.memory.run() >= most) || enough && (failing || slow)
     }
 
     fn is_slow(&self, call: &Admitted, now: u64) -> bool {
@@ -346,6 +285,6 @@ impl Model {
     fn enter(&mut self, phase: Phase) {
         self.phase = phase;
         self.era += 1;
-        self.results.clear();
+        self.memory.forget();
     }
 }
