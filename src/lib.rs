@@ -44,6 +44,7 @@
 //! | `dns` | instances by DNS: `discover::dns` |
 //! | `tls` | TLS to the endpoints, by rustls with ring: `connect::Tls`, `client::ChannelSettings::tls` |
 //! | `tls-webpki-roots`, `tls-native-roots` | whom to believe: Mozilla's certificates, or the system's |
+//! | `fault` | faults for tests and game days: [`fault`] |
 //! | `answer`, `balance`, `breaker`, ... | one layer each |
 //!
 //! The first three are on by default.
@@ -63,6 +64,8 @@ pub use ziggurat_connect as connect;
 pub use ziggurat_deadline as deadline;
 #[cfg(feature = "discover")]
 pub use ziggurat_discover as discover;
+#[cfg(feature = "fault")]
+pub use ziggurat_fault as fault;
 #[cfg(feature = "health")]
 pub use ziggurat_health as health;
 #[cfg(feature = "limit")]
