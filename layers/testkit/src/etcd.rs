@@ -2,16 +2,15 @@
 
 mod binary;
 mod cluster;
-mod port;
 
 pub use self::cluster::EtcdCluster;
 
-use self::port::free_address;
+use crate::port::free_address;
 use std::{
     fs,
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Child, Command, Stdio},
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
     time::Duration,
@@ -301,13 +300,4 @@ fn exchange(address: SocketAddr, request: &str) -> std::io::Result<String> {
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     Ok(answer)
-}
-
-/// The workspace's `target/`, where things that are fetched once may stay.
-fn target() -> PathBuf {
-    let program = std::env::current_exe().unwrap_or_default();
-    // cargo marks its target directory, wherever that is.
-    let marked = |directory: &&Path| directory.join("CACHEDIR.TAG").exists();
-    let found = program.ancestors().find(marked).map(Path::to_owned);
-    found.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target"))
 }

