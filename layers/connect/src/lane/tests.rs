@@ -107,6 +107,27 @@ fn a_lane_that_goes_with_more_out_than_it_may_have_owes_nobody() {
 }
 
 #[test]
+fn a_lane_that_has_more_out_than_it_may_keeps_nobody_from_another() {
+    let slots = Slots::new(8);
+    let first = Lane::new(Arc::clone(&slots), 3);
+    let mut held: Vec<_> = (0..3).map(|_| now(&slots, &[&first])).collect();
+    first.resize(0);
+    let second = Lane::new(Arc::clone(&slots), 2);
+    let both = [&first, &second];
+    let mut on_second = vec![now(&slots, &both), now(&slots, &both)];
+    // What comes back from the first is nobody's; what comes back from the second is free.
+    held.pop();
+    assert_pending!(task::spawn(slots.permit()).poll());
+    on_second.pop();
+    on_second.push(now(&slots, &both));
+    assert_pending!(task::spawn(slots.permit()).poll());
+    // A limit that is raised again counts those who stayed.
+    first.resize(3);
+    let _third = now(&slots, &both);
+    assert_pending!(task::spawn(slots.permit()).poll());
+}
+
+#[test]
 fn who_has_a_permit_when_the_lane_goes_gives_it_to_those_who_are_owed() {
     let slots = Slots::new(8);
     let first = Lane::new(Arc::clone(&slots), 1);
