@@ -153,6 +153,29 @@ async fn a_second_connection_that_is_lost_takes_nobody_with_it_who_waits() {
 }
 
 #[tokio::test]
+async fn a_second_connection_that_the_peer_hangs_up_on_is_backed_off_from() {
+    bounded(async {
+        let one = || RawScript::new().max_concurrent_streams(1);
+        let hangs_up = [
+            one().after(0, Act::Close),
+            one().after(0, Act::Wait(3 * MS)).then(Act::Close),
+        ];
+        for hangs_up in hangs_up {
+            // The first holds its call; whoever waits wants another, and may be cut off on it.
+            let server = RawH2::serve_each([one(), hangs_up]).await;
+            let connection = connected(up_to(1), server.address()).await;
+            let _calls = calls(&connection, 12);
+            let begun = ziggurat_core::clock::now();
+            eventually(|| server.streams().len() >= 7).await;
+            // After 20, 40, 80, 160 and 320 ms.
+            let took = begun.elapsed();
+            assert!(took >= 610 * MS, "{took:?}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn connections_of_a_certain_age_are_replaced_under_a_crowd() {
     bounded(async {
         let server = EchoServer::setup()
