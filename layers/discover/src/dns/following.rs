@@ -47,7 +47,9 @@ impl Following {
         loop {
             self.wait().await;
             self.asked = Some(clock::now());
-            let found = self.dns.lookup.find(&self.service, &mut self.known).await;
+            let out = self.roll.iter().flat_map(|roll| roll.out()).collect();
+            let lookup = &self.dns.lookup;
+            let found = lookup.find(&self.service, &mut self.known, &out).await;
             let (instances, ttl) = match found {
                 Ok(found) => found,
                 Err(error) => {

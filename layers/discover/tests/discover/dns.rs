@@ -16,7 +16,8 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    net::UdpSocket,
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, UdpSocket},
     task::JoinSet,
     time::{Instant, timeout},
 };
@@ -45,6 +46,12 @@ struct Zone {
     records: HashMap<String, Vec<Record>>,
     /// Answers everything with this.
     failing: Option<ResponseCode>,
+    /// Answers this name with this.
+    failing_for: Option<(String, ResponseCode)>,
+    /// Has no room for answers by UDP.
+    truncates: bool,
+    /// Takes so long.
+    slow: Duration,
     /// When it was asked for what.
     asked: Vec<(Instant, String)>,
 }
@@ -53,20 +60,30 @@ struct Zone {
 
 impl Server {
     async fn start() -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-        let (address, zone) = (socket.local_addr().unwrap(), Arc::<Mutex<Zone>>::default());
+        let (udp, tcp) = sockets().await;
+        let (address, zone) = (udp.local_addr().unwrap(), Arc::<Mutex<Zone>>::default());
         let mut serving = JoinSet::new();
         let answers = Arc::clone(&zone);
         serving.spawn(async move {
             let mut buffer = [0; 4_096];
             loop {
-                let (length, peer) = socket.recv_from(&mut buffer).await.unwrap();
-                let query = Message::from_vec(&buffer[..length]).unwrap();
-                let answer = answers.lock().unwrap().answer(&query);
-                socket
-                    .send_to(&answer.to_vec().unwrap(), peer)
-                    .await
-                    .unwrap();
+                let (length, peer) = udp.recv_from(&mut buffer).await.unwrap();
+                let answer = reply(&answers, &buffer[..length], true).await;
+                udp.send_to(&answer, peer).await.unwrap();
+            }
+        });
+        let answers = Arc::clone(&zone);
+        serving.spawn(async move {
+            loop {
+                let (mut stream, _) = tcp.accept().await.unwrap();
+                // Each on its own connection, or one after the other: both is well.
+                while let Ok(length) = stream.read_u16().await {
+                    let mut query = vec![0; length.into()];
+                    stream.read_exact(&mut query).await.unwrap();
+                    let answer = reply(&answers, &query, false).await;
+                    stream.write_u16(answer.len() as u16).await.unwrap();
+                    stream.write_all(&answer).await.unwrap();
+                }
             }
         });
         Self {
@@ -96,6 +113,10 @@ impl Server {
         self.zone.lock().unwrap().failing = with;
     }
 
+    fn fail_for(&self, name: &str, with: Option<ResponseCode>) {
+        self.zone.lock().unwrap().failing_for = with.map(|code| (name.to_owned(), code));
+    }
+
     /// How often it was asked for addresses of the fourth kind.
     fn asked(&self) -> usize {
         let zone = self.zone.lock().unwrap();
@@ -123,7 +144,7 @@ impl Server {
 // === impl Zone ===
 
 impl Zone {
-    fn answer(&mut self, query: &Message) -> Message {
+    fn answer(&mut self, query: &Message, cut: bool) -> Message {
         let mut answer = Message::response(query.metadata.id, OpCode::Query);
         let question = query.queries[0].clone();
         let kind = question.query_type();
@@ -131,18 +152,49 @@ impl Zone {
         let name = question.name().to_ascii().to_lowercase();
         answer.add_query(question);
         let records = self.records.get(&name);
-        answer.metadata.response_code = match (self.failing, records) {
+        let for_this = self.failing_for.as_ref().filter(|(of, _)| *of == name);
+        let failing = self.failing.or(for_this.map(|(_, code)| *code));
+        answer.metadata.response_code = match (failing, records) {
             (Some(code), _) => code,
             (None, None) => ResponseCode::NXDomain,
             (None, Some(_)) => ResponseCode::NoError,
         };
-        if self.failing.is_none() {
+        if cut {
+            answer.metadata.truncation = true;
+        } else if failing.is_none() {
             let records = records.into_iter().flatten();
             let asked_for = records.filter(|record| record.record_type() == kind);
             answer.add_answers(asked_for.cloned());
         }
         answer
     }
+}
+
+/// Of one port.
+async fn sockets() -> (UdpSocket, TcpListener) {
+    loop {
+        let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        if let Ok(udp) = UdpSocket::bind(tcp.local_addr().unwrap()).await {
+            return (udp, tcp);
+        }
+    }
+}
+
+async fn reply(zone: &Mutex<Zone>, query: &[u8], by_udp: bool) -> Vec<u8> {
+    let query = Message::from_vec(query).unwrap();
+    let (answer, slow) = {
+        let mut zone = zone.lock().unwrap();
+        let cut = by_udp && zone.truncates;
+        (zone.answer(&query, cut), zone.slow)
+    };
+    if !slow.is_zero() {
+        tokio::time::sleep(slow).await;
+    }
+    answer.to_vec().unwrap()
+}
+
+fn srv(priority: u16, weight: u16, port: u16, target: &str) -> RData {
+    RData::SRV(SRV::new(priority, weight, port, target.parse().unwrap()))
 }
 
 fn port(port: u16) -> Records {
@@ -210,9 +262,6 @@ async fn it_is_asked_again_when_the_time_to_live_is_over_within_bounds() {
 #[tokio::test]
 async fn services_bring_their_ports_and_weights_and_the_lowest_priority_counts() {
     let server = Server::start().await;
-    let srv = |priority, weight, port, target: &str| {
-        RData::SRV(SRV::new(priority, weight, port, target.parse().unwrap()))
-    };
     let records = [
         srv(2, 1, 9, "spare.test."),
         srv(1, 30, 81, "a.test."),
@@ -229,6 +278,116 @@ async fn services_bring_their_ports_and_weights_and_the_lowest_priority_counts()
     let nowhere = [srv(0, 0, 0, ".")];
     server.set("_grpc._tcp.echo.test.", 0, nowhere);
     assert!(next(&mut changes).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn services_of_the_next_priority_are_used_when_none_of_the_best_has_an_address() {
+    let server = Server::start().await;
+    let records = [
+        srv(3, 0, 83, "last.test."),
+        srv(2, 0, 82, "spare.test."),
+        srv(1, 0, 81, "best.test."),
+    ];
+    server.set("_grpc._tcp.echo.test.", 0, records);
+    server.addresses("spare.test.", 0, &["10.0.0.2"]);
+    server.addresses("last.test.", 0, &["10.0.0.3"]);
+    let mut changes = server.dns(Records::Services).resolve("echo");
+    assert_eq!(next(&mut changes).await.unwrap(), ["10.0.0.2:82"]);
+    server.addresses("best.test.", 0, &["10.0.0.1"]);
+    assert_eq!(next(&mut changes).await.unwrap(), ["10.0.0.1:81"]);
+    server.addresses("best.test.", 0, &[]);
+    server.addresses("spare.test.", 0, &[]);
+    assert_eq!(next(&mut changes).await.unwrap(), ["10.0.0.3:83"]);
+}
+
+#[tokio::test]
+async fn services_of_the_next_priority_are_used_while_none_of_the_best_can_be_called() {
+    let server = Server::start().await;
+    let records = [srv(2, 0, 82, "spare.test."), srv(1, 0, 81, "best.test.")];
+    server.set("_grpc._tcp.echo.test.", 0, records);
+    server.addresses("best.test.", 0, &["10.0.0.1"]);
+    server.addresses("spare.test.", 0, &["10.0.0.2"]);
+    let feedback = Feedback::default();
+    let dns = server.dns(Records::Services).feedback(feedback.clone());
+    let layer = DiscoverLayer::new(dns, "echo").feedback(feedback);
+    let mut endpoints = layer.layer(Log::default());
+    let mut event = async || match timeout(LONG, endpoints.next()).await.unwrap() {
+        Some(Ok(tower::discover::Change::Insert(id, fake))) => {
+            (id.to_string(), Some(fake.get_ref().clone()))
+        }
+        Some(Ok(tower::discover::Change::Remove(id))) => (id.to_string(), None),
+        None => panic!("it never ends"),
+    };
+    let (id, best) = event().await;
+    assert_eq!(id, "10.0.0.1:81");
+    let best: Fake = best.unwrap();
+    best.says(State::Down);
+    // The best stays, to be seen when it is back.
+    let (id, spare) = event().await;
+    assert_eq!(id, "10.0.0.2:82");
+    assert!(spare.is_some());
+    best.says(State::Ready);
+    let (id, gone) = event().await;
+    assert_eq!(id, "10.0.0.2:82");
+    assert!(gone.is_none());
+}
+
+#[tokio::test]
+async fn services_in_another_order_are_the_same_also_where_two_are_at_one_place() {
+    let server = Server::start().await;
+    let mut records = [
+        srv(1, 3, 81, "a.test."),
+        srv(1, 7, 81, "b.test."),
+        srv(1, 5, 82, "b.test."),
+    ];
+    server.set("_grpc._tcp.echo.test.", 0, records.clone());
+    server.addresses("a.test.", 0, &["10.0.0.1"]);
+    server.addresses("b.test.", 0, &["10.0.0.1"]);
+    let mut changes = server.dns(Records::Services).resolve("echo");
+    let first = ["10.0.0.1:81*3", "10.0.0.1:82*5"];
+    assert_eq!(next(&mut changes).await.unwrap(), first);
+    let mut second = Box::pin(next(&mut changes));
+    for _ in 0..2 {
+        records.rotate_left(1);
+        server.set("_grpc._tcp.echo.test.", 0, records.clone());
+        let asked = server.asked();
+        tokio::select! {
+            said = &mut second => panic!("{said:?}"),
+            () = server.until_asked(asked + 9) => {}
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_target_that_cannot_be_looked_up_stays_where_it_was_at_all_its_ports() {
+    let server = Server::start().await;
+    let records = [srv(1, 1, 81, "a.test."), srv(1, 1, 82, "a.test.")];
+    server.set("_grpc._tcp.echo.test.", 0, records);
+    server.addresses("a.test.", 0, &["10.0.0.1"]);
+    let mut changes = server.dns(Records::Services).resolve("echo");
+    let both = ["10.0.0.1:81", "10.0.0.1:82"];
+    assert_eq!(next(&mut changes).await.unwrap(), both);
+    server.fail_for("a.test.", Some(ResponseCode::ServFail));
+    let asked = server.asked();
+    let mut second = Box::pin(next(&mut changes));
+    tokio::select! {
+        said = &mut second => panic!("{said:?}"),
+        () = server.until_asked(asked + 6) => {}
+    }
+    server.fail_for("a.test.", None);
+    server.addresses("a.test.", 0, &["10.0.0.2"]);
+    let moved = ["10.0.0.2:81", "10.0.0.2:82"];
+    assert_eq!(second.await.unwrap(), moved);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_cut_off_is_asked_for_again_by_tcp() {
+    let server = Server::start().await;
+    server.zone.lock().unwrap().truncates = true;
+    server.addresses("echo.test.", 0, &["10.0.0.1", "10.0.0.2"]);
+    let mut changes = server.dns(port(80)).resolve("echo");
+    let whole = ["10.0.0.1:80", "10.0.0.2:80"];
+    assert_eq!(next(&mut changes).await.unwrap(), whole);
 }
 
 #[tokio::test]
