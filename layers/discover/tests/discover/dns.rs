@@ -391,6 +391,23 @@ async fn an_answer_that_is_cut_off_is_asked_for_again_by_tcp() {
 }
 
 #[tokio::test]
+async fn who_asks_during_an_answer_is_answered_by_another() {
+    let server = Server::start().await;
+    server.addresses("echo.test.", 3_600, &["10.0.0.1"]);
+    server.zone.lock().unwrap().slow = 100 * MS;
+    let dns = server.dns(port(80));
+    let mut changes = dns.resolve("echo");
+    let first = async {
+        server.until_asked(1).await;
+        dns.refresh();
+    };
+    let (said, ()) = tokio::join!(next(&mut changes), first);
+    assert_eq!(said.unwrap(), ["10.0.0.1:80"]);
+    server.addresses("echo.test.", 3_600, &["10.0.0.2"]);
+    assert_eq!(next(&mut changes).await.unwrap(), ["10.0.0.2:80"]);
+}
+
+#[tokio::test]
 async fn a_name_without_addresses_is_an_empty_set_and_a_failing_server_is_trouble() {
     let server = Server::start().await;
     let mut changes = server.dns(port(80)).resolve("echo");
