@@ -6,7 +6,7 @@ use tonic::Code;
 use ziggurat::{
     breaker,
     client::{ChannelSettings, RequestExt, Ziggurat},
-    core::{Rejection, error},
+    core::{Deadline, Rejection, clock, error},
     retry,
 };
 use ziggurat_testkit::{Behaviour, EchoClient, EchoServer, RefusingAddress};
@@ -80,6 +80,40 @@ async fn a_server_that_stops_answering_costs_no_idempotent_call() {
         client.unary(request).await.unwrap();
     }
     assert!(house.arrived()[1] <= 20, "{:?}", house.arrived());
+}
+
+/// Each has connections of its own, which grow old under its load and no other.
+#[tokio::test]
+async fn for_ten_seconds_connections_of_300_ms_cost_no_call_one_by_one_or_at_once() {
+    const TEN: Duration = Duration::from_secs(10);
+    let age = Duration::from_millis(300);
+    let setup = EchoServer::setup().name("old").max_connection_age(age);
+    let server = setup.start().await;
+    server.latency(Duration::from_millis(2));
+    let mut house = House::of(0).await;
+    house.register("old", &server).await;
+    let end = Deadline::after(TEN);
+    let load = |at_once: usize| {
+        let channel = house.ziggurat().channel("echo");
+        let calls = (0..at_once).map(move |_| {
+            let mut client = EchoClient::new(channel.clone());
+            async move {
+                let mut calls = 0;
+                while !end.is_over(clock::now()) {
+                    client.unary(hello()).await.unwrap();
+                    calls += 1;
+                }
+                calls
+            }
+        });
+        futures_util::future::join_all(calls)
+    };
+    let (one_by_one, at_once) = tokio::join!(load(1), load(16));
+    let accepted = server.counts().accepted;
+    // 66 if nothing else ran on this machine.
+    assert!(accepted >= 20, "{accepted} connections");
+    let calls: [u32; 2] = [one_by_one.iter().sum(), at_once.iter().sum()];
+    assert!(calls[0] >= 100 && calls[1] >= 1_000, "{calls:?}");
 }
 
 #[tokio::test]
