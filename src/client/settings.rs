@@ -18,8 +18,10 @@ use ziggurat_retry::{self as retry, ReplayBody};
 ///
 /// # Defaults
 ///
-/// A call to which nobody gave a deadline ends after 30 s, the last byte of its answer included: a
-/// stream that lives longer says so ([`with_timeout`](super::RequestExt::with_timeout)). Everything
+/// A call to which nobody gave a deadline ends after 30 s, the last byte of its answer included; gRPC
+/// itself has no such default, under which one hung server keeps a caller for ever. A stream is a call
+/// too: one that lives longer says so ([`without_timeout`](super::RequestExt::without_timeout)), and a
+/// channel of nothing but such streams is [`unbounded`](deadline::Settings::unbounded). Everything
 /// else is the default of its layer; `:authority` is the name of the service.
 #[derive(Clone, Debug)]
 pub struct ChannelSettings {

@@ -279,6 +279,32 @@ async fn settings_change_under_a_running_channel() {
 }
 
 #[tokio::test]
+async fn a_stream_that_has_no_timeout_outlives_that_of_its_channel() {
+    let house = House::of(1).await;
+    let short = deadline::Settings::new(SECOND / 4).unwrap();
+    let settings = ChannelSettings::new().deadline(short);
+    let mut client = EchoClient::new(house.ziggurat().settings(settings).channel("echo"));
+    // A message now, and one long after the timeout.
+    let twice = || {
+        futures_util::stream::unfold(0, |said: u32| async move {
+            tokio::time::sleep(said * SECOND / 2).await;
+            (said < 2).then(|| (hello().into_inner(), said + 1))
+        })
+    };
+    let asked = Request::new(twice()).without_timeout();
+    let mut replies = client.bidi(asked).await.unwrap().into_inner();
+    for _ in 0..2 {
+        assert!(replies.message().await.unwrap().is_some());
+    }
+    assert!(replies.message().await.unwrap().is_none());
+
+    let mut replies = client.bidi(twice()).await.unwrap().into_inner();
+    assert!(replies.message().await.unwrap().is_some());
+    let status = replies.message().await.unwrap_err();
+    assert_eq!(status.code(), Code::DeadlineExceeded, "{status}");
+}
+
+#[tokio::test]
 async fn a_call_carries_its_deadline_and_its_trace() {
     let house = House::of(1).await;
     let mut client = EchoClient::new(house.ziggurat().channel("echo"));
