@@ -10,6 +10,8 @@ mod bounds;
 mod calls;
 #[path = "connect/crowd.rs"]
 mod crowd;
+#[path = "connect/dropped.rs"]
+mod dropped;
 #[path = "connect/faults.rs"]
 mod faults;
 #[path = "connect/idle.rs"]
