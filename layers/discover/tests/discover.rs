@@ -17,6 +17,8 @@ mod diff;
 mod dns;
 #[path = "discover/guard.rs"]
 mod guard;
+#[path = "discover/networks.rs"]
+mod networks;
 #[path = "discover/support.rs"]
 mod support;
 #[path = "discover/trouble.rs"]
