@@ -6,7 +6,7 @@ use tonic::Code;
 use ziggurat::{
     breaker,
     client::{ChannelSettings, RequestExt, Ziggurat},
-    core::{Deadline, Rejection, clock, error},
+    core::{Deadline, Rejection, State, clock, error},
     retry,
 };
 use ziggurat_testkit::{Behaviour, EchoClient, EchoServer, RefusingAddress};
@@ -168,6 +168,41 @@ async fn a_removed_endpoint_finishes_its_call() {
         client.unary(hello()).await.unwrap().into_inner().server,
         "other"
     );
+}
+
+#[tokio::test]
+async fn when_all_servers_fail_no_call_is_refused_for_half_of_them_stay() {
+    let house = House::of(4).await;
+    // So many calls are not made: what is seen is not the breaker's work.
+    let breaker = breaker::Settings::default().minimum_calls(60_000).unwrap();
+    let breaker = breaker.consecutive_failures(None).unwrap();
+    let settings = ChannelSettings::new()
+        .breaker(breaker)
+        .retry(retry::Settings::new().attempts(NonZeroU32::MIN));
+    let ziggurat = house.ziggurat().settings(settings);
+    let channel = ziggurat.channel("echo");
+    let mut client = EchoClient::new(channel.clone());
+    client.unary(hello()).await.unwrap();
+    for server in &house.servers {
+        server.behave(Behaviour::Fail(Code::Unavailable));
+    }
+    for _ in 0..200 {
+        client.unary(hello()).await.unwrap_err();
+    }
+    assert_eq!(house.arrived().iter().sum::<u64>(), 201, "none is refused");
+    let ejected = || {
+        let endpoints = channel.endpoints().into_iter();
+        endpoints
+            .filter(|one| one.state() == State::Ejected)
+            .count()
+    };
+    assert_eq!(ejected(), 2, "half of them, and no more");
+    for server in &house.servers {
+        server.behave(Behaviour::Healthy);
+    }
+    for _ in 0..20 {
+        client.unary(hello()).await.unwrap();
+    }
 }
 
 #[tokio::test]
