@@ -18,6 +18,8 @@ mod faults;
 mod idle;
 #[path = "connect/lifecycle.rs"]
 mod lifecycle;
+#[path = "connect/limits.rs"]
+mod limits;
 #[path = "connect/quiet.rs"]
 mod quiet;
 #[path = "connect/replace.rs"]
