@@ -15,6 +15,9 @@ mod diff;
 #[cfg(feature = "dns")]
 #[path = "discover/dns.rs"]
 mod dns;
+#[cfg(feature = "dns")]
+#[path = "discover/dns_server.rs"]
+mod dns_server;
 #[path = "discover/guard.rs"]
 mod guard;
 #[path = "discover/networks.rs"]
