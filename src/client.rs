@@ -61,6 +61,7 @@ mod request;
 mod settings;
 mod stack;
 mod state;
+mod unaddressable;
 mod ziggurat;
 
 pub use self::{
@@ -70,5 +71,6 @@ pub use self::{
     request::RequestExt,
     settings::ChannelSettings,
     state::ChannelState,
+    unaddressable::Unaddressable,
     ziggurat::Ziggurat,
 };

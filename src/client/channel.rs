@@ -1,7 +1,7 @@
 //! The service behind a name.
 
 use super::{
-    ChannelSettings, ChannelState, ResponseFuture,
+    ChannelSettings, ChannelState, ResponseFuture, Unaddressable,
     body::Body,
     gate::Gate,
     keeper::Lease,
@@ -19,7 +19,7 @@ use std::{
     time::Duration,
 };
 use tower::Service;
-use ziggurat_balance::{EndpointView, NoEndpoints};
+use ziggurat_balance::EndpointView;
 use ziggurat_core::{BoxError, Code, Rejection, Resolve};
 
 /// The whole client stack to the service of one name: what a generated client is made of.
@@ -31,7 +31,7 @@ use ziggurat_core::{BoxError, Code, Rejection, Resolve};
 /// | Readiness       | always ready; waiting happens in the call                       |
 /// | Clones          | share everything                                                |
 /// | Dropped futures | cancel the call; everything that it held comes back             |
-/// | Errors it adds  | [`Closed`]                                                      |
+/// | Errors it adds  | [`Closed`], [`Unaddressable`]                                   |
 /// | Place it        | under a generated client, or under layers of your own           |
 pub struct Channel {
     lease: Arc<Lease>,
@@ -44,6 +44,7 @@ pub(super) struct Shared {
     service: Box<str>,
     stack: Stack,
     pick: Pick,
+    unaddressable: Option<Unaddressable>,
     gate: Arc<Gate>,
     started: AtomicBool,
 }
@@ -52,9 +53,9 @@ pub(super) struct Shared {
 #[derive(Clone, Debug)]
 pub struct Closed(Rejection);
 
-/// No endpoint was ready in time.
+/// No endpoint was ready in time, or none will ever be.
 #[derive(Clone, Debug)]
-pub struct NotReady(NoEndpoints);
+pub struct NotReady(Arc<dyn Error + Send + Sync>);
 
 /// How long [`Channel::connect`] waits: what gRPC gives one try to connect.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
@@ -98,8 +99,10 @@ impl Channel {
     ///
     /// # Errors
     ///
-    /// If none is after 20 s, or no endpoint is even known after 1 s.
+    /// If none is after 20 s, or no endpoint is even known after 1 s; at once if the service is
+    /// [`Unaddressable`].
     pub async fn connect(&self) -> Result<(), NotReady> {
+        self.lease.shared.addressable()?;
         self.lease.shared.started.store(true, Ordering::Relaxed);
         let pick = &self.lease.shared.pick;
         let mut waited = Duration::ZERO;
@@ -107,7 +110,7 @@ impl Channel {
             match pick.wait_until_ready(ROUND).await {
                 Ok(()) => return Ok(()),
                 Err(error) if waited >= CONNECT_TIMEOUT || pick.endpoints().is_empty() => {
-                    return Err(NotReady(error));
+                    return Err(NotReady(Arc::new(error)));
                 }
                 Err(_) => waited += ROUND,
             }
@@ -118,11 +121,12 @@ impl Channel {
     ///
     /// # Errors
     ///
-    /// Outside of a tokio runtime.
+    /// Outside of a tokio runtime, and if the service is [`Unaddressable`].
     pub async fn ready(&self) -> Result<(), NotReady> {
+        self.lease.shared.addressable()?;
         self.lease.shared.started.store(true, Ordering::Relaxed);
-        let pick = &self.lease.shared.pick;
-        pick.wait_until_ready(Duration::MAX).await.map_err(NotReady)
+        let ready = self.lease.shared.pick.wait_until_ready(Duration::MAX).await;
+        ready.map_err(|error| NotReady(Arc::new(error)))
     }
 
     /// Refuses new calls from now on, and waits until the calls in flight are over, their answers'
@@ -145,6 +149,9 @@ impl Service<Request<tonic::body::Body>> for Channel {
     }
 
     fn call(&mut self, request: Request<tonic::body::Body>) -> Self::Future {
+        if let Some(error) = &self.lease.shared.unaddressable {
+            return ResponseFuture::refused(error.clone());
+        }
         let Some(inside) = self.lease.shared.gate.enter() else {
             return ResponseFuture::refused(Closed::new());
         };
@@ -187,10 +194,12 @@ impl Shared {
         settings: &ChannelSettings,
     ) -> Self {
         let (stack, pick) = stack(resolve, service, settings);
+        let check = settings.connector.check(service);
         Self {
             service: service.into(),
             stack,
             pick,
+            unaddressable: check.err().as_ref().map(Unaddressable::because),
             gate: Arc::default(),
             started: AtomicBool::new(false),
         }
@@ -198,6 +207,13 @@ impl Shared {
 
     pub(super) fn service(&self) -> &str {
         &self.service
+    }
+
+    fn addressable(&self) -> Result<(), NotReady> {
+        match &self.unaddressable {
+            Some(error) => Err(NotReady(Arc::new(error.clone()))),
+            None => Ok(()),
+        }
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -238,6 +254,6 @@ impl fmt::Display for NotReady {
 
 impl Error for NotReady {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&self.0)
+        Some(&*self.0)
     }
 }

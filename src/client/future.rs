@@ -1,7 +1,6 @@
 //! A call of a channel, on its way.
 
 use super::{
-    Closed,
     body::{Body, StackBody},
     gate::Inside,
     stack::Stack,
@@ -30,7 +29,7 @@ type StackFuture = <Stack as Service<Request<tonic::body::Body>>>::Future;
 pin_project! {
     #[project = StateProj]
     enum State {
-        Refused { error: Option<Closed> },
+        Refused { error: Option<BoxError> },
         Sent { #[pin] future: StackFuture, inside: Option<Inside> },
     }
 }
@@ -38,8 +37,8 @@ pin_project! {
 // === impl ResponseFuture ===
 
 impl ResponseFuture {
-    pub(super) const fn refused(error: Closed) -> Self {
-        let error = Some(error);
+    pub(super) fn refused(error: impl Into<BoxError>) -> Self {
+        let error = Some(error.into());
         Self {
             state: State::Refused { error },
         }
@@ -62,7 +61,7 @@ impl Future for ResponseFuture {
                 let error = error
                     .take()
                     .expect("a future is not polled after it has ended");
-                Poll::Ready(Err(error.into()))
+                Poll::Ready(Err(error))
             }
             StateProj::Sent { future, inside } => {
                 let result: Result<Response<StackBody>, BoxError> = ready!(future.poll(cx));

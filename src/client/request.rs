@@ -19,6 +19,12 @@ pub trait RequestExt: Sized {
     #[must_use]
     fn with_timeout(self, timeout: Duration) -> Self;
 
+    /// The call may take as long as it takes, whatever the timeout of its channel: for a stream that
+    /// is read for hours. A [maximum](ziggurat_deadline::Settings::at_most) of the channel and the
+    /// deadline of a call that is being served hold all the same.
+    #[must_use]
+    fn without_timeout(self) -> Self;
+
     /// The call must be over by then.
     #[must_use]
     fn with_deadline(self, deadline: Deadline) -> Self;
@@ -41,6 +47,11 @@ pub trait RequestExt: Sized {
 impl<T> RequestExt for tonic::Request<T> {
     fn with_timeout(self, timeout: Duration) -> Self {
         ask(self, |options| options.timeout(timeout))
+    }
+
+    fn without_timeout(self) -> Self {
+        // What is too far for the clock is about 30 years away.
+        self.with_timeout(Duration::MAX)
     }
 
     fn with_deadline(self, deadline: Deadline) -> Self {

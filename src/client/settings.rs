@@ -18,8 +18,10 @@ use ziggurat_retry::{self as retry, ReplayBody};
 ///
 /// # Defaults
 ///
-/// A call to which nobody gave a deadline ends after 30 s, the last byte of its answer included: a
-/// stream that lives longer says so ([`with_timeout`](super::RequestExt::with_timeout)). Everything
+/// A call to which nobody gave a deadline ends after 30 s, the last byte of its answer included; gRPC
+/// itself has no such default, under which one hung server keeps a caller for ever. A stream is a call
+/// too: one that lives longer says so ([`without_timeout`](super::RequestExt::without_timeout)), and a
+/// channel of nothing but such streams is [`unbounded`](deadline::Settings::unbounded). Everything
 /// else is the default of its layer; `:authority` is the name of the service.
 #[derive(Clone, Debug)]
 pub struct ChannelSettings {
@@ -160,8 +162,10 @@ impl ChannelSettings {
     /// If it is no authority.
     pub fn authority(mut self, authority: &str) -> Result<Self, InvalidSetting> {
         let rule = "must be host or host:port";
-        let parsed = authority.parse::<Authority>();
-        let parsed = parsed.map_err(|_| invalid("authority", authority, rule))?;
+        let parsed = authority.parse::<Authority>().ok();
+        // RFC 9113, 8.3.1: nobody logs in by `:authority`.
+        let parsed = parsed.filter(|_| !authority.contains('@'));
+        let parsed = parsed.ok_or_else(|| invalid("authority", authority, rule))?;
         self.connector = self.connector.authority(parsed);
         Ok(self)
     }
@@ -190,13 +194,11 @@ mod tests {
 
     #[test]
     fn what_cannot_stand_in_a_header_is_refused_by_field_and_value() {
-        let error = ChannelSettings::new()
-            .authority("not an authority")
-            .unwrap_err();
-        assert_eq!(
-            (error.field(), error.value()),
-            ("authority", r#""not an authority""#)
-        );
+        for authority in ["not an authority", "me:secret@house"] {
+            let error = ChannelSettings::new().authority(authority).unwrap_err();
+            let told = (error.field(), error.value());
+            assert_eq!(told, ("authority", &*format!("{authority:?}")));
+        }
         let error = ChannelSettings::new().user_agent("a\nb").unwrap_err();
         assert_eq!((error.field(), error.value()), ("user_agent", r#""a\nb""#));
     }

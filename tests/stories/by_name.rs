@@ -4,8 +4,9 @@ use crate::house::{House, hello};
 use std::time::Duration;
 use tonic::{Code, Request, codec::CompressionEncoding, metadata::MetadataValue};
 use ziggurat::{
-    client::{ChannelSettings, ChannelState, RequestExt, Ziggurat},
-    core::{Live, State, error},
+    client::{ChannelSettings, ChannelState, RequestExt, Unaddressable, Ziggurat},
+    coord::Registry,
+    core::{Instance, Live, State, error},
     deadline,
 };
 use ziggurat_testkit::{EchoClient, EchoRequest, EchoServer};
@@ -278,6 +279,32 @@ async fn settings_change_under_a_running_channel() {
 }
 
 #[tokio::test]
+async fn a_stream_that_has_no_timeout_outlives_that_of_its_channel() {
+    let house = House::of(1).await;
+    let short = deadline::Settings::new(SECOND / 4).unwrap();
+    let settings = ChannelSettings::new().deadline(short);
+    let mut client = EchoClient::new(house.ziggurat().settings(settings).channel("echo"));
+    // A message now, and one long after the timeout.
+    let twice = || {
+        futures_util::stream::unfold(0, |said: u32| async move {
+            tokio::time::sleep(said * SECOND / 2).await;
+            (said < 2).then(|| (hello().into_inner(), said + 1))
+        })
+    };
+    let asked = Request::new(twice()).without_timeout();
+    let mut replies = client.bidi(asked).await.unwrap().into_inner();
+    for _ in 0..2 {
+        assert!(replies.message().await.unwrap().is_some());
+    }
+    assert!(replies.message().await.unwrap().is_none());
+
+    let mut replies = client.bidi(twice()).await.unwrap().into_inner();
+    assert!(replies.message().await.unwrap().is_some());
+    let status = replies.message().await.unwrap_err();
+    assert_eq!(status.code(), Code::DeadlineExceeded, "{status}");
+}
+
+#[tokio::test]
 async fn a_call_carries_its_deadline_and_its_trace() {
     let house = House::of(1).await;
     let mut client = EchoClient::new(house.ziggurat().channel("echo"));
@@ -304,6 +331,31 @@ async fn a_name_that_nobody_knows_is_unavailable_and_never_hangs() {
         .with_timeout(Duration::from_millis(50));
     let status = client.unary(patient).await.unwrap_err();
     assert_eq!(status.code(), Code::DeadlineExceeded, "{status}");
+}
+
+#[tokio::test]
+async fn a_service_whose_name_is_no_authority_is_refused_by_field_and_value() {
+    let server = EchoServer::start().await;
+    let registry = Registry::memory();
+    let address = server.address();
+    let instance = Instance::new("team/echo", "a", &address.ip().to_string(), address.port());
+    let _registration = registry.register(instance.unwrap()).await.unwrap();
+    let ziggurat = Ziggurat::new(registry);
+    let channel = ziggurat.channel("team/echo");
+    let status = EchoClient::new(channel.clone()).unary(hello()).await;
+    let status = status.unwrap_err();
+    assert_eq!(status.code(), Code::InvalidArgument);
+    let told = status.message();
+    assert!(told.contains(r#"service "team/echo" must be"#), "{told}");
+    for not_ready in [channel.connect().await, channel.ready().await] {
+        let not_ready = not_ready.unwrap_err();
+        assert_eq!(not_ready.to_string(), told);
+        assert!(error::find::<Unaddressable>(&not_ready).is_some());
+    }
+
+    let settings = ChannelSettings::new().authority("echo.team").unwrap();
+    let mut client = EchoClient::new(ziggurat.settings(settings).channel("team/echo"));
+    client.unary(hello()).await.unwrap();
 }
 
 #[tokio::test]

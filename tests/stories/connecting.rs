@@ -11,7 +11,6 @@ use ziggurat::{
     balance::BalanceLayer,
     client::{ChannelSettings, Ziggurat},
     connect::Connector,
-    coord::Registry,
     core::{Availability, BoxError, Endpoint, EndpointId, Instance},
     discover::{DiscoverLayer, Fixed},
 };
@@ -197,7 +196,7 @@ async fn a_channel_of_tls_speaks_to_whom_is_the_service_and_to_nobody_else() {
     use ziggurat::connect::{Roots, Tls};
     for (name, believed) in [("echo", true), ("thief", false)] {
         let (pem, server, at, _tasks) = secure(name).await;
-        let registry = Registry::memory();
+        let registry = ziggurat::coord::Registry::memory();
         let at = at
             .with_metadata("tls", "off")
             .with_metadata("server_name", name);

@@ -6,7 +6,7 @@ use tonic::Code;
 use ziggurat::{
     breaker,
     client::{ChannelSettings, RequestExt, Ziggurat},
-    core::{Rejection, error},
+    core::{Deadline, Rejection, State, clock, error},
     retry,
 };
 use ziggurat_testkit::{Behaviour, EchoClient, EchoServer, RefusingAddress};
@@ -82,6 +82,40 @@ async fn a_server_that_stops_answering_costs_no_idempotent_call() {
     assert!(house.arrived()[1] <= 20, "{:?}", house.arrived());
 }
 
+/// Each has connections of its own, which grow old under its load and no other.
+#[tokio::test]
+async fn for_ten_seconds_connections_of_300_ms_cost_no_call_one_by_one_or_at_once() {
+    const TEN: Duration = Duration::from_secs(10);
+    let age = Duration::from_millis(300);
+    let setup = EchoServer::setup().name("old").max_connection_age(age);
+    let server = setup.start().await;
+    server.latency(Duration::from_millis(2));
+    let mut house = House::of(0).await;
+    house.register("old", &server).await;
+    let end = Deadline::after(TEN);
+    let load = |at_once: usize| {
+        let channel = house.ziggurat().channel("echo");
+        let calls = (0..at_once).map(move |_| {
+            let mut client = EchoClient::new(channel.clone());
+            async move {
+                let mut calls = 0;
+                while !end.is_over(clock::now()) {
+                    client.unary(hello()).await.unwrap();
+                    calls += 1;
+                }
+                calls
+            }
+        });
+        futures_util::future::join_all(calls)
+    };
+    let (one_by_one, at_once) = tokio::join!(load(1), load(16));
+    let accepted = server.counts().accepted;
+    // 66 if nothing else ran on this machine.
+    assert!(accepted >= 20, "{accepted} connections");
+    let calls: [u32; 2] = [one_by_one.iter().sum(), at_once.iter().sum()];
+    assert!(calls[0] >= 100 && calls[1] >= 1_000, "{calls:?}");
+}
+
 #[tokio::test]
 async fn connections_of_a_bounded_age_cost_no_call() {
     let mut house = House::of(0).await;
@@ -134,6 +168,41 @@ async fn a_removed_endpoint_finishes_its_call() {
         client.unary(hello()).await.unwrap().into_inner().server,
         "other"
     );
+}
+
+#[tokio::test]
+async fn when_all_servers_fail_no_call_is_refused_for_half_of_them_stay() {
+    let house = House::of(4).await;
+    // So many calls are not made: what is seen is not the breaker's work.
+    let breaker = breaker::Settings::default().minimum_calls(60_000).unwrap();
+    let breaker = breaker.consecutive_failures(None).unwrap();
+    let settings = ChannelSettings::new()
+        .breaker(breaker)
+        .retry(retry::Settings::new().attempts(NonZeroU32::MIN));
+    let ziggurat = house.ziggurat().settings(settings);
+    let channel = ziggurat.channel("echo");
+    let mut client = EchoClient::new(channel.clone());
+    client.unary(hello()).await.unwrap();
+    for server in &house.servers {
+        server.behave(Behaviour::Fail(Code::Unavailable));
+    }
+    for _ in 0..200 {
+        client.unary(hello()).await.unwrap_err();
+    }
+    assert_eq!(house.arrived().iter().sum::<u64>(), 201, "none is refused");
+    let ejected = || {
+        let endpoints = channel.endpoints().into_iter();
+        endpoints
+            .filter(|one| one.state() == State::Ejected)
+            .count()
+    };
+    assert_eq!(ejected(), 2, "half of them, and no more");
+    for server in &house.servers {
+        server.behave(Behaviour::Healthy);
+    }
+    for _ in 0..20 {
+        client.unary(hello()).await.unwrap();
+    }
 }
 
 #[tokio::test]

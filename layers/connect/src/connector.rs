@@ -6,7 +6,7 @@ use crate::{
     keeper::Keeper,
     maker::Maker,
     observer::Observer,
-    road::{self, Io, Road, Security, Transport},
+    road::{self, Io, Road, Secure, Security, Transport},
     settings::Settings,
     shared::{Phase, Shared},
     sockets::Sockets,
@@ -135,14 +135,29 @@ impl<B> Connector<B> {
         self
     }
 
-    fn start(&self, instance: Instance) -> Result<Start<B>, BoxError> {
-        let service = self.service.as_deref().unwrap_or(instance.service());
+    /// Tells in advance whether it can make connections to instances of `service`.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidAuthority`](crate::InvalidAuthority) if the name cannot stand in `:authority` and no
+    /// other was set; `InvalidTls` if no certificate can be for it.
+    pub fn check(&self, service: &str) -> Result<(), BoxError> {
+        self.lead_to(service).map(|_| ())
+    }
+
+    fn lead_to(&self, service: &str) -> Result<(Option<Secure>, Target), BoxError> {
+        let service = self.service.as_deref().unwrap_or(service);
         let (secure, scheme) = match &self.security {
             Some(security) => (Some(security(service)?), Scheme::HTTPS),
             None => (None, Scheme::HTTP),
         };
         let authority = self.authority.as_ref();
         let target = Target::new(service, scheme, authority, &self.user_agent)?;
+        Ok((secure, target))
+    }
+
+    fn start(&self, instance: Instance) -> Result<Start<B>, BoxError> {
+        let (secure, target) = self.lead_to(instance.service())?;
         let sockets = || road::sockets(Sockets::new(self.settings));
         let availability = Availability::new();
         availability.report(Reporter::Connection, State::Connecting);

@@ -165,7 +165,8 @@ impl InvalidAuthority {
 impl fmt::Display for InvalidAuthority {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { service } = self;
-        write!(f, "service name {service:?} is no authority: set one")
+        let rule = "must be host or host:port, or an authority must be set";
+        write!(f, "invalid connector: service {service:?} {rule}")
     }
 }
 

@@ -2,29 +2,29 @@
 
 use crate::slots::Slots;
 use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
+    Arc,
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 /// As many slots as the peer allows streams on one connection, which it may change at any time.
 #[derive(Debug)]
 pub(crate) struct Lane {
     slots: Arc<Slots>,
-    /// Twice the number of slots that are out, and one when no more are.
-    state: AtomicUsize,
-    limit: AtomicUsize,
+    /// The limit above [`LIMIT`]; below it twice the number of slots that are out, and one when no
+    /// more are. In one word: how much room there is must not change while it is told.
+    state: AtomicU64,
     /// Whether a slot was taken since somebody looked.
     touched: AtomicBool,
-    /// Held by who changes how much the lane brings.
-    share: Mutex<()>,
 }
 
 /// One open stream; dropped, it makes room for the next.
 #[derive(Debug)]
 pub(crate) struct Slot(Arc<Lane>);
 
-const CLOSED: usize = 1;
-const ONE: usize = 2;
+const CLOSED: u64 = 1;
+const ONE: u64 = 2;
+/// Where the limit begins, in bits.
+const LIMIT: u32 = 32;
 /// More streams than any connection carries, and few enough that the lanes of a group can be added.
 const MOST: usize = 1 << 24;
 
@@ -32,24 +32,20 @@ const MOST: usize = 1 << 24;
 
 impl Lane {
     pub(crate) fn new(slots: Arc<Slots>, limit: usize) -> Arc<Self> {
-        let limit = limit.min(MOST);
-        slots.give(limit);
+        slots.give(limit.min(MOST));
         Arc::new(Self {
             slots,
-            state: AtomicUsize::new(0),
-            limit: AtomicUsize::new(limit),
+            state: AtomicU64::new(limited(0, limit)),
             touched: AtomicBool::new(false),
-            share: Mutex::new(()),
         })
     }
 
     /// Takes a slot for a permit, if this lane has one.
     pub(crate) fn enter(self: &Arc<Self>) -> Option<Slot> {
-        let limit = self.limit.load(Ordering::Relaxed);
-        let room = |state: usize| (state & CLOSED == 0 && state / ONE < limit).then(|| state + ONE);
+        let enter = |state: u64| (room(state) > 0).then(|| state + ONE);
         let entered = self
             .state
-            .fetch_update(Ordering::AcqRel, Ordering::Relaxed, room);
+            .fetch_update(Ordering::AcqRel, Ordering::Relaxed, enter);
         entered.ok()?;
         // Read first: the line stays shared while calls come one after the other.
         if !self.touched.load(Ordering::Relaxed) {
@@ -60,40 +56,33 @@ impl Lane {
 
     /// The peer allows so many from now on.
     pub(crate) fn resize(&self, limit: usize) {
-        let limit = limit.min(MOST);
-        if limit == self.limit.load(Ordering::Relaxed) {
-            return;
+        let anew = |state: u64| (limited(state, limit) != state).then(|| limited(state, limit));
+        let changed = self
+            .state
+            .fetch_update(Ordering::AcqRel, Ordering::Relaxed, anew);
+        if let Ok(before) = changed {
+            self.balance(room(before), room(limited(before, limit)));
         }
-        let _share = self.share.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.state.load(Ordering::Relaxed) & CLOSED != 0 {
-            return;
-        }
-        let before = self.limit.swap(limit, Ordering::Relaxed);
-        self.balance(before, limit);
     }
 
     /// Takes nobody any more, and what it brought away.
     pub(crate) fn retire(&self) {
-        let _share = self.share.lock().unwrap_or_else(PoisonError::into_inner);
-        let state = self.state.fetch_or(CLOSED, Ordering::AcqRel);
-        if state & CLOSED == 0 {
-            // The slots that are out go with it.
-            self.balance(self.limit.load(Ordering::Relaxed), state / ONE);
-        }
+        let before = self.state.fetch_or(CLOSED, Ordering::AcqRel);
+        self.balance(room(before), 0);
     }
 
     /// Takes nobody any more, unless somebody is there.
     pub(crate) fn close_if_unused(&self) -> bool {
-        let order = Ordering::AcqRel;
+        let close = |state: u64| (out(state) == 0 && state & CLOSED == 0).then_some(state | CLOSED);
         let closed = self
             .state
-            .compare_exchange(0, CLOSED, order, Ordering::Relaxed);
+            .fetch_update(Ordering::AcqRel, Ordering::Relaxed, close);
         closed.is_ok()
     }
 
     /// Is any stream open?
     pub(crate) fn in_use(&self) -> bool {
-        self.state.load(Ordering::Acquire) / ONE > 0
+        out(self.state.load(Ordering::Acquire)) > 0
     }
 
     /// Was no stream open since this was last asked?
@@ -116,10 +105,31 @@ impl Drop for Slot {
     fn drop(&mut self) {
         let Self(lane) = self;
         let before = lane.state.fetch_sub(ONE, Ordering::AcqRel);
-        if before & CLOSED == 0 {
+        // Not for one that was above a limit that was lowered since: it leaves no room.
+        if room(before - ONE) > room(before) {
             lane.slots.give(1);
         }
     }
+}
+
+const fn out(state: u64) -> u64 {
+    (state & (u32::MAX as u64)) / ONE
+}
+
+/// How many may enter. None where more are out than may be: what one lane has too many must not
+/// keep anybody from another.
+const fn room(state: u64) -> usize {
+    if state & CLOSED == 0 {
+        (state >> LIMIT).saturating_sub(out(state)) as usize
+    } else {
+        0
+    }
+}
+
+/// As `state`, with another limit.
+const fn limited(state: u64, limit: usize) -> u64 {
+    let limit = if limit < MOST { limit } else { MOST };
+    (state & (u32::MAX as u64)) | ((limit as u64) << LIMIT)
 }
 
 #[cfg(test)]

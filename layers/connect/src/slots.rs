@@ -9,13 +9,13 @@ use tokio::sync::{Notify, Semaphore, TryAcquireError};
 /// As many permits as there are free streams, over all lanes of one group.
 ///
 /// ```text
-/// permits that nobody has + slots that are out - owed = the limits of all lanes
+/// permits that nobody has + permits with whom no slot was taken yet - owed = the room of all lanes
 /// ```
 #[derive(Debug)]
 pub(crate) struct Slots {
     free: Semaphore,
-    /// Slots that are out although a limit was lowered or a lane is gone: they are not free when
-    /// they come back.
+    /// Permits that are out although the room for their slots went: they are not free when they
+    /// come back.
     owed: AtomicUsize,
     waiting: AtomicUsize,
     max_waiting: usize,

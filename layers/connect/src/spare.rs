@@ -1,7 +1,7 @@
 //! One more connection to an endpoint, while calls wait for streams of those that it has.
 
 use crate::{
-    attempts::Attempts,
+    attempts::{Attempts, Next},
     group::Group,
     link::Link,
     maker::Maker,
@@ -9,7 +9,11 @@ use crate::{
     settings::Keepalive,
 };
 use http_body::Body;
-use std::{sync::Arc, time::Duration};
+use std::{
+    pin::pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 use tokio::{task::yield_now, time::sleep};
 use ziggurat_core::{BoxError, clock};
 
@@ -17,6 +21,7 @@ use ziggurat_core::{BoxError, clock};
 pub(crate) struct Spares {
     held: Arc<()>,
     opening: Arc<()>,
+    attempts: Arc<Mutex<Attempts>>,
     most: usize,
 }
 
@@ -25,6 +30,8 @@ pub(crate) struct Permit {
     _held: Arc<()>,
     /// One is made at a time: it may be enough.
     opening: Option<Arc<()>>,
+    /// Those of all of them: who hangs up on one hangs up on the next.
+    attempts: Arc<Mutex<Attempts>>,
 }
 
 /// What makes it, and what it serves.
@@ -48,6 +55,7 @@ impl Spares {
         Self {
             held: Arc::new(()),
             opening: Arc::new(()),
+            attempts: Arc::default(),
             most: usize::from(most),
         }
     }
@@ -58,7 +66,16 @@ impl Spares {
         (room && !opening).then(|| Permit {
             _held: Arc::clone(&self.held),
             opening: Some(Arc::clone(&self.opening)),
+            attempts: Arc::clone(&self.attempts),
         })
+    }
+}
+
+// === impl Permit ===
+
+impl Permit {
+    fn attempts(&self) -> MutexGuard<'_, Attempts> {
+        self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -86,7 +103,9 @@ where
             First::Other(Ok(made)) => made,
             First::Other(Err(error)) => {
                 // There is one connection: nobody is down. But it is not tried without a pause.
-                let pause = Attempts::default().failed(&maker.settings.backoff, &maker.dice);
+                let pause = permit
+                    .attempts()
+                    .failed(&maker.settings.backoff, &maker.dice);
                 tracing::debug!(endpoint = %maker.id(), %error, retry_in = ?pause, "no further connection");
                 maker.observer.connect_failed(maker.id(), &*error, pause);
                 race(slots.closed(), sleep(pause)).await;
@@ -106,18 +125,36 @@ where
 
         let closed = driver.closed(&link.lane);
         let closed = race(closed, race(slots.closed(), unused(&link))).await;
-        group.remove(&link);
-        drop((permit, group));
-        slots.ask();
-        let error = match closed {
-            First::One(closed) => closed.err(),
-            First::Other(_) => None,
+        let (closed, useful) = match closed {
+            // Who says goodbye in peace answers the calls that it still has.
+            First::One(closed) => {
+                let in_use = closed.is_ok() && link.lane.in_use();
+                (closed, link.answered() || in_use)
+            }
+            First::Other(_) => (Ok(()), true),
         };
+        group.remove(&link);
+        drop(group);
+        let error = closed.err();
         let cause = error.as_ref().map(|error| error as _);
-        let observer = &maker.observer;
-        observer.disconnected(maker.id(), cause, begun.elapsed());
+        let lived = begun.elapsed();
+        maker.observer.disconnected(maker.id(), cause, lived);
+        let (backoff, dice) = (&maker.settings.backoff, &maker.dice);
+        let next = permit.attempts().ended(lived, useful, backoff, dice);
         drop(link);
-        driver.drained().await;
+        let next = async {
+            if let Next::After(pause) = next {
+                race(slots.closed(), sleep(pause)).await;
+            }
+            drop(permit);
+            slots.ask();
+        };
+        let (mut drained, mut next) = (pin!(driver.drained()), pin!(next));
+        // What calls it still has go on meanwhile.
+        match race(drained.as_mut(), next.as_mut()).await {
+            First::One(()) => next.await,
+            First::Other(()) => drained.await,
+        }
     }
 }
 

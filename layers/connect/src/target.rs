@@ -28,9 +28,7 @@ impl Target {
     ) -> Result<Self, InvalidAuthority> {
         let authority = match authority {
             Some(authority) => authority.clone(),
-            None => service
-                .parse()
-                .map_err(|_| InvalidAuthority::new(service))?,
+            None => named(service).ok_or_else(|| InvalidAuthority::new(service))?,
         };
         Ok(Self {
             scheme,
@@ -61,6 +59,12 @@ impl Target {
         // Nothing but a missing part is refused, and none is missing.
         Uri::from_parts(parts).unwrap_or_default()
     }
+}
+
+fn named(service: &str) -> Option<Authority> {
+    let authority = service.parse::<Authority>().ok()?;
+    // RFC 9113, 8.3.1: nobody logs in by `:authority`.
+    (!service.contains('@')).then_some(authority)
 }
 
 /// When the call must be over, as far as its request tells.
@@ -116,8 +120,10 @@ mod tests {
         ] {
             assert_eq!(addressed(uri, authority).uri(), whole);
         }
-        let error = Target::new("a/b", Scheme::HTTP, None, &AGENT).unwrap_err();
-        assert!(error.to_string().contains("a/b"));
+        for service in ["a/b", "a@b", ""] {
+            let error = Target::new(service, Scheme::HTTP, None, &AGENT).unwrap_err();
+            assert_eq!(error.service(), service);
+        }
     }
 
     #[test]

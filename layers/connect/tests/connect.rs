@@ -10,12 +10,16 @@ mod bounds;
 mod calls;
 #[path = "connect/crowd.rs"]
 mod crowd;
+#[path = "connect/dropped.rs"]
+mod dropped;
 #[path = "connect/faults.rs"]
 mod faults;
 #[path = "connect/idle.rs"]
 mod idle;
 #[path = "connect/lifecycle.rs"]
 mod lifecycle;
+#[path = "connect/limits.rs"]
+mod limits;
 #[path = "connect/quiet.rs"]
 mod quiet;
 #[path = "connect/replace.rs"]

@@ -5,7 +5,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     hash::{Hash, Hasher},
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv6Addr, SocketAddr},
     num::NonZeroU32,
     sync::Arc,
 };
@@ -33,6 +33,8 @@ pub struct EndpointId {
 
 /// The longest name of a service, an id, a host or a zone, in bytes; DNS's limit for a name.
 const MAX_NAME: usize = 255;
+/// The longest name of a link: `IF_NAMESIZE` of Linux, less the zero at its end.
+const MAX_ZONE: usize = 15;
 const NAME_RULE: &str = "must be 1 to 255 visible characters";
 const HOST_RULE: &str = "must be an IP address or a host name";
 const PATH_RULE: &str = "must be an absolute path of at most 107 bytes";
@@ -80,7 +82,11 @@ impl Instance {
     ///
     /// As [`new`](Self::new).
     pub fn at(service: &str, address: SocketAddr) -> Result<Self, InvalidSetting> {
-        let host = address.ip().to_string();
+        let ip = address.ip();
+        let host = match address {
+            SocketAddr::V6(on) if on.scope_id() != 0 => format!("{ip}%{}", on.scope_id()),
+            _ => ip.to_string(),
+        };
         Self::new(service, &address.to_string(), &host, address.port())
     }
 
@@ -269,12 +275,22 @@ fn is_host(text: &str) -> bool {
     let in_label = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
     let is_label = |label: &str| (1..=63).contains(&label.len()) && label.bytes().all(in_label);
     text.parse::<IpAddr>().is_ok()
+        || is_scoped(text)
         || text.len() <= MAX_NAME
             && text
                 .strip_suffix('.')
                 .unwrap_or(text)
                 .split('.')
                 .all(is_label)
+}
+
+/// An IPv6 address with a zone (RFC 4007, 11): which of this machine's links it is on.
+fn is_scoped(text: &str) -> bool {
+    let in_zone = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+    text.split_once('%').is_some_and(|(address, zone)| {
+        let sane = (1..=MAX_ZONE).contains(&zone.len()) && zone.bytes().all(in_zone);
+        sane && address.parse::<Ipv6Addr>().is_ok()
+    })
 }
 
 /// FNV-1a: small, and the same in every process, which the ring of hashes will need.
@@ -301,6 +317,26 @@ mod tests {
             (at.id().as_str(), at.authority().as_str()),
             ("127.0.0.1:80", "127.0.0.1:80")
         );
+    }
+
+    #[test]
+    fn an_ipv6_address_keeps_its_zone() {
+        let at = Instance::at("echo", "[fe80::1%2]:80".parse().unwrap()).unwrap();
+        assert_eq!(
+            (at.address(), at.id().as_str()),
+            ("fe80::1%2", "[fe80::1%2]:80")
+        );
+        let named = Instance::new("echo", "a", "[fe80::1%eth0]", 80).unwrap();
+        assert_eq!(named.authority(), "[fe80::1%eth0]:80");
+        for address in [
+            "fe80::1%",
+            "fe80::1%e/0",
+            "10.0.0.1%eth0",
+            "host%eth0",
+            "::1%0123456789abcdef",
+        ] {
+            Instance::new("echo", "a", address, 80).unwrap_err();
+        }
     }
 
     #[test]

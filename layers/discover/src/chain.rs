@@ -3,6 +3,7 @@
 use crate::{
     adapted::Adapted,
     aperture::{Aperture, DeterministicAperture},
+    networks::Networks,
     only::Only,
     zones::Zones,
 };
@@ -50,6 +51,11 @@ pub trait ResolveExt: Resolve + Sized {
     {
         let (key, value) = (key.into(), value.into());
         self.only(move |one: &Instance| one.metadata().get(&key) == Some(&value))
+    }
+
+    /// Says only the instances whose address is in one of `networks`.
+    fn within(self, networks: Networks) -> Adapted<Self, Networks> {
+        Adapted::new(self, networks)
     }
 
     /// Says the instances of one zone, and others in so far as that zone does not suffice.

@@ -66,8 +66,12 @@ pub enum Records {
         /// Where they all listen.
         port: NonZeroU16,
     },
-    /// SRV of `_grpc._tcp.<name>` (RFC 2782), of those with the lowest priority: an instance for each
-    /// address of each target, with its port and weight (0 counts as 1), and `target` in its metadata.
+    /// SRV of `_grpc._tcp.<name>` (RFC 2782): an instance for each address of each target, with its
+    /// port and weight (0 counts as 1), and `target` in its metadata.
+    ///
+    /// Targets of the lowest priority number are used alone. While none of them has an address, or
+    /// none can be called by the [`feedback`](Dns::feedback), those of the next number are used as
+    /// well; whether that is still so is looked at when DNS is asked again.
     Services,
 }
 

@@ -92,6 +92,7 @@ mod feedback;
 mod guard;
 mod layer;
 mod members;
+mod networks;
 mod observer;
 mod only;
 mod roster;
@@ -110,6 +111,7 @@ pub use self::{
     feedback::Feedback,
     guard::{Guard, Guarded, Heard, Stale},
     layer::DiscoverLayer,
+    networks::Networks,
     observer::Observer,
     only::Only,
     sources::{Fixed, Watched},

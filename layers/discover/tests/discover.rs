@@ -15,8 +15,13 @@ mod diff;
 #[cfg(feature = "dns")]
 #[path = "discover/dns.rs"]
 mod dns;
+#[cfg(feature = "dns")]
+#[path = "discover/dns_server.rs"]
+mod dns_server;
 #[path = "discover/guard.rs"]
 mod guard;
+#[path = "discover/networks.rs"]
+mod networks;
 #[path = "discover/support.rs"]
 mod support;
 #[path = "discover/trouble.rs"]

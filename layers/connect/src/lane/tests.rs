@@ -107,6 +107,61 @@ fn a_lane_that_goes_with_more_out_than_it_may_have_owes_nobody() {
 }
 
 #[test]
+fn a_lane_that_has_more_out_than_it_may_keeps_nobody_from_another() {
+    let slots = Slots::new(8);
+    let first = Lane::new(Arc::clone(&slots), 3);
+    let mut held: Vec<_> = (0..3).map(|_| now(&slots, &[&first])).collect();
+    first.resize(0);
+    let second = Lane::new(Arc::clone(&slots), 2);
+    let both = [&first, &second];
+    let mut on_second = vec![now(&slots, &both), now(&slots, &both)];
+    // What comes back from the first is nobody's; what comes back from the second is free.
+    held.pop();
+    assert_pending!(task::spawn(slots.permit()).poll());
+    on_second.pop();
+    on_second.push(now(&slots, &both));
+    assert_pending!(task::spawn(slots.permit()).poll());
+    // A limit that is raised again counts those who stayed.
+    first.resize(3);
+    let _third = now(&slots, &both);
+    assert_pending!(task::spawn(slots.permit()).poll());
+}
+
+#[test]
+fn whatever_races_with_a_limit_that_changes_the_count_is_right_in_the_end() {
+    for _ in 0..5 {
+        let slots = Slots::new(8);
+        let lanes = [2, 3].map(|limit| Lane::new(Arc::clone(&slots), limit));
+        let use_it = || {
+            let mut held = None;
+            for n in 0..20_000 {
+                let mut permit = task::spawn(slots.permit());
+                if !permit.poll().is_ready() {
+                    continue;
+                }
+                match lanes.iter().find_map(|lane| lane.enter()) {
+                    Some(slot) if n % 3 == 0 => held = Some(slot),
+                    Some(slot) => drop(slot),
+                    None => slots.give(1),
+                }
+            }
+            drop(held);
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(use_it);
+            scope.spawn(use_it);
+            scope.spawn(|| (0..20_000).for_each(|n| lanes[0].resize(n % 5)));
+            scope.spawn(|| (0..15_000).for_each(|n| lanes[1].resize(4 - n % 5)));
+        });
+        lanes[0].resize(2);
+        lanes[1].retire();
+        let lanes = [&lanes[0], &lanes[1]];
+        let _both = [now(&slots, &lanes), now(&slots, &lanes)];
+        assert_pending!(task::spawn(slots.permit()).poll());
+    }
+}
+
+#[test]
 fn who_has_a_permit_when_the_lane_goes_gives_it_to_those_who_are_owed() {
     let slots = Slots::new(8);
     let first = Lane::new(Arc::clone(&slots), 1);

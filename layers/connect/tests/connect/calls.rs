@@ -274,7 +274,10 @@ async fn a_service_whose_name_is_no_authority_needs_one() {
         .oneshot(instance.clone())
         .await
         .unwrap_err();
-    assert!(error.to_string().contains("team/echo"));
+    let told = r#"invalid connector: service "team/echo" must be host or host:port, or an authority must be set"#;
+    assert_eq!(error.to_string(), told);
+    assert_eq!(connector.check("team/echo").unwrap_err().to_string(), told);
+    connector.check("echo").unwrap();
     let authority = http::uri::Authority::from_static("echo.team");
     let connected = connector.authority(authority).oneshot(instance).await;
     connected.unwrap();

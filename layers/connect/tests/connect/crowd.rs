@@ -5,31 +5,26 @@ use crate::support::{
 };
 use http::HeaderValue;
 use std::{net::SocketAddr, time::Duration};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
-    sync::mpsc,
-    task::JoinSet,
-};
+use tokio::{net::TcpStream, task::JoinSet};
 use tower::{ServiceExt, service_fn};
 use ziggurat_connect::{Connection, Settings};
 use ziggurat_core::{BoxError, Code, Deadline, Endpoint, Instance, State};
 use ziggurat_testkit::{Act, Behaviour, EchoServer, RawH2, RawScript};
 
-type Calls = JoinSet<Result<Option<Code>, BoxError>>;
+pub(crate) type Calls = JoinSet<Result<Option<Code>, BoxError>>;
 
 fn up_to(more: u8) -> Settings {
     quick().more_connections(more).unwrap()
 }
 
-async fn connected(settings: Settings, address: SocketAddr) -> Connection<Bytesful> {
+pub(crate) async fn connected(settings: Settings, address: SocketAddr) -> Connection<Bytesful> {
     let connection = make(Plain::new(settings), address).await;
     until(&connection, State::Ready).await;
     connection
 }
 
 /// So many calls, numbered, in order.
-fn calls(connection: &Connection<Bytesful>, count: u32) -> Calls {
+pub(crate) fn calls(connection: &Connection<Bytesful>, count: u32) -> Calls {
     let mut calls = JoinSet::new();
     for n in 0..count {
         let mut request = request();
@@ -153,6 +148,29 @@ async fn a_second_connection_that_is_lost_takes_nobody_with_it_who_waits() {
 }
 
 #[tokio::test]
+async fn a_second_connection_that_the_peer_hangs_up_on_is_backed_off_from() {
+    bounded(async {
+        let one = || RawScript::new().max_concurrent_streams(1);
+        let hangs_up = [
+            one().after(0, Act::Close),
+            one().after(0, Act::Wait(3 * MS)).then(Act::Close),
+        ];
+        for hangs_up in hangs_up {
+            // The first holds its call; whoever waits wants another, and may be cut off on it.
+            let server = RawH2::serve_each([one(), hangs_up]).await;
+            let connection = connected(up_to(1), server.address()).await;
+            let _calls = calls(&connection, 12);
+            let begun = ziggurat_core::clock::now();
+            eventually(|| server.streams().len() >= 7).await;
+            // After 20, 40, 80, 160 and 320 ms.
+            let took = begun.elapsed();
+            assert!(took >= 610 * MS, "{took:?}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn connections_of_a_certain_age_are_replaced_under_a_crowd() {
     bounded(async {
         let server = EchoServer::setup()
@@ -205,43 +223,4 @@ async fn a_second_connection_is_closed_when_it_had_no_call_for_a_minute() {
     assert_eq!(server.counts().connections, 1);
     all_answered(calls(&connection, 4)).await;
     assert_eq!(server.counts().accepted, 3);
-}
-
-/// Allows one stream, and two once the first call came; answers when each call's HEADERS came.
-async fn generous(mut socket: TcpStream, came: mpsc::Sender<u32>) -> std::io::Result<()> {
-    let allow = |streams: u8| [0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, streams];
-    socket.read_exact(&mut [0; 24]).await?;
-    socket.write_all(&allow(1)).await?;
-    loop {
-        let mut head = [0; 9];
-        socket.read_exact(&mut head).await?;
-        let [a, b, c, kind, _, id @ ..] = head;
-        let length = u32::from_be_bytes([0, a, b, c]) as usize;
-        socket.read_exact(&mut vec![0; length]).await?;
-        if kind == 1 {
-            let _ = came.send(u32::from_be_bytes(id)).await;
-            socket.write_all(&allow(2)).await?;
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_limit_that_the_server_raises_holds_at_once() {
-    bounded(async {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let (tell, mut came) = mpsc::channel(8);
-        let mut server = JoinSet::new();
-        server.spawn(async move {
-            let (socket, _) = listener.accept().await.unwrap();
-            generous(socket, tell).await
-        });
-        let connection = connected(quick(), address).await;
-        let _calls = calls(&connection, 3);
-        assert_eq!((came.recv().await, came.recv().await), (Some(1), Some(3)));
-        // And no third.
-        let third = tokio::time::timeout(20 * MS, came.recv());
-        third.await.unwrap_err();
-    })
-    .await;
 }

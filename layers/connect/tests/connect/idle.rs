@@ -43,6 +43,25 @@ async fn a_connection_without_calls_is_closed_and_made_again_by_the_next() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_call_that_comes_as_its_connection_is_closed_for_idleness_is_answered() {
+    let server = EchoServer::in_memory();
+    let connection = connect(&server).await;
+    let mut closed = 0;
+    for n in 0..200 {
+        // Around the time when it closes, and at that very moment.
+        tokio::time::sleep(MINUTE + MINUTE / 4 - 100 * MS + n * MS).await;
+        for _ in 0..n % 5 {
+            tokio::task::yield_now().await;
+        }
+        let accepted = server.counts().accepted;
+        let ended = finish(call(&connection).await).await.unwrap();
+        assert_eq!(ended, Some(Code::Ok));
+        closed += server.counts().accepted - accepted;
+    }
+    assert!((1..200).contains(&closed), "{closed}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_connection_with_a_call_is_not_idle_however_quiet_it_is() {
     let server = EchoServer::in_memory();
     let connection = connect(&server).await;

@@ -17,7 +17,7 @@ use ziggurat_core::{BoxError, Code, Endpoint, Instance, Sent, State, error};
 use ziggurat_testkit::EchoServer;
 
 /// Issues certificates.
-struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 /// Serves TLS on a port of its own.
 struct Served {
@@ -27,14 +27,14 @@ struct Served {
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut params = CertificateParams::new([]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
         Self(CertifiedIssuer::self_signed(params, key).unwrap())
     }
 
-    fn roots(&self) -> Roots {
+    pub(crate) fn roots(&self) -> Roots {
         Roots::pem(self.0.pem()).unwrap()
     }
 

@@ -1,6 +1,6 @@
 //! Other ways to an instance than TCP.
 
-use crate::support::{Plain, bounded, call, finish, quick, sent};
+use crate::support::{Plain, bounded, call, finish, make, quick, sent};
 use std::{
     error::Error,
     fmt,
@@ -72,6 +72,24 @@ async fn an_instance_at_a_unix_socket_is_called_there() {
         let connection = Plain::new(quick()).oneshot(nobody).await.unwrap();
         let error = call(&connection).await.unwrap_err();
         assert_eq!(sent(&error), Sent::Never);
+    })
+    .await;
+}
+
+/// The link that a machine has to itself is the first, on Linux.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn an_ipv6_address_is_called_on_its_link() {
+    bounded(async {
+        let listener = tokio::net::TcpListener::bind("[::1]:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let address = std::net::SocketAddrV6::new(std::net::Ipv6Addr::LOCALHOST, port, 0, 1);
+        let connection = make(Plain::new(quick()), address.into()).await;
+        let server = EchoServer::in_memory();
+        let (stream, _) = listener.accept().await.unwrap();
+        server.adopt(stream);
+        let ended = finish(call(&connection).await).await.unwrap();
+        assert_eq!(ended, Some(Code::Ok));
     })
     .await;
 }

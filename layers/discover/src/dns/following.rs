@@ -2,8 +2,8 @@
 
 use super::Dns;
 use crate::feedback::Roll;
-use std::{sync::Arc, time::Duration};
-use tokio::time::sleep_until;
+use std::{pin::Pin, sync::Arc, time::Duration};
+use tokio::{sync::futures::OwnedNotified, time::sleep_until};
 use ziggurat_core::{
     BoxError, Change, Deadline, Instance,
     clock::{self, Instant},
@@ -19,6 +19,8 @@ pub(super) struct Following {
     /// When it is to be asked again, if nothing happens before.
     due: Instant,
     failures: u32,
+    /// Somebody asked for it since it was asked last.
+    refreshed: Pin<Box<OwnedNotified>>,
     /// By id. `None`: nothing was said yet.
     said: Option<Vec<Arc<Instance>>>,
     /// Addresses of targets, for the time that their names cannot be looked up.
@@ -31,6 +33,7 @@ impl Following {
     pub(super) fn new(dns: Dns, service: &str) -> Self {
         let roll = dns.feedback.as_ref().map(|all| all.roll(service));
         Self {
+            refreshed: refreshed(&dns),
             dns,
             service: service.into(),
             roll,
@@ -47,7 +50,11 @@ impl Following {
         loop {
             self.wait().await;
             self.asked = Some(clock::now());
-            let found = self.dns.lookup.find(&self.service, &mut self.known).await;
+            // Before it is asked: who wants news meanwhile may have heard of what is not in them.
+            self.refreshed = refreshed(&self.dns);
+            let out = self.roll.iter().flat_map(|roll| roll.out()).collect();
+            let lookup = &self.dns.lookup;
+            let found = lookup.find(&self.service, &mut self.known, &out).await;
             let (instances, ttl) = match found {
                 Ok(found) => found,
                 Err(error) => {
@@ -68,29 +75,31 @@ impl Following {
     }
 
     /// Until it may, and has to, be asked.
-    async fn wait(&self) {
+    async fn wait(&mut self) {
         let Some(asked) = self.asked else {
             return;
         };
+        let (due, failures) = (self.due, self.failures);
+        let least = Deadline::after_from(self.dns.least, asked).instant();
         let wanted = async {
             self.is_wanted().await;
             // What fails is not hurried.
-            if self.failures > 0 {
+            if failures > 0 {
                 std::future::pending::<()>().await;
             }
-            let least = Deadline::after_from(self.dns.least, asked).instant();
             sleep_until(least).await;
         };
         tokio::select! {
-            () = sleep_until(self.due) => {}
+            () = sleep_until(due) => {}
             () = wanted => {}
         }
     }
 
     /// Until somebody asks for it, or no endpoint can be called.
-    async fn is_wanted(&self) {
+    async fn is_wanted(&mut self) {
+        let roll = &self.roll;
         let all_out = async {
-            let Some(roll) = &self.roll else {
+            let Some(roll) = roll else {
                 return std::future::pending().await;
             };
             loop {
@@ -103,10 +112,14 @@ impl Following {
             }
         };
         tokio::select! {
-            () = self.dns.refresh.notified() => {}
+            () = &mut self.refreshed => {}
             () = all_out => {}
         }
     }
+}
+
+fn refreshed(dns: &Dns) -> Pin<Box<OwnedNotified>> {
+    Box::pin(Arc::clone(&dns.refresh).notified_owned())
 }
 
 /// However long it is: what no clock can tell is far enough.

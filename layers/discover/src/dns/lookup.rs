@@ -8,7 +8,7 @@ use hickory_resolver::{
     proto::rr::{RData, Record, RecordType, rdata::SRV},
 };
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     net::{IpAddr, SocketAddr},
     num::NonZeroU32,
@@ -49,11 +49,13 @@ impl Lookup {
         self.domain = Some(domain.trim_matches('.').into());
     }
 
-    /// The instances of `service`, ordered by id, and how long that holds.
+    /// The instances of `service`, ordered by id, and how long that holds. Those that are `out`
+    /// cannot be called.
     pub(super) async fn find(
         &self,
         service: &str,
         known: &mut Known,
+        out: &BTreeSet<EndpointId>,
     ) -> Result<(Vec<Arc<Instance>>, Ttl), BoxError> {
         let name = match &self.domain {
             Some(domain) => format!("{service}.{domain}."),
@@ -65,11 +67,14 @@ impl Lookup {
                 let at = |ip| instance(service, ip, port.get());
                 (addresses.into_iter().filter_map(at).collect(), ttl)
             }
-            Records::Services => self.services(service, &name, known).await?,
+            Records::Services => self.services(service, &name, known, out).await?,
         };
         let found: Vec<Instance> = found;
-        let by_id = found.into_iter().map(|one| (one.id().clone(), one));
-        let by_id: BTreeMap<EndpointId, Instance> = by_id.collect();
+        let mut by_id = BTreeMap::new();
+        for one in found {
+            // Of two at one place the first, whatever order the answer has.
+            by_id.entry(one.id().clone()).or_insert(one);
+        }
         Ok((by_id.into_values().map(Arc::new).collect(), ttl))
     }
 
@@ -100,43 +105,44 @@ impl Lookup {
         Ok((addresses.collect(), ttl))
     }
 
+    /// Those of the best priority; of the next, too, while nobody of the better ones is to be had.
     async fn services(
         &self,
         service: &str,
         name: &str,
         known: &mut Known,
+        out: &BTreeSet<EndpointId>,
     ) -> Result<(Vec<Instance>, Ttl), BoxError> {
         let (targets, ttl) = self.targets(name).await?;
         let (mut instances, mut ttls, mut trouble) = (Vec::new(), vec![ttl], None);
-        let mut now_known = Known::new();
-        for (srv, found) in self.look_up(targets).await {
-            let target = srv.target.to_utf8();
-            let addresses = match found {
-                Ok((addresses, ttl)) => {
-                    ttls.push(ttl);
-                    addresses
-                }
-                // Where it was when that could still be found out.
-                Err(error) => match known.remove(&target) {
-                    Some(addresses) => addresses,
-                    None => {
-                        trouble = Some(error);
-                        continue;
+        let names: BTreeSet<_> = targets.iter().map(|srv| srv.target.to_utf8()).collect();
+        known.retain(|target, _| names.contains(target));
+        for alike in targets.chunk_by(|one, other| one.priority == other.priority) {
+            for (srv, found) in self.look_up(alike).await {
+                let target = srv.target.to_utf8();
+                match found {
+                    Ok((addresses, ttl)) => {
+                        ttls.push(ttl);
+                        known.insert(target.clone(), addresses);
                     }
-                },
-            };
-            let at = addresses.iter().filter_map(|ip| at(service, *ip, &srv));
-            instances.extend(at);
-            now_known.insert(target, addresses);
+                    // Where it was when that could still be found out.
+                    Err(_) if known.contains_key(&target) => {}
+                    Err(error) => trouble = Some(error),
+                }
+                let addresses = known.get(&target).into_iter().flatten();
+                instances.extend(addresses.filter_map(|ip| at(service, *ip, &srv)));
+            }
+            if instances.iter().any(|one| !out.contains(one.id())) {
+                break;
+            }
         }
-        *known = now_known;
         match trouble {
             Some(trouble) if instances.is_empty() => Err(trouble),
             _ => Ok((instances, ttls.into_iter().flatten().min())),
         }
     }
 
-    /// The targets of the lowest priority.
+    /// All targets: those of the best priority first, otherwise in an order that no answer changes.
     async fn targets(&self, name: &str) -> Result<(Vec<SRV>, Ttl), BoxError> {
         let name = format!("_grpc._tcp.{name}");
         let (records, ttl) = self.records(&name, RecordType::SRV).await?;
@@ -146,12 +152,12 @@ impl Lookup {
             _ => None,
         });
         let mut targets: Vec<SRV> = targets.collect();
-        let first = targets.iter().map(|srv| srv.priority).min();
-        targets.retain(|srv| Some(srv.priority) == first);
+        let order = |srv: &SRV| (srv.priority, srv.target.clone(), srv.port, srv.weight);
+        targets.sort_by_cached_key(order);
         Ok((targets, ttl))
     }
 
-    async fn look_up(&self, targets: Vec<SRV>) -> Vec<(SRV, Result<(Vec<IpAddr>, Ttl), BoxError>)> {
+    async fn look_up(&self, targets: &[SRV]) -> Vec<(SRV, Result<(Vec<IpAddr>, Ttl), BoxError>)> {
         let mut found = Vec::new();
         for some in targets.chunks(AT_ONCE) {
             let names = some.iter().map(|srv| self.address_of(srv.clone()));

@@ -1,166 +1,15 @@
 //! Instances by DNS, asked of a real server on loopback.
 
+use crate::{
+    dns_server::{LONG, MS, Server, next, port, srv},
+    support::{Fake, Log},
+};
 use futures_util::StreamExt;
-use hickory_resolver::proto::{
-    op::{Message, OpCode, ResponseCode},
-    rr::{
-        Name, RData, Record,
-        rdata::{A, AAAA, SRV},
-    },
-};
-use std::{
-    collections::HashMap,
-    net::{IpAddr, SocketAddr},
-    num::NonZeroU16,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
-use tokio::{
-    net::UdpSocket,
-    task::JoinSet,
-    time::{Instant, timeout},
-};
+use hickory_resolver::proto::op::ResponseCode;
+use tokio::time::{Instant, timeout};
 use tower::Layer;
-use ziggurat_core::{Backoff, BoxError, Change, Changes, Resolve, State};
-use ziggurat_discover::{
-    DiscoverLayer, Feedback,
-    dns::{Dns, Records},
-};
-
-use crate::support::{Fake, Log};
-
-const MS: Duration = Duration::from_millis(1);
-/// Longer than anything here takes.
-const LONG: Duration = Duration::from_secs(20);
-
-/// A server of the names that a test tells it.
-struct Server {
-    address: SocketAddr,
-    zone: Arc<Mutex<Zone>>,
-    _serving: JoinSet<()>,
-}
-
-#[derive(Default)]
-struct Zone {
-    records: HashMap<String, Vec<Record>>,
-    /// Answers everything with this.
-    failing: Option<ResponseCode>,
-    /// When it was asked for what.
-    asked: Vec<(Instant, String)>,
-}
-
-// === impl Server ===
-
-impl Server {
-    async fn start() -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-        let (address, zone) = (socket.local_addr().unwrap(), Arc::<Mutex<Zone>>::default());
-        let mut serving = JoinSet::new();
-        let answers = Arc::clone(&zone);
-        serving.spawn(async move {
-            let mut buffer = [0; 4_096];
-            loop {
-                let (length, peer) = socket.recv_from(&mut buffer).await.unwrap();
-                let query = Message::from_vec(&buffer[..length]).unwrap();
-                let answer = answers.lock().unwrap().answer(&query);
-                socket
-                    .send_to(&answer.to_vec().unwrap(), peer)
-                    .await
-                    .unwrap();
-            }
-        });
-        Self {
-            address,
-            zone,
-            _serving: serving,
-        }
-    }
-
-    fn set(&self, name: &str, ttl: u32, data: impl IntoIterator<Item = RData>) {
-        let name: Name = name.parse().unwrap();
-        let record = |data| Record::from_rdata(name.clone(), ttl, data);
-        let records = data.into_iter().map(record).collect();
-        let key = name.to_ascii();
-        self.zone.lock().unwrap().records.insert(key, records);
-    }
-
-    fn addresses(&self, name: &str, ttl: u32, addresses: &[&str]) {
-        let data = addresses.iter().map(|ip| match ip.parse().unwrap() {
-            IpAddr::V4(ip) => RData::A(A(ip)),
-            IpAddr::V6(ip) => RData::AAAA(AAAA(ip)),
-        });
-        self.set(name, ttl, data);
-    }
-
-    fn fail(&self, with: Option<ResponseCode>) {
-        self.zone.lock().unwrap().failing = with;
-    }
-
-    /// How often it was asked for addresses of the fourth kind.
-    fn asked(&self) -> usize {
-        let zone = self.zone.lock().unwrap();
-        let asked = zone.asked.iter().filter(|(_, kind)| kind == "A");
-        asked.count()
-    }
-
-    async fn until_asked(&self, times: usize) {
-        let asked = async {
-            while self.asked() < times {
-                tokio::time::sleep(5 * MS).await;
-            }
-        };
-        timeout(LONG, asked).await.unwrap();
-    }
-
-    fn dns(&self, records: Records) -> Dns {
-        let backoff = Backoff::new(50 * MS, 2.0, 200 * MS).unwrap();
-        let dns = Dns::servers([self.address], records).unwrap();
-        let dns = dns.domain("test").backoff(backoff.jitter(0.0).unwrap());
-        dns.refresh_every(50 * MS, LONG).unwrap()
-    }
-}
-
-// === impl Zone ===
-
-impl Zone {
-    fn answer(&mut self, query: &Message) -> Message {
-        let mut answer = Message::response(query.metadata.id, OpCode::Query);
-        let question = query.queries[0].clone();
-        let kind = question.query_type();
-        self.asked.push((Instant::now(), kind.to_string()));
-        let name = question.name().to_ascii().to_lowercase();
-        answer.add_query(question);
-        let records = self.records.get(&name);
-        answer.metadata.response_code = match (self.failing, records) {
-            (Some(code), _) => code,
-            (None, None) => ResponseCode::NXDomain,
-            (None, Some(_)) => ResponseCode::NoError,
-        };
-        if self.failing.is_none() {
-            let records = records.into_iter().flatten();
-            let asked_for = records.filter(|record| record.record_type() == kind);
-            answer.add_answers(asked_for.cloned());
-        }
-        answer
-    }
-}
-
-fn port(port: u16) -> Records {
-    let port = NonZeroU16::new(port).unwrap();
-    Records::Addresses { port }
-}
-
-async fn next(changes: &mut Changes) -> Result<Vec<String>, BoxError> {
-    let change = timeout(LONG, changes.next()).await.unwrap().unwrap()?;
-    let Change::All(all) = change else {
-        panic!("{change:?}");
-    };
-    let said = all.iter().map(|one| match one.weight().get() {
-        1 => one.id().to_string(),
-        weight => format!("{}*{weight}", one.id()),
-    });
-    Ok(said.collect())
-}
+use ziggurat_core::{Resolve, State};
+use ziggurat_discover::{DiscoverLayer, Feedback, dns::Records};
 
 #[tokio::test]
 async fn addresses_of_both_kinds_are_instances_in_order_and_only_news_is_told() {
@@ -210,9 +59,6 @@ async fn it_is_asked_again_when_the_time_to_live_is_over_within_bounds() {
 #[tokio::test]
 async fn services_bring_their_ports_and_weights_and_the_lowest_priority_counts() {
     let server = Server::start().await;
-    let srv = |priority, weight, port, target: &str| {
-        RData::SRV(SRV::new(priority, weight, port, target.parse().unwrap()))
-    };
     let records = [
         srv(2, 1, 9, "spare.test."),
         srv(1, 30, 81, "a.test."),
@@ -229,6 +75,133 @@ async fn services_bring_their_ports_and_weights_and_the_lowest_priority_counts()
     let nowhere = [srv(0, 0, 0, ".")];
     server.set("_grpc._tcp.echo.test.", 0, nowhere);
     assert!(next(&mut changes).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn services_of_the_next_priority_are_used_when_none_of_the_best_has_an_address() {
+    let server = Server::start().await;
+    let records = [
+        srv(3, 0, 83, "last.test."),
+        srv(2, 0, 82, "spare.test."),
+        srv(1, 0, 81, "best.test."),
+    ];
+    server.set("_grpc._tcp.echo.test.", 0, records);
+    server.addresses("spare.test.", 0, &["10.0.0.2"]);
+    server.addresses("last.test.", 0, &["10.0.0.3"]);
+    let mut changes = server.dns(Records::Services).resolve("echo");
+    assert_eq!(next(&mut changes).await.unwrap(), ["10.0.0.2:82"]);
+    server.addresses("best.test.", 0, &["10.0.0.1"]);
+    assert_eq!(next(&mut changes).await.unwrap(), ["10.0.0.1:81"]);
+    server.addresses("best.test.", 0, &[]);
+    server.addresses("spare.test.", 0, &[]);
+    assert_eq!(next(&mut changes).await.unwrap(), ["10.0.0.3:83"]);
+}
+
+#[tokio::test]
+async fn services_of_the_next_priority_are_used_while_none_of_the_best_can_be_called() {
+    let server = Server::start().await;
+    let records = [srv(2, 0, 82, "spare.test."), srv(1, 0, 81, "best.test.")];
+    server.set("_grpc._tcp.echo.test.", 0, records);
+    server.addresses("best.test.", 0, &["10.0.0.1"]);
+    server.addresses("spare.test.", 0, &["10.0.0.2"]);
+    let feedback = Feedback::default();
+    let dns = server.dns(Records::Services).feedback(feedback.clone());
+    let layer = DiscoverLayer::new(dns, "echo").feedback(feedback);
+    let mut endpoints = layer.layer(Log::default());
+    let mut event = async || match timeout(LONG, endpoints.next()).await.unwrap() {
+        Some(Ok(tower::discover::Change::Insert(id, fake))) => {
+            (id.to_string(), Some(fake.get_ref().clone()))
+        }
+        Some(Ok(tower::discover::Change::Remove(id))) => (id.to_string(), None),
+        None => panic!("it never ends"),
+    };
+    let (id, best) = event().await;
+    assert_eq!(id, "10.0.0.1:81");
+    let best: Fake = best.unwrap();
+    best.says(State::Down);
+    // The best stays, to be seen when it is back.
+    let (id, spare) = event().await;
+    assert_eq!(id, "10.0.0.2:82");
+    assert!(spare.is_some());
+    best.says(State::Ready);
+    let (id, gone) = event().await;
+    assert_eq!(id, "10.0.0.2:82");
+    assert!(gone.is_none());
+}
+
+#[tokio::test]
+async fn services_in_another_order_are_the_same_also_where_two_are_at_one_place() {
+    let server = Server::start().await;
+    let mut records = [
+        srv(1, 3, 81, "a.test."),
+        srv(1, 7, 81, "b.test."),
+        srv(1, 5, 82, "b.test."),
+    ];
+    server.set("_grpc._tcp.echo.test.", 0, records.clone());
+    server.addresses("a.test.", 0, &["10.0.0.1"]);
+    server.addresses("b.test.", 0, &["10.0.0.1"]);
+    let mut changes = server.dns(Records::Services).resolve("echo");
+    let first = ["10.0.0.1:81*3", "10.0.0.1:82*5"];
+    assert_eq!(next(&mut changes).await.unwrap(), first);
+    let mut second = Box::pin(next(&mut changes));
+    for _ in 0..2 {
+        records.rotate_left(1);
+        server.set("_grpc._tcp.echo.test.", 0, records.clone());
+        let asked = server.asked();
+        tokio::select! {
+            said = &mut second => panic!("{said:?}"),
+            () = server.until_asked(asked + 9) => {}
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_target_that_cannot_be_looked_up_stays_where_it_was_at_all_its_ports() {
+    let server = Server::start().await;
+    let records = [srv(1, 1, 81, "a.test."), srv(1, 1, 82, "a.test.")];
+    server.set("_grpc._tcp.echo.test.", 0, records);
+    server.addresses("a.test.", 0, &["10.0.0.1"]);
+    let mut changes = server.dns(Records::Services).resolve("echo");
+    let both = ["10.0.0.1:81", "10.0.0.1:82"];
+    assert_eq!(next(&mut changes).await.unwrap(), both);
+    server.fail_for("a.test.", Some(ResponseCode::ServFail));
+    let asked = server.asked();
+    let mut second = Box::pin(next(&mut changes));
+    tokio::select! {
+        said = &mut second => panic!("{said:?}"),
+        () = server.until_asked(asked + 6) => {}
+    }
+    server.fail_for("a.test.", None);
+    server.addresses("a.test.", 0, &["10.0.0.2"]);
+    let moved = ["10.0.0.2:81", "10.0.0.2:82"];
+    assert_eq!(second.await.unwrap(), moved);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_cut_off_is_asked_for_again_by_tcp() {
+    let server = Server::start().await;
+    server.zone.lock().unwrap().truncates = true;
+    server.addresses("echo.test.", 0, &["10.0.0.1", "10.0.0.2"]);
+    let mut changes = server.dns(port(80)).resolve("echo");
+    let whole = ["10.0.0.1:80", "10.0.0.2:80"];
+    assert_eq!(next(&mut changes).await.unwrap(), whole);
+}
+
+#[tokio::test]
+async fn who_asks_during_an_answer_is_answered_by_another() {
+    let server = Server::start().await;
+    server.addresses("echo.test.", 3_600, &["10.0.0.1"]);
+    server.zone.lock().unwrap().slow = 100 * MS;
+    let dns = server.dns(port(80));
+    let mut changes = dns.resolve("echo");
+    let first = async {
+        server.until_asked(1).await;
+        dns.refresh();
+    };
+    let (said, ()) = tokio::join!(next(&mut changes), first);
+    assert_eq!(said.unwrap(), ["10.0.0.1:80"]);
+    server.addresses("echo.test.", 3_600, &["10.0.0.2"]);
+    assert_eq!(next(&mut changes).await.unwrap(), ["10.0.0.2:80"]);
 }
 
 #[tokio::test]
