@@ -12,6 +12,7 @@ mod failing;
 mod health;
 mod house;
 mod interop;
+mod malformed;
 mod membership;
 mod on_a_server;
 mod sharing;

@@ -1,6 +1,6 @@
 //! The body of an answer.
 
-use crate::{error::Undelivered, lane::Slot, life::Life};
+use crate::{error::Undelivered, guard::guard, lane::Slot, life::Life};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
@@ -50,7 +50,12 @@ impl http_body::Body for Body {
         let Some(open) = &mut self.0 else {
             return Poll::Ready(None);
         };
-        let frame = ready!(Pin::new(&mut open.incoming).poll_frame(cx));
+        let mut frame = ready!(Pin::new(&mut open.incoming).poll_frame(cx));
+        if let Some(Ok(frame)) = &mut frame
+            && let Some(trailers) = frame.trailers_mut()
+        {
+            guard(trailers);
+        }
         let ended = match &frame {
             Some(Ok(frame)) => frame.is_trailers() || open.incoming.is_end_stream(),
             Some(Err(_)) | None => true,

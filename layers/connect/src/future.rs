@@ -5,6 +5,7 @@ use crate::{
     connection::Connection,
     error::{TooLate, Undelivered},
     group::Seat,
+    guard::guard,
     keeper::Keeper,
     life::Life,
     shared::Shared,
@@ -132,7 +133,10 @@ where
             target::stamp(&mut request, deadline)?;
         }
         match link.send(request).await {
-            Ok(response) => return Ok(response.map(|body| Body::new(body, slot, life))),
+            Ok(mut response) => {
+                guard(response.headers_mut());
+                return Ok(response.map(|body| Body::new(body, slot, life)));
+            }
             Err(mut failed) => {
                 let Some(back) = failed.take_message() else {
                     return Err(Undelivered::in_flight(failed.error()).into());

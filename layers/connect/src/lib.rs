@@ -75,6 +75,7 @@ mod error;
 mod executor;
 mod future;
 mod group;
+mod guard;
 mod heard;
 mod keeper;
 mod lane;
