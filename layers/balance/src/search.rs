@@ -94,6 +94,11 @@ impl<E> Search<E> {
         !self.held.is_empty()
     }
 
+    /// Is there an endpoint that could not be readied? Nobody says when it can be.
+    pub(crate) const fn has_refusal(&self) -> bool {
+        self.refused.is_some()
+    }
+
     /// The error of the last endpoint that could not be readied, if nothing is left to wait for.
     pub(crate) fn take_refusal(&mut self) -> Option<BoxError> {
         if self.is_queued() {
@@ -105,6 +110,7 @@ impl<E> Search<E> {
     /// Something has changed: who was busy or broken may be asked again.
     pub(crate) fn start_over(&mut self) {
         self.skip.clear();
+        self.refused = None;
         // First: who is gone may have been replaced by one of the same name.
         self.held.retain(Held::is_worth_it);
         for held in &self.held {
