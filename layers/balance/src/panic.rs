@@ -3,12 +3,7 @@
 //! As Envoy's panic threshold: when most are out, those that are left would be swamped, and what put
 //! the others out is more likely a mistake, or everybody's trouble, than theirs.
 
-use crate::{
-    facts::Facts,
-    hub::Hub,
-    pause::pause,
-    policy::{Arrange, Candidate},
-};
+use crate::{facts::Facts, hub::Hub, pause::pause, policy::Arrange};
 use std::{
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
@@ -69,22 +64,20 @@ fn look<E, P: Arrange>(hub: &Hub<E, P>) -> u32 {
     let threshold = hub.facts().settings().threshold();
     let set = hub.set();
     let known = set.candidates().len();
-    let pickable = match threshold {
-        0 => known,
-        _ => set.candidates().iter().filter(may_be_picked).count(),
-    };
+    let (mut pickable, mut ejected) = (0, false);
+    for candidate in set.candidates().iter().filter(|_| threshold > 0) {
+        pickable += usize::from(candidate.state() <= State::Idle);
+        ejected |= candidate.state() == State::Ejected && candidate.is_last_resort();
+    }
     drop(set);
-    let on = is_below(pickable, known, threshold);
+    // Of those that are connecting, or down, there is nobody to be had by it.
+    let on = ejected && is_below(pickable, known, threshold);
     if hub.panic().turn(on) {
         tell(hub.facts(), on, pickable, known);
         // Calls that wait may be served now.
         hub.changed().notify_waiters();
     }
     u32::try_from(known).unwrap_or(u32::MAX)
-}
-
-fn may_be_picked(candidate: &&Candidate) -> bool {
-    candidate.state() <= State::Idle
 }
 
 /// Is the part of `known` that may be picked below `percent`?

@@ -95,6 +95,20 @@ async fn who_is_down_is_not_to_be_picked_whoever_panics() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn those_that_connect_are_no_reason_to_panic_and_nobody_ejected_none_either() {
+    let ten = ten(RoundRobin::plain(), at_once());
+    assert_eq!(ten.count().await, 10);
+    for state in [State::Connecting, State::Down] {
+        ten.nodes[1..].iter().for_each(|node| node.report(state));
+        pass().await;
+        assert!(!ten.service.is_panicking(), "all are {state:?}");
+    }
+    ten.nodes[0].eject();
+    pass().await;
+    assert!(ten.service.is_panicking());
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_threshold_is_settable_and_live() {
     let settings = |percent| at_once().panic_threshold_percent(percent).unwrap();
     let (setter, live) = Live::channel(settings(0));
