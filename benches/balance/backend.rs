@@ -7,15 +7,15 @@ use std::{
     fmt,
     pin::Pin,
     sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     task::{Context, Poll},
     time::Duration,
 };
 use tokio::{sync::Semaphore, time::Instant};
 use tower::{BoxError, Service};
-use ziggurat_core::Dice;
+use ziggurat_core::{Availability, Dice, Reporter, State};
 
 pub(crate) type Answer = Response<Full<Bytes>>;
 
@@ -50,6 +50,9 @@ struct Shared {
     gone: AtomicU64,
     /// Nanoseconds after `born`; from then on nobody listens there.
     closes: AtomicU64,
+    dead: AtomicBool,
+    /// Of those who are connected to it.
+    connections: Mutex<Vec<Availability>>,
 }
 
 /// A call that is under way, also when it is dropped.
@@ -83,6 +86,8 @@ impl Backend {
             came: AtomicU64::new(0),
             gone: AtomicU64::new(0),
             closes: AtomicU64::new(u64::MAX),
+            dead: AtomicBool::new(false),
+            connections: Mutex::default(),
         }))
     }
 
@@ -109,11 +114,42 @@ impl Backend {
         self.0.closes.store(closes.as_nanos() as u64, Relaxed);
     }
 
+    pub(crate) fn is_dead(&self) -> bool {
+        self.0.dead.load(Relaxed)
+    }
+
+    /// Somebody connects, and learns when the connection is lost.
+    pub(crate) fn connect(&self, connection: Availability) {
+        let connections = self.0.connections.lock();
+        let mut connections = connections.unwrap_or_else(PoisonError::into_inner);
+        connection.report(Reporter::Connection, self.connected());
+        connections.push(connection);
+    }
+
+    /// Dies, or is there again. What it has it answers, as a server does that is told to stop.
+    pub(crate) fn turn(&self, dead: bool) {
+        let connections = self.0.connections.lock();
+        let connections = connections.unwrap_or_else(PoisonError::into_inner);
+        self.0.dead.store(dead, Relaxed);
+        for connection in connections.iter() {
+            connection.report(Reporter::Connection, self.connected());
+        }
+    }
+
+    fn connected(&self) -> State {
+        if self.is_dead() {
+            State::Down
+        } else {
+            State::Ready
+        }
+    }
+
     async fn serve(self) -> Answer {
         let Self(shared) = &self;
         shared.came.fetch_add(1, Relaxed);
         let _pending = Pending(shared);
-        if shared.born.elapsed().as_nanos() as u64 >= shared.closes.load(Relaxed) {
+        let age = shared.born.elapsed().as_nanos() as u64;
+        if age >= shared.closes.load(Relaxed) || self.is_dead() {
             return answer("14");
         }
         let _slot = match &shared.slots {

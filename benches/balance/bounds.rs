@@ -4,6 +4,7 @@ use super::{
     report::Row,
     scenario::{
         DEPLOY, FAST_FAILING, FAST_FAILING_OF_TWO, HALF_SLOW, STALLED, TEN_GOOD, THREE_BAD,
+        ZONE_DIES, ZONE_SMALL, ZONES,
     },
     subject::Subject,
 };
@@ -38,6 +39,20 @@ pub(crate) fn broken(rows: &[Row]) -> Vec<String> {
             DEPLOY => {
                 check("failures", 1.0 - ours.success, 0.0);
                 check("the most for one", ours.most, 2.0);
+            }
+            ZONES => {
+                check("failures", 1.0 - ours.success, 0.0);
+                check("share of other zones", ours.share_bad, 0.0);
+            }
+            // Away for 18 s of 60, and then for the 10 s that it has to be well.
+            ZONE_DIES => {
+                check("failures", 1.0 - ours.success, 0.0);
+                check("share of other zones", ours.share_bad, 0.5);
+            }
+            // Four tenths of the calls: it has two of the three that it needs.
+            ZONE_SMALL => {
+                check("failures", 1.0 - ours.success, 0.0);
+                check("share of other zones", ours.share_bad, 0.45);
             }
             _ => {}
         }

@@ -13,7 +13,8 @@ pub(crate) fn oracle(
 ) -> impl Service<Ask, Response = Answer, Error = BoxError, Future: Send + 'static> + use<> {
     let world = world.clone();
     service_fn(move |ask: Ask| {
-        let live = world.live();
+        let mut live = world.live();
+        live.retain(|one| !one.is_dead());
         let good = live.iter().filter(|one| is_good(one));
         let best = good.min_by_key(|one| one.pending());
         let mut best = best.unwrap_or(&live[0]).clone();

@@ -8,9 +8,9 @@ use super::{
 use std::convert::Infallible;
 use tower::{BoxError, Service, ServiceBuilder, service_fn};
 use ziggurat_balance::{BalanceLayer, ForeignEndpoint, P2c, Policy};
-use ziggurat_core::{Dice, Grpc, Instance};
+use ziggurat_core::{Dice, Endpoint, Grpc, Instance};
 use ziggurat_deadline::{DeadlineLayer, Settings};
-use ziggurat_discover::{DiscoverLayer, Discovered, Watched};
+use ziggurat_discover::{DiscoverLayer, Discovered, Feedback, ResolveExt, Watched, Zones};
 use ziggurat_health::{Checked, HealthLayer};
 use ziggurat_retry::RetryLayer;
 
@@ -62,11 +62,25 @@ fn found(
         move |instance: Instance| {
             let id = instance.id().clone();
             let backend = world.backend(id.as_str());
-            async { Ok::<_, BoxError>(ForeignEndpoint::new(id, backend)) }
+            async move {
+                let endpoint = ForeignEndpoint::new(id, backend.clone());
+                backend.connect(endpoint.availability().clone());
+                Ok::<_, BoxError>(endpoint)
+            }
         }
     });
     ServiceBuilder::new()
-        .layer(DiscoverLayer::new(Watched::new(world.registered()), "users").dice(dice.clone()))
+        .layer(discovery(world).dice(dice.clone()))
         .layer(HealthLayer::default().dice(dice.clone()))
         .service(connector)
+}
+
+fn discovery(world: &World) -> DiscoverLayer {
+    let registered = Watched::new(world.registered());
+    let Some(home) = world.home() else {
+        return DiscoverLayer::new(registered, "users");
+    };
+    let feedback = Feedback::default();
+    let zones = Zones::new(home).feedback(feedback.clone());
+    DiscoverLayer::new(registered.prefer_zone(zones), "users").feedback(feedback)
 }

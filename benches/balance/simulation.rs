@@ -122,6 +122,7 @@ impl Watch {
         self.most = self.most.max(most as f64 * live as f64 / sum.max(1) as f64);
         self.all += sum;
         let bad = |one: &Backend| match one.kind() {
+            _ if one.is_dead() => true,
             super::backend::Kind::Cold(_) => one.is_cold(),
             kind => !kind.is_good(),
         };

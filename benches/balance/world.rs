@@ -17,11 +17,15 @@ pub(crate) struct World {
     all: Arc<Mutex<Vec<Backend>>>,
     registered: watch::Sender<Vec<Instance>>,
     serves: Option<usize>,
+    zones: bool,
     dice: Dice,
 }
 
 /// A server goes on for so long after it was taken out of the registry.
 const GRACE: Duration = Duration::from_millis(200);
+
+const HOME: &str = "a";
+const ELSEWHERE: [&str; 2] = ["b", "c"];
 
 // === impl World ===
 
@@ -32,6 +36,7 @@ impl World {
             all: Arc::default(),
             registered,
             serves: scenario.serves,
+            zones: scenario.zones,
             dice,
         };
         for kind in &scenario.backends {
@@ -49,11 +54,18 @@ impl World {
                     .send_modify(|all| all.retain(|one| one.id().as_str() != gone));
                 self.backend(&gone).close_after(GRACE);
             }
+            Change::Die(nth) => self.backend(&name(nth)).turn(true),
+            Change::Revive(nth) => self.backend(&name(nth)).turn(false),
         }
     }
 
     pub(crate) fn registered(&self) -> watch::Receiver<Vec<Instance>> {
         self.registered.subscribe()
+    }
+
+    /// The zone that callers are in, if there are any.
+    pub(crate) fn home(&self) -> Option<&'static str> {
+        self.zones.then_some(HOME)
     }
 
     /// All that ever were.
@@ -78,8 +90,13 @@ impl World {
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         let instance = Instance::new("users", &name(all.len()), "localhost", 80);
         all.push(Backend::new(kind, self.serves, self.dice.clone()));
-        drop(all);
         let instance = instance.expect("the name is a good one");
+        let zone = match kind {
+            Kind::Far(_) => ELSEWHERE[all.len() % ELSEWHERE.len()],
+            _ => HOME,
+        };
+        let instance = instance.with_zone(zone).expect("so is its zone's");
+        drop(all);
         self.registered.send_modify(|all| all.push(instance));
     }
 }

@@ -11,11 +11,15 @@ pub(crate) struct Estimate {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Tick(u32);
 
-/// The time constant of the fading, in ticks.
+/// How fast values fade: one over the time constant in ticks.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Decay(f32);
 
 const TICK_BITS: u32 = 20;
+
+/// Endpoints in use were fed a moment ago. So close to the present the first terms of the series are as
+/// good as the exponential, to within four parts in a million, for a fraction of its cost.
+const NEAR: f32 = 0.03;
 
 /// Who is this close before the present comes from a thread whose clock was read a moment later.
 const RACE: u32 = 1 << 16;
@@ -87,7 +91,7 @@ impl Tick {
 
 impl Decay {
     pub(crate) const fn of_nanos(nanos: u64) -> Self {
-        Self(nanos as f32 / (1_u32 << TICK_BITS) as f32)
+        Self((1_u32 << TICK_BITS) as f32 / nanos as f32)
     }
 
     /// How much of a value is kept after so many ticks.
@@ -96,7 +100,12 @@ impl Decay {
         if ticks == 0 {
             return 1.0;
         }
-        (-(ticks as f32) / self.0).exp()
+        // Without a time constant that is infinity, of which nothing is left.
+        let passed = ticks as f32 * self.0;
+        if passed < NEAR {
+            return 1.0 - passed + passed * passed * 0.5;
+        }
+        (-passed).exp()
     }
 }
 
@@ -139,6 +148,15 @@ mod tests {
         let fed = Estimate::new(8.0, Tick::at(SECOND));
         assert_eq!(fed.at(Tick::at(SECOND / 2), decay()), 8.0);
         assert!(fed.at(Tick::at(3_600 * 24 * 40 * SECOND), decay()) < 1e-9);
+    }
+
+    #[test]
+    fn close_to_the_present_the_series_is_as_good_as_the_exponential() {
+        for ticks in 1..1_000 {
+            let passed = f64::from(ticks) * f64::from(decay().0);
+            let error = f64::from(decay().kept(ticks)) - (-passed).exp();
+            assert!(error.abs() < 5e-6, "{error} after {ticks} ticks");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
-//! Following discovery: what the one task of a balancer does.
+//! What the one task of a balancer does: it follows discovery, and counts who may be picked.
 
-use crate::{hub::Hub, policy::Arrange, set::Book};
+use crate::{hub::Hub, panic, pause::pause, policy::Arrange, set::Book};
 use std::{
     future::poll_fn,
     pin::{Pin, pin},
@@ -28,8 +28,30 @@ const BATCH: usize = 4_096;
 const PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Follows `discover` until it ends, and publishes what it says to `hub`.
+/// Follows `discover` until it ends, and publishes what it says to `hub`; counts until it is dropped.
 pub(crate) async fn follow<D, P>(discover: D, hub: Arc<Hub<D::Service, P>>)
+where
+    P: Arrange,
+    D: Discover<Key = EndpointId>,
+    D::Service: Endpoint,
+    D::Error: Into<BoxError>,
+{
+    let mut counting = pin!(panic::count(&hub));
+    {
+        let mut publishing = pin!(publish(discover, &hub));
+        poll_fn(|cx| {
+            let published = publishing.as_mut().poll(cx);
+            // It never ends.
+            let _ = counting.as_mut().poll(cx);
+            published
+        })
+        .await;
+    }
+    // Discovery is over, and dropped; those known last still come and go.
+    counting.await;
+}
+
+async fn publish<D, P>(discover: D, hub: &Hub<D::Service, P>)
 where
     P: Arrange,
     D: Discover<Key = EndpointId>,
@@ -40,13 +62,13 @@ where
     let mut book = Book::new(Arc::clone(hub.facts()));
     let mut errors = 0;
     loop {
-        let batch = next_batch(discover.as_mut(), &mut book, &hub, &mut errors).await;
+        let batch = next_batch(discover.as_mut(), &mut book, hub, &mut errors).await;
         match batch {
             Batch::Full => tokio::task::yield_now().await,
             Batch::Drained => {}
             Batch::Trouble(errors) => {
-                let pause = PAUSE.saturating_mul(1 << errors.min(16)).min(LONGEST_PAUSE);
-                tokio::time::sleep(pause).await;
+                let length = PAUSE.saturating_mul(1 << errors.min(16));
+                pause(length.min(LONGEST_PAUSE)).await;
             }
             Batch::Ended => {
                 // The last word stands. A stream that has ended is not asked again.

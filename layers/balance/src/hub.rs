@@ -2,6 +2,7 @@
 
 use crate::{
     facts::Facts,
+    panic::Panic,
     policy::{Arrange, Endpoints},
     set::{Copied, Set},
 };
@@ -13,6 +14,7 @@ use tokio::sync::Notify;
 pub(crate) struct Hub<E, P: Arrange> {
     set: ArcSwap<Set<E, P::Table>>,
     changed: Arc<Notify>,
+    panic: Panic,
     policy: P,
     facts: Arc<Facts>,
 }
@@ -24,6 +26,7 @@ impl<E, P: Arrange> Hub<E, P> {
         Self {
             set: ArcSwap::from_pointee(arranged(Copied::empty(), &policy)),
             changed: Arc::new(Notify::new()),
+            panic: Panic::default(),
             policy,
             facts,
         }
@@ -37,6 +40,11 @@ impl<E, P: Arrange> Hub<E, P> {
     /// Rings when the set has changed, or whether one of its members may be picked.
     pub(crate) const fn changed(&self) -> &Arc<Notify> {
         &self.changed
+    }
+
+    #[inline]
+    pub(crate) const fn panic(&self) -> &Panic {
+        &self.panic
     }
 
     pub(crate) const fn policy(&self) -> &P {

@@ -56,6 +56,8 @@ mod future;
 mod hub;
 mod layer;
 mod observer;
+mod panic;
+mod pause;
 mod picking;
 mod place;
 mod policy;

@@ -20,6 +20,12 @@ pub trait Observer: Send + Sync + 'static {
         let _ = (service, endpoints);
     }
 
+    /// From now on ejections are disregarded, or count again: see
+    /// [`panic_threshold_percent`](crate::Settings::panic_threshold_percent).
+    fn panicking(&self, service: &str, on: bool) {
+        let _ = (service, on);
+    }
+
     /// Discovery has failed, or was lost by a panic; the endpoints known before stay in force.
     fn discovery_failed(&self, service: &str, error: &(dyn Error + 'static)) {
         let _ = (service, error);

@@ -28,6 +28,9 @@ pub(crate) struct Picking<E, Req, C, P: Arrange> {
     request: Option<Req>,
     deadline: Option<Deadline>,
     wait: Option<Pin<Box<Wait>>>,
+    /// When those that could not be readied are asked again, and how often they were.
+    again: Option<Instant>,
+    asked: u32,
     /// Since when nobody is worth waiting for.
     hopeless_since: Option<Instant>,
 }
@@ -35,6 +38,10 @@ pub(crate) struct Picking<E, Req, C, P: Arrange> {
 /// How long a call without a deadline waits for an endpoint that is being connected: as long as
 /// gRPC takes for one attempt to connect.
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
+
+/// Who could not be readied is asked again so soon, then half as often each time.
+const AGAIN: Duration = Duration::from_millis(10);
+const LONGEST_AGAIN: Duration = Duration::from_secs(1);
 
 // === impl Picking ===
 
@@ -50,6 +57,8 @@ impl<E, Req, C, P: Arrange> Picking<E, Req, C, P> {
             request: Some(request),
             deadline,
             wait: None,
+            again: None,
+            asked: 0,
             hopeless_since: None,
         }
     }
@@ -106,14 +115,12 @@ where
                 None => false,
             };
             if heard {
-                self.search.start_over();
+                self.start_over();
             }
             if let Poll::Ready(reached) = self.search.advance(&self.shared, request, cx) {
                 return Poll::Ready(Ok(reached));
             }
-            if let Some(refusal) = self.search.take_refusal()
-                && !patient
-            {
+            if !patient && let Some(refusal) = self.search.take_refusal() {
                 return Poll::Ready(Err(refusal));
             }
             let Some(wait) = &mut self.wait else {
@@ -127,7 +134,15 @@ where
             } else {
                 Some(self.limit(began))
             };
-            return match wait_until(&mut self.wait, until, cx) {
+            let again = self.again();
+            let is_again = again.is_some_and(|again| until.is_none_or(|until| again < until));
+            let next = if is_again { again } else { until };
+            return match wait_until(&mut self.wait, next, cx) {
+                Poll::Ready(()) if is_again => {
+                    self.asked = self.asked.saturating_add(1);
+                    self.start_over();
+                    continue;
+                }
                 Poll::Ready(()) => {
                     let late = self.deadline.is_some_and(|it| Some(it.instant()) == until);
                     let code = if late {
@@ -140,6 +155,21 @@ where
                 Poll::Pending => Poll::Pending,
             };
         }
+    }
+
+    fn start_over(&mut self) {
+        self.again = None;
+        self.search.start_over();
+    }
+
+    /// When to ask those again that could not be readied.
+    fn again(&mut self) -> Option<Instant> {
+        if !self.search.has_refusal() {
+            return None;
+        }
+        let pause = AGAIN.saturating_mul(1 << self.asked.min(16));
+        let again = || clock::now() + pause.min(LONGEST_AGAIN);
+        Some(*self.again.get_or_insert_with(again))
     }
 
     /// Until when a call waits that does not wait for ready.

@@ -58,7 +58,9 @@ impl<E> Search<E> {
         let (weighing, now) = (facts.weighing(), facts.now());
         let call = Call::new(request, shared.classify.extensions(request));
         let set = shared.hub.set();
-        let among = Candidates::new(set.candidates(), set.weights(), &NOBODY, &weighing, now);
+        let panics = shared.hub.panic().is_on();
+        let among = Candidates::new(set.candidates(), set.weights(), &NOBODY, &weighing, now)
+            .as_last_resort(panics);
         let index = policy.pick(set.table(), &among, &call)?;
         let (candidate, service) = set.get(index)?;
         // A clone of its own: one that is kept ready would keep its permits from others.
@@ -92,6 +94,11 @@ impl<E> Search<E> {
         !self.held.is_empty()
     }
 
+    /// Is there an endpoint that could not be readied? Nobody says when it can be.
+    pub(crate) const fn has_refusal(&self) -> bool {
+        self.refused.is_some()
+    }
+
     /// The error of the last endpoint that could not be readied, if nothing is left to wait for.
     pub(crate) fn take_refusal(&mut self) -> Option<BoxError> {
         if self.is_queued() {
@@ -103,6 +110,7 @@ impl<E> Search<E> {
     /// Something has changed: who was busy or broken may be asked again.
     pub(crate) fn start_over(&mut self) {
         self.skip.clear();
+        self.refused = None;
         // First: who is gone may have been replaced by one of the same name.
         self.held.retain(Held::is_worth_it);
         for held in &self.held {
@@ -136,15 +144,11 @@ impl<E> Search<E> {
         let now = facts.now();
         let call = Call::new(request, shared.classify.extensions(request));
         let set = shared.hub.set();
-        let mut last_resort = false;
+        let mut last_resort = shared.hub.panic().is_on();
         while !self.skip.is_full() {
             let candidates =
-                Candidates::new(set.candidates(), set.weights(), &self.skip, &weighing, now);
-            let candidates = if last_resort {
-                candidates.as_last_resort()
-            } else {
-                candidates
-            };
+                Candidates::new(set.candidates(), set.weights(), &self.skip, &weighing, now)
+                    .as_last_resort(last_resort);
             let picked = shared.hub.policy().pick(set.table(), &candidates, &call);
             let Some((candidate, service)) = picked.and_then(|index| set.get(index)) else {
                 // One that is well is worth waiting for.

@@ -59,6 +59,13 @@ impl<E, C, P: Arrange> Balance<E, C, P> {
         self.shared.hub.facts().troubles()
     }
 
+    /// Are ejections disregarded, because too few endpoints may be picked? See
+    /// [`panic_threshold_percent`](crate::Settings::panic_threshold_percent).
+    #[must_use]
+    pub fn is_panicking(&self) -> bool {
+        self.shared.hub.panic().is_on()
+    }
+
     /// The endpoints as they are now, ordered by name. Walks over all of them.
     #[must_use]
     pub fn endpoints(&self) -> Vec<EndpointView> {

@@ -2,8 +2,9 @@
 
 use crate::estimate::Decay;
 use std::time::Duration;
+use ziggurat_core::InvalidSetting;
 
-/// How endpoints are weighed and how long a call waits for one. Every value is valid.
+/// How endpoints are weighed, how long a call waits for one, and when ejections are disregarded.
 ///
 /// # Defaults
 ///
@@ -13,6 +14,7 @@ use std::time::Duration;
 /// | [`penalty`](Self::penalty) | 5 s |
 /// | [`slow_start`](Self::slow_start) | 10 s |
 /// | [`fail_fast`](Self::fail_fast) | 1 s |
+/// | [`panic_threshold_percent`](Self::panic_threshold_percent) | 50 |
 /// | [`attach_picked`](Self::attach_picked) | no |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -21,6 +23,7 @@ pub struct Settings {
     penalty: u64,
     slow_start: u64,
     fail_fast: Duration,
+    panic_threshold_percent: u8,
     attach_picked: bool,
 }
 
@@ -52,6 +55,7 @@ impl Settings {
             penalty: nanos(Duration::from_secs(5)),
             slow_start: nanos(Duration::from_secs(10)),
             fail_fast: Duration::from_secs(1),
+            panic_threshold_percent: 50,
             attach_picked: false,
         }
     }
@@ -93,6 +97,30 @@ impl Settings {
         self
     }
 
+    /// Disregards ejections while a smaller part of the endpoints than this may be picked (Envoy's
+    /// healthy panic threshold); 0: never.
+    ///
+    /// An endpoint that is ejected, connected, and does not say that it does not serve is then picked
+    /// like the others; those that are down or draining are not. They all count as not to be picked.
+    /// Endpoints are counted when one of them has changed, at most every 10 ms, and of more than a
+    /// thousand more seldom: ten thousand at most every 100 ms. A live setting counts from then on.
+    ///
+    /// # Errors
+    ///
+    /// If it is more than 100.
+    pub fn panic_threshold_percent(mut self, percent: u8) -> Result<Self, InvalidSetting> {
+        if percent > 100 {
+            return Err(InvalidSetting::new(
+                "balance settings",
+                "panic_threshold_percent",
+                percent,
+                "must be at most 100",
+            ));
+        }
+        self.panic_threshold_percent = percent;
+        Ok(self)
+    }
+
     /// Attaches a [`Picked`](ziggurat_core::Picked) to every answer that can carry one; it costs an
     /// allocation a call.
     #[must_use]
@@ -103,6 +131,10 @@ impl Settings {
 
     pub(crate) const fn wait(&self) -> Duration {
         self.fail_fast
+    }
+
+    pub(crate) const fn threshold(&self) -> u8 {
+        self.panic_threshold_percent
     }
 
     /// How long those who left are remembered, in nanoseconds.
@@ -124,4 +156,18 @@ impl Settings {
 pub(crate) const fn nanos(duration: Duration) -> u64 {
     let seconds = duration.as_secs().saturating_mul(1_000_000_000);
     seconds.saturating_add(duration.subsec_nanos() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_than_all_is_refused_by_name() {
+        let settings = Settings::new();
+        let refused = settings.panic_threshold_percent(101).unwrap_err();
+        let named = (refused.field(), refused.value());
+        assert_eq!(named, ("panic_threshold_percent", "101"));
+        assert!(settings.panic_threshold_percent(100).is_ok());
+    }
 }

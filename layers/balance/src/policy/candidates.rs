@@ -45,9 +45,10 @@ impl<'a> Candidates<'a> {
         }
     }
 
-    /// The same, where those are open, too, that only their health is held against.
-    pub(crate) const fn as_last_resort(mut self) -> Self {
-        self.last_resort = true;
+    /// The same; if `so`, those are open, too, that only their health is held against.
+    #[inline]
+    pub(crate) const fn as_last_resort(mut self, so: bool) -> Self {
+        self.last_resort = so;
         self
     }
 
@@ -78,7 +79,8 @@ impl<'a> Candidates<'a> {
     /// May it be chosen: is it ready, or idle, and did this call not find it busy or broken?
     ///
     /// When nobody is, the policy is asked again, and an endpoint that is connected and ejected is
-    /// open: one that does badly is better than none.
+    /// open: one that does badly is better than none. So it is from the start while too few may be
+    /// picked (see [`panic_threshold_percent`](crate::Settings::panic_threshold_percent)).
     #[must_use]
     pub fn is_open(&self, index: usize) -> bool {
         let candidate = &self.all[index];

@@ -117,10 +117,7 @@ impl<P: Policy<()>> Field<P> {
         let (all, weights) = self.set();
         let (table, weighing) = (self.policy.arrange(&Endpoints::new(&all)), weighing());
         let among = Candidates::new(&all, &weights, &self.skip, &weighing, NOW);
-        let among = match last_resort {
-            true => among.as_last_resort(),
-            false => among,
-        };
+        let among = among.as_last_resort(last_resort);
         let call = Call::new(&(), words);
         let pick = || self.policy.pick(&table, &among, &call);
         (0..picks).map(|_| pick()).collect()

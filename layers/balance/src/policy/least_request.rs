@@ -4,8 +4,10 @@ use super::{Arrange, Call, Candidates, Endpoints, Policy};
 use std::num::NonZeroUsize;
 use ziggurat_core::{Dice, InvalidSetting};
 
-/// Draws some endpoints and takes the one with the fewest open calls for its weight (gRFC A48, and
-/// Envoy's `weight / (active + 1)` where weights differ).
+/// Draws some endpoints and takes the one with the fewest open calls for its weight (gRFC A48).
+///
+/// Where weights differ endpoints are drawn by them, so that those that are idle come as often as they
+/// are heavy.
 ///
 /// It knows nothing of latencies and failures: an endpoint that fails fast looks idle, so it wants
 /// health checks that eject (`ziggurat-health`). What does not answer at all gets little.
@@ -79,19 +81,21 @@ impl Arrange for LeastRequest {
 impl<Req> Policy<Req> for LeastRequest {
     fn pick(&self, (): &(), among: &Candidates<'_>, call: &Call<'_, Req>) -> Option<usize> {
         let wanted = self.choices.min(among.len());
+        let by_weight = among.weights().differ();
         let mut found = 0;
         let mut least: Option<(f64, usize)> = None;
         for _ in 0..wanted * DRAWS {
-            let index = self.dice.below(among.len());
-            // Twice the same one would be no choice.
-            if least.is_some_and(|(_, least)| least == index) || !among.is_good(index, call) {
+            let index = among.draw(&self.dice)?;
+            // Twice the same one would be no choice; but it is what the heavy one is due.
+            let is_known = least.is_some_and(|(_, least)| least == index);
+            if is_known && !by_weight || !among.is_good(index, call) {
                 continue;
             }
-            let share = among.share(index) * among.weight(index);
+            let share = among.share(index);
             if share == 0.0 {
                 continue;
             }
-            let requests = (among.pending(index) + 1) as f64 / share;
+            let requests = (among.pending(index) as f64 / among.weight(index) + 1.0) / share;
             if least.is_none_or(|(fewest, _)| requests < fewest) {
                 least = Some((requests, index));
             }

@@ -113,6 +113,25 @@ fn a_discovery_outlives_the_runtime_it_was_followed_in() {
     assert!(feeder.dropped.load(Ordering::Relaxed));
 }
 
+#[test]
+fn a_discovery_that_fails_outlives_the_runtime_that_it_paused_in() {
+    let (feeder, feed) = found([node("a")]);
+    let service = BalanceLayer::p2c().classify_with(ByResult).layer(feed);
+    for n in 0..4 {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_time().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            service.clone().oneshot(1).await.unwrap();
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            assert_eq!(service.endpoints().len(), 1 + n);
+            feeder.insert(node(&format!("e{n}")));
+            feeder.fail();
+            settle().await;
+        });
+    }
+    assert_eq!(service.discovery_errors(), 4);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_panic_in_who_follows_leaves_the_endpoints_known_last_and_is_told() {
     #[derive(Clone, Default)]

@@ -107,6 +107,14 @@ impl<S> Node<S> {
         self.availability.report(Reporter::Health, State::Ejected);
     }
 
+    pub(crate) fn heal(&self) {
+        self.availability.report(Reporter::Health, State::Ready);
+    }
+
+    pub(crate) fn say(&self, by: Reporter, state: State) {
+        self.availability.report(by, state);
+    }
+
     pub(crate) fn reported(self, state: State) -> Self {
         self.report(state);
         self

@@ -6,6 +6,7 @@ mod driving;
 mod feed;
 mod measuring;
 mod pairing;
+mod panicking;
 mod permuting;
 mod picking;
 mod policies;

@@ -302,6 +302,21 @@ async fn a_call_may_wait_for_an_endpoint_for_ever() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_call_that_waits_for_ready_asks_again_where_getting_ready_failed() {
+    let gate = Gate::default();
+    let strict = || Strict::around(script()).gate(&gate);
+    let (_feeder, feed) = found([Node::new("a", strict()), Node::new("b", strict())]);
+    let service = BalanceLayer::p2c().layer(feed);
+    service.wait_until_ready(millis(100)).await.unwrap();
+    gate.fail_next(8);
+    let start = Instant::now();
+    let call = service.oneshot(request(CallOptions::new().wait_for_ready(true)));
+    let late = tokio::time::timeout(millis(60_000), call).await;
+    late.expect("it is asked again").unwrap();
+    assert!(start.elapsed() > millis(10), "but not all the time");
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_that_is_free_is_found_among_many_that_are_busy_or_broken() {
     for busy in [8, 50] {
         for broken in [false, true] {

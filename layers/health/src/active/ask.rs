@@ -14,7 +14,6 @@ use ziggurat_core::{BoxError, Code, Deadline, grpc};
 pub(super) struct Ask<E, F> {
     endpoint: E,
     body: F,
-    settings: Settings,
 }
 
 /// The answers to one question.
@@ -40,12 +39,8 @@ const CHECK: &str = "/grpc.health.v1.Health/Check";
 // === impl Ask ===
 
 impl<E, F> Ask<E, F> {
-    pub(super) const fn new(endpoint: E, body: F, settings: Settings) -> Self {
-        Self {
-            endpoint,
-            body,
-            settings,
-        }
+    pub(super) const fn new(endpoint: E, body: F) -> Self {
+        Self { endpoint, body }
     }
 }
 
@@ -59,38 +54,34 @@ where
     A::Error: Into<BoxError>,
 {
     /// Does it serve? And what it says of that from now on.
-    pub(super) async fn watch(&self) -> Result<(bool, Answers<A>), End> {
+    pub(super) async fn watch(&self, settings: &Settings) -> Result<(bool, Answers<A>), End> {
         let first = async {
-            let mut answers = self.send(WATCH, None).await?;
+            let mut answers = self.send(WATCH, settings, None).await?;
             Ok((answers.next().await?, answers))
         };
-        self.in_time(first).await
+        in_time(settings, first).await
     }
 
     /// Does it serve?
-    pub(super) async fn check(&self) -> Result<bool, End> {
-        let deadline = Deadline::after(self.settings.timeout);
-        let answer = async { self.send(CHECK, Some(deadline)).await?.next().await };
-        match self.in_time(answer).await {
+    pub(super) async fn check(&self, settings: &Settings) -> Result<bool, End> {
+        let deadline = Some(Deadline::after(settings.timeout));
+        let answer = async { self.send(CHECK, settings, deadline).await?.next().await };
+        match in_time(settings, answer).await {
             Err(End::NotFound) => Ok(false),
             answer => answer,
         }
     }
 
-    async fn in_time<T>(&self, answer: impl Future<Output = Result<T, End>>) -> Result<T, End> {
-        let late = tokio::time::timeout(self.settings.timeout, answer).await;
-        late.unwrap_or_else(|late| Err(End::Broken(late.into())))
-    }
-
     async fn send(
         &self,
         path: &'static str,
+        settings: &Settings,
         deadline: Option<Deadline>,
     ) -> Result<Answers<A>, End> {
         let mut endpoint = self.endpoint.clone();
         let ready = poll_fn(|cx| endpoint.poll_ready(cx)).await;
         ready.map_err(|error| End::Broken(error.into()))?;
-        let response = endpoint.call(self.request(path, deadline)).await;
+        let response = endpoint.call(self.request(path, settings, deadline)).await;
         let response = response.map_err(|error| End::Broken(error.into()))?;
         let (head, body) = response.into_parts();
         match head.status {
@@ -108,8 +99,13 @@ where
         })
     }
 
-    fn request(&self, path: &'static str, deadline: Option<Deadline>) -> Request<B> {
-        let bytes = message::request(&self.settings.service);
+    fn request(
+        &self,
+        path: &'static str,
+        settings: &Settings,
+        deadline: Option<Deadline>,
+    ) -> Request<B> {
+        let bytes = message::request(&settings.service);
         let mut request = Request::new((self.body)(bytes));
         *request.method_mut() = Method::POST;
         *request.version_mut() = Version::HTTP_2;
@@ -167,4 +163,12 @@ impl End {
             None => Self::Broken("ended without a status".into()),
         }
     }
+}
+
+async fn in_time<T>(
+    settings: &Settings,
+    answer: impl Future<Output = Result<T, End>>,
+) -> Result<T, End> {
+    let late = tokio::time::timeout(settings.timeout, answer).await;
+    late.unwrap_or_else(|late| Err(End::Broken(late.into())))
 }

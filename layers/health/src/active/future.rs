@@ -57,19 +57,20 @@ where
             // Polled after completion, which a future may answer as it likes.
             return Poll::Pending;
         };
-        let task = layer.settings.zip(Handle::try_current().ok());
-        let task = task.map(|(settings, runtime)| {
+        let runtime = Handle::try_current().ok();
+        let task = runtime.filter(|_| !layer.questions.are_none());
+        let task = task.map(|runtime| {
             let watcher = Watcher {
                 service,
                 availability: endpoint.availability().clone(),
                 id: endpoint.id().clone(),
-                settings: settings.clone(),
+                questions: layer.questions,
                 dice: layer.dice,
                 observer: layer.observer,
             };
             // Nobody picks it before its first answer.
-            watcher.begin();
-            let ask = Ask::new(endpoint.clone(), layer.body, settings);
+            watcher.begin(watcher.questions.now().as_ref());
+            let ask = Ask::new(endpoint.clone(), layer.body);
             let mut task = JoinSet::new();
             task.spawn_on(watcher.run(ask), &runtime);
             task

@@ -3,6 +3,7 @@
 use super::{
     Settings,
     ask::{Ask, End},
+    layer::Questions,
 };
 use crate::Observer;
 use bytes::{Buf, Bytes};
@@ -17,11 +18,13 @@ pub(super) struct Watcher {
     pub(super) service: Arc<str>,
     pub(super) availability: Availability,
     pub(super) id: EndpointId,
-    pub(super) settings: Settings,
+    pub(super) questions: Questions,
     pub(super) dice: Dice,
     pub(super) observer: Option<Arc<dyn Observer>>,
 }
 
+/// How often to look whether something else is to be asked.
+const LOOK: Duration = Duration::from_secs(5);
 /// A stream that lived for so long was none that breaks at once.
 const PROVEN: Duration = Duration::from_secs(1);
 
@@ -29,10 +32,10 @@ const PROVEN: Duration = Duration::from_secs(1);
 
 impl Watcher {
     /// Nothing is known yet.
-    pub(super) fn begin(&self) {
+    pub(super) fn begin(&self, settings: Option<&Settings>) {
         // Nobody but a call wakes one that is idle.
         let idle = self.connection() == State::Idle;
-        let state = if idle {
+        let state = if idle || settings.is_none() {
             State::Ready
         } else {
             State::Connecting
@@ -53,17 +56,23 @@ impl Watcher {
         let draining =
             self.until(|| self.availability.reported(Reporter::Registry) == State::Draining);
         let asking = async {
+            let (mut settings, mut is_new) = (self.questions.now(), true);
             loop {
                 let state = self.connection();
-                self.begin();
-                let turned = self.until(|| self.connection() != state);
-                if state != State::Ready {
-                    turned.await;
-                    continue;
+                if is_new {
+                    self.begin(settings.as_ref());
                 }
-                tokio::select! {
-                    () = turned => {}
-                    () = self.ask(&ask) => {}
+                let turned = self.until(|| self.connection() != state);
+                let asked = settings.as_ref().filter(|_| state == State::Ready);
+                is_new = tokio::select! {
+                    () = turned => true,
+                    () = self.until_others_than(&settings) => false,
+                    () = self.ask(&ask, asked) => false,
+                };
+                if !is_new {
+                    // What it has said stands, unless nobody asks any more.
+                    settings = self.questions.now();
+                    is_new = settings.is_none();
                 }
             }
         };
@@ -75,7 +84,7 @@ impl Watcher {
     }
 
     /// For as long as it stays connected.
-    async fn ask<E, F, B, A>(&self, ask: &Ask<E, F>)
+    async fn ask<E, F, B, A>(&self, ask: &Ask<E, F>, settings: Option<&Settings>)
     where
         E: Service<Request<B>, Response = Response<A>> + Clone,
         E::Error: Into<BoxError>,
@@ -84,11 +93,14 @@ impl Watcher {
         A::Data: Buf,
         A::Error: Into<BoxError>,
     {
+        let Some(settings) = settings else {
+            return std::future::pending().await;
+        };
         let mut failures = 0;
         loop {
             let since = clock::now();
             let mut heard = false;
-            let end = match ask.watch().await {
+            let end = match ask.watch(settings).await {
                 Ok((serving, mut answers)) => {
                     heard = true;
                     self.tell(serving);
@@ -102,11 +114,11 @@ impl Watcher {
                 Err(end) => end,
             };
             let error = match end {
-                End::Unimplemented => return self.check(ask).await,
+                End::Unimplemented => return self.check(ask, settings).await,
                 End::NotFound => {
                     // What gRPC's own servers say by SERVICE_UNKNOWN, and then go on.
                     self.tell(false);
-                    tokio::time::sleep(self.settings.interval).await;
+                    tokio::time::sleep(settings.interval).await;
                     continue;
                 }
                 End::Broken(error) => error,
@@ -117,13 +129,13 @@ impl Watcher {
                 self.failed(&*error);
             }
             if !proven {
-                self.pause(&mut failures).await;
+                self.pause(settings, &mut failures).await;
             }
         }
     }
 
     /// Where there is no `Watch`.
-    async fn check<E, F, B, A>(&self, ask: &Ask<E, F>)
+    async fn check<E, F, B, A>(&self, ask: &Ask<E, F>, settings: &Settings)
     where
         E: Service<Request<B>, Response = Response<A>> + Clone,
         E::Error: Into<BoxError>,
@@ -134,15 +146,15 @@ impl Watcher {
     {
         let mut failures = 0;
         loop {
-            match ask.check().await {
+            match ask.check(settings).await {
                 Ok(serving) => {
                     failures = 0;
                     self.tell(serving);
-                    tokio::time::sleep(self.settings.interval).await;
+                    tokio::time::sleep(settings.interval).await;
                 }
                 Err(End::Broken(error)) => {
                     self.failed(&*error);
-                    self.pause(&mut failures).await;
+                    self.pause(settings, &mut failures).await;
                 }
                 Err(_) => {
                     // It cannot tell, so it is taken to be well until it is connected anew.
@@ -153,9 +165,19 @@ impl Watcher {
         }
     }
 
-    async fn pause(&self, failures: &mut u32) {
+    /// Waits until something else is to be asked.
+    async fn until_others_than(&self, settings: &Option<Settings>) {
+        while self.questions.are(settings) {
+            match self.questions {
+                Questions::Fixed(_) => std::future::pending().await,
+                Questions::Live(_) => tokio::time::sleep(LOOK).await,
+            }
+        }
+    }
+
+    async fn pause(&self, settings: &Settings, failures: &mut u32) {
         *failures = failures.saturating_add(1);
-        let delay = self.settings.backoff.delay(*failures, &self.dice);
+        let delay = settings.backoff.delay(*failures, &self.dice);
         tokio::time::sleep(delay).await;
     }
 

@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use tokio_stream::{StreamExt, wrappers::UnboundedReceiverStream};
 use tower::{Layer, Service};
 use ziggurat_core::{
-    Backoff, BoxError, Deadline, Dice, Endpoint, EndpointId, Reporter, State, clock,
+    Backoff, BoxError, Deadline, Dice, Endpoint, EndpointId, Live, Reporter, State, clock,
 };
 use ziggurat_health::{
     HealthLayer, Observer,
@@ -358,6 +358,43 @@ async fn without_settings_nobody_is_asked() {
     settle().await;
     assert_eq!(state(&endpoint), State::Ready);
     assert!(peer.asked().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_live_question_changes_while_a_watch_is_open() {
+    let peer = Peer::default();
+    let first = peer.stream();
+    first.send(message(SERVING)).unwrap();
+    let settings = |service: &str| Some(Settings::new().service(service));
+    let (setter, live) = Live::channel(settings("users"));
+    let layer = ActiveLayer::live(live, Full::from);
+    let endpoint = connect_to(layer.layer(Connector(peer.clone())), "echo", "a").await;
+    settle().await;
+    assert_eq!(peer.asked(), ["Watch users"]);
+
+    let second = peer.stream();
+    setter.set(settings("orders"));
+    pass(6).await;
+    assert_eq!(peer.asked(), ["Watch orders"]);
+    assert!(first.is_closed(), "it is not asked twice");
+    assert_eq!(state(&endpoint), State::Ready, "what it has said stands");
+    second.send(message(NOT_SERVING)).unwrap();
+    settle().await;
+    assert_eq!(state(&endpoint), State::Down);
+
+    setter.set(None);
+    pass(6).await;
+    assert!(second.is_closed());
+    assert_eq!(state(&endpoint), State::Ready, "nobody asks any more");
+
+    let third = peer.stream();
+    setter.set(settings("users"));
+    pass(6).await;
+    assert_eq!(peer.asked(), ["Watch users"]);
+    assert_eq!(state(&endpoint), State::Ready, "until it says otherwise");
+    third.send(message(NOT_SERVING)).unwrap();
+    settle().await;
+    assert_eq!(state(&endpoint), State::Down);
 }
 
 #[tokio::test(start_paused = true)]

@@ -41,12 +41,27 @@ fn more_choices_find_the_idle_one_more_often() {
 }
 
 #[test]
+fn those_that_are_idle_come_as_often_as_they_are_heavy() {
+    for weights in [&[4, 1][..], &[99, 1], &[6, 6, 1, 1, 1, 1, 1, 1, 1, 1]] {
+        let (shares, all) = (of(weights).shares(), weights.iter().sum::<u32>());
+        for (share, weight) in shares.into_iter().zip(weights) {
+            let due = f64::from(*weight) / f64::from(all);
+            assert!(
+                (share - due).abs() < 0.02,
+                "{share} of {weights:?}, not {due}"
+            );
+        }
+    }
+}
+
+#[test]
 fn the_heavy_one_has_more_before_it_looks_as_busy() {
     let field = of(&[4, 1]);
-    (0..2).for_each(|_| field.all[0].stats().start(NOW));
-    assert!(field.shares()[0] > 0.99, "3/4 is less than 1");
     (0..3).for_each(|_| field.all[0].stats().start(NOW));
-    assert!(field.shares()[1] > 0.99, "6/4 is more than 1");
+    field.all[1].stats().start(NOW);
+    assert!(field.shares()[0] > 0.9, "3/4 is less than 1");
+    (0..2).for_each(|_| field.all[0].stats().start(NOW));
+    assert!(field.shares()[1] > 0.3, "5/4 is more than 1");
 }
 
 #[test]
