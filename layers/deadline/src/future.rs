@@ -36,6 +36,7 @@ pin_project! {
 // === impl ResponseFuture ===
 
 impl<F, M> ResponseFuture<F, M> {
+    #[inline]
     pub(crate) const fn sent(future: F, timer: Option<Timer>) -> Self {
         Self {
             state: State::Sent { future },
@@ -61,6 +62,7 @@ where
 {
     type Output = Result<M::Response, BoxError>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let future = match this.state.as_mut().project() {
