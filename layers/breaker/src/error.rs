@@ -15,17 +15,18 @@ pub struct Throttled {
     rejection: Rejection,
 }
 
-/// Why the circuit did not admit a call.
-#[derive(Debug)]
+/// Why the circuit did not admit a call: small, because an admission hands it on by value.
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Refusal {
-    Open(Open),
-    Throttled(Throttled),
+    /// Until then, if that is known.
+    Open(Option<Duration>),
+    Throttled,
 }
 
 // === impl Open ===
 
 impl Open {
-    pub(crate) fn new(retry_after: Option<Duration>) -> Self {
+    fn new(retry_after: Option<Duration>) -> Self {
         let rejection = Rejection::decided(Code::Unavailable, "circuit open");
         Self {
             rejection: match retry_after {
@@ -59,7 +60,7 @@ impl Error for Open {
 // === impl Throttled ===
 
 impl Throttled {
-    pub(crate) fn new() -> Self {
+    fn new() -> Self {
         let rejection = Rejection::decided(Code::Unavailable, "throttled");
         Self { rejection }
     }
@@ -82,8 +83,8 @@ impl Error for Throttled {
 impl From<Refusal> for BoxError {
     fn from(refusal: Refusal) -> Self {
         match refusal {
-            Refusal::Open(open) => open.into(),
-            Refusal::Throttled(throttled) => throttled.into(),
+            Refusal::Open(wait) => Open::new(wait).into(),
+            Refusal::Throttled => Throttled::new().into(),
         }
     }
 }

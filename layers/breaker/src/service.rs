@@ -93,7 +93,7 @@ where
 
 /// Sends the request if the circuit admitted it; `unready` is what the service said instead of being
 /// ready.
-#[inline]
+#[inline(always)]
 pub(crate) fn send<S, C, Req>(
     admitted: Result<Permit, Refusal>,
     inner: &mut S,

@@ -47,7 +47,7 @@ impl Circuit {
     }
 
     /// The call has ended.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn settle(
         &self,
         seat: usize,
@@ -63,7 +63,7 @@ impl Circuit {
         }
     }
 
-    #[cold]
+    #[inline(never)]
     fn settle_other(
         &self,
         seat: usize,
