@@ -80,11 +80,13 @@ impl Error for Throttled {
 
 // === impl Refusal ===
 
-impl From<Refusal> for BoxError {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::Open(wait) => Open::new(wait).into(),
-            Refusal::Throttled => Throttled::new().into(),
+impl Refusal {
+    /// Out of the way of the calls that are admitted.
+    #[inline(never)]
+    pub(crate) fn into_error(self) -> BoxError {
+        match self {
+            Self::Open(wait) => Open::new(wait).into(),
+            Self::Throttled => Throttled::new().into(),
         }
     }
 }

@@ -79,6 +79,7 @@ where
         Poll::Ready(Ok(()))
     }
 
+    #[inline]
     fn call(&mut self, request: Req) -> Self::Future {
         let unready = self.unready.take();
         send(
@@ -113,6 +114,6 @@ where
             }
             ResponseFuture::sent(inner.call(request), classifier.clone(), recorder)
         }
-        Err(refusal) => ResponseFuture::rejected(refusal.into()),
+        Err(refusal) => ResponseFuture::rejected(refusal.into_error()),
     }
 }

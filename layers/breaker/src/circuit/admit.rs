@@ -22,13 +22,14 @@ impl Circuit {
         if word.is_closed() && !is_timed {
             return Ok(Ticket {
                 word,
-                role: Role::Call,
+                role: Role::CALL,
                 pace: Pace::UNTIMED,
             });
         }
         self.admit_at(seat, word, is_timed, clock())
     }
 
+    #[inline(never)]
     fn admit_at(
         &self,
         seat: usize,
@@ -37,7 +38,7 @@ impl Circuit {
         now: Instant,
     ) -> Result<Ticket, Refusal> {
         let (word, role) = if word.is_closed() {
-            (word, Role::Call)
+            (word, Role::CALL)
         } else {
             self.admit_unless_closed(seat, word, now)?
         };
@@ -56,7 +57,7 @@ impl Circuit {
         now: Instant,
     ) -> Result<(Word, Role), Refusal> {
         match word.state() {
-            State::Disabled | State::MetricsOnly => Ok((word, Role::Call)),
+            State::Disabled | State::MetricsOnly => Ok((word, Role::CALL)),
             State::Recovering => self.admit_recovering(word, now),
             State::Throttling => self.admit_throttled(seat, word, now),
             _ => self.admit_unless_open(word, now),
@@ -71,8 +72,8 @@ impl Circuit {
         }
         let (verdict, word) = self.change(|machine, settings| machine.admit(now, settings));
         match verdict {
-            Verdict::Admit => Ok((word, Role::Call)),
-            Verdict::Probe(number) => Ok((word, Role::Probe(number))),
+            Verdict::Admit => Ok((word, Role::CALL)),
+            Verdict::Probe(number) => Ok((word, Role::probe(number))),
             Verdict::Reject => Err(self.reject(word, self.switch.holds(nanos))),
         }
     }
@@ -82,12 +83,12 @@ impl Circuit {
         let left = self.switch.holds(self.switch.nanos(now));
         if left == 0 {
             let ((), word) = self.change(|machine, _| machine.recovered(now));
-            return Ok((word, Role::Call));
+            return Ok((word, Role::CALL));
         }
         let left = Duration::from_nanos(left);
         let share = self.settings.read(|settings| settings.admitted_share(left));
         if self.dice.fraction() < share {
-            return Ok((word, Role::Call));
+            return Ok((word, Role::CALL));
         }
         self.switch.news().rejected();
         Err(Refusal::Throttled)
@@ -107,10 +108,10 @@ impl Circuit {
             .read(|settings| settings.rejected_share(totals));
         if share <= 0.0 {
             let ((), word) = self.change(|machine, _| machine.throttle(false));
-            return Ok((word, Role::Call));
+            return Ok((word, Role::CALL));
         }
         if self.dice.fraction() >= share {
-            return Ok((word, Role::Call));
+            return Ok((word, Role::CALL));
         }
         // It was asked for, and the service did not accept it.
         self.count_rejected(seat, word, nanos);
