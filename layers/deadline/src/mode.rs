@@ -43,6 +43,6 @@ pub trait Cover<Rsp> {
     /// The response once it is covered.
     type Response;
 
-    /// Covers `response` by what is left of its time. `None`: nothing bounds it.
-    fn cover(response: Rsp, timer: Option<Timer>) -> Self::Response;
+    /// Covers `response` by what is left of its time, which it may take. `None`: nothing bounds it.
+    fn cover(response: Rsp, timer: &mut Option<Timer>) -> Self::Response;
 }

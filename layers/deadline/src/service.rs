@@ -1,14 +1,13 @@
 //! The service that the layer makes.
 
 use crate::{
-    Exceeded, Observer, Phase, ResponseFuture, Settings,
+    Exceeded, Observer, ResponseFuture, Settings,
     mode::{Cover, Due, Http, Stamp, Timer},
 };
 use std::{
     fmt,
     sync::Arc,
     task::{Context, Poll},
-    time::Duration,
 };
 use tower_service::Service;
 use ziggurat_core::{BoxError, Live};
@@ -83,7 +82,7 @@ where
         if let Due::At { deadline, started } = due
             && deadline.is_over(started)
         {
-            let error = Exceeded::new(Phase::Sending, Duration::ZERO);
+            let error = Exceeded::before_sending();
             told.exceeded(&error);
             return ResponseFuture::not_sent(error);
         }

@@ -10,7 +10,7 @@ use std::{
 };
 use tokio::time::{Sleep, sleep_until};
 use ziggurat_core::{
-    Deadline,
+    Deadline, Whereabouts,
     clock::{self, Instant},
 };
 
@@ -37,36 +37,48 @@ impl Timer {
         }
     }
 
-    /// Ready when the deadline has passed; what it covers has been polled before, and pends.
+    /// Ready, with the present moment, when the deadline has passed; what it covers has been polled
+    /// before, and pends.
     ///
     /// # Panics
     ///
     /// Outside of a tokio runtime with its timer on.
-    pub fn poll_exceeded(&mut self, phase: Phase, cx: &mut Context<'_>) -> Poll<Exceeded> {
+    pub fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<Instant> {
         let now = clock::now();
         let deadline = self.fix(now);
         // Whatever woke the task, time is asked: another timer that fires in the same tick may have
         // come first, and must not answer in our place.
         if deadline.is_over(now) {
-            return Poll::Ready(self.end(phase, now));
+            return Poll::Ready(now);
         }
         let sleep = self
             .sleep
             .get_or_insert_with(|| Box::pin(sleep_until(deadline.instant())));
-        match sleep.as_mut().poll(cx) {
-            Poll::Ready(()) => Poll::Ready(self.end(phase, clock::now())),
-            Poll::Pending => Poll::Pending,
-        }
+        sleep.as_mut().poll(cx).map(|()| clock::now())
     }
 
-    /// The error, if the deadline has passed.
+    /// The present moment, if the deadline has passed.
     #[must_use]
-    pub fn exceeded(&self, phase: Phase) -> Option<Exceeded> {
+    pub fn over(&self) -> Option<Instant> {
         let Due::At { deadline, .. } = self.due else {
             return None;
         };
         let now = clock::now();
-        deadline.is_over(now).then(|| self.end(phase, now))
+        deadline.is_over(now).then_some(now)
+    }
+
+    /// Runs `end`, which drops what is left of the call because its time was up at `now`: the error.
+    pub fn end(&self, phase: Phase, now: Instant, end: impl FnOnce()) -> Exceeded {
+        let after = match self.due {
+            Due::At { started, .. } => now.saturating_duration_since(started),
+            Due::Within(_) => Duration::ZERO,
+        };
+        let ((), call) = Whereabouts::inquire(end);
+        let error = Exceeded::new(phase, after, call, Some(now));
+        if let Some(observer) = &self.observer {
+            observer.exceeded(&error);
+        }
+        error
     }
 
     /// When the call must be over. `None`: it has not waited yet, and nothing but waiting counts.
@@ -98,18 +110,6 @@ impl Timer {
             }
         }
     }
-
-    fn end(&self, phase: Phase, now: Instant) -> Exceeded {
-        let after = match self.due {
-            Due::At { started, .. } => now.saturating_duration_since(started),
-            Due::Within(_) => Duration::ZERO,
-        };
-        let error = Exceeded::new(phase, after);
-        if let Some(observer) = &self.observer {
-            observer.exceeded(&error);
-        }
-        error
-    }
 }
 
 impl fmt::Debug for Timer {
@@ -134,7 +134,7 @@ mod tests {
         let started = now.checked_sub(Duration::from_millis(5)).unwrap_or(now);
         let mut timer = Timer::new(Due::At { deadline, started }, false, None);
         let mut cx = Context::from_waker(Waker::noop());
-        assert!(timer.poll_exceeded(Phase::Response, &mut cx).is_ready());
+        assert!(timer.poll_over(&mut cx).is_ready());
         assert!(timer.sleep.is_none());
         assert_eq!(timer.deadline(), Some(deadline));
     }

@@ -115,8 +115,8 @@ impl<B> Stamp<Request<B>> for Http {
 impl<B> Cover<Response<B>> for Http {
     type Response = Response<Body<B>>;
 
-    fn cover(response: Response<B>, timer: Option<Timer>) -> Self::Response {
-        response.map(|body| Body::new(body, timer))
+    fn cover(response: Response<B>, timer: &mut Option<Timer>) -> Self::Response {
+        response.map(|body| Body::new(body, timer.take()))
     }
 }
 

@@ -14,7 +14,7 @@ pub struct Values<C = ByResult>(pub(crate) C);
 // === impl Values ===
 
 impl<Req, C: Carry<Req>> Stamp<Req> for Values<C> {
-    #[inline]
+    #[inline(always)]
     fn stamp(&self, request: &mut Req, settings: &Settings, _: &dyn Observer) -> Option<Due> {
         let (asked, current) = (self.0.deadline(request), local::current());
         let told = self.0.extensions(request).is_some();
@@ -34,7 +34,7 @@ impl<Rsp, C> Cover<Rsp> for Values<C> {
     type Response = Rsp;
 
     #[inline]
-    fn cover(response: Rsp, _: Option<Timer>) -> Rsp {
+    fn cover(response: Rsp, _: &mut Option<Timer>) -> Rsp {
         response
     }
 }
