@@ -38,8 +38,6 @@ pub struct Whereabouts {
 pub enum Stage {
     /// An endpoint that can be picked.
     Endpoint,
-    /// A connection, or room on one.
-    Connection,
     /// The end of a pause between two attempts.
     Backoff,
 }
@@ -83,7 +81,6 @@ impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Endpoint => "an endpoint",
-            Self::Connection => "a connection",
             Self::Backoff => "the next attempt",
         })
     }
