@@ -11,6 +11,7 @@ mod errors;
 mod failing;
 mod health;
 mod house;
+mod late;
 mod membership;
 mod on_a_server;
 mod sharing;
