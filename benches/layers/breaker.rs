@@ -13,7 +13,7 @@ use tower::{BoxError, Layer, Service, ServiceExt, service_fn};
 use tower_resilience_circuitbreaker::CircuitBreakerLayer;
 use ziggurat_benches::{Board, Noop};
 use ziggurat_breaker::{Breaker, BreakerLayer, Settings, State};
-use ziggurat_core::ByResult;
+use ziggurat_core::{ByResult, Live};
 
 const COOL_DOWN: Duration = Duration::from_secs(3600);
 
@@ -53,6 +53,36 @@ pub(crate) fn rows(board: &mut Board) {
             through_failsafe(breaker)
         })
         .rejecting("tower-resilience", forced_tower_resilience);
+
+    board
+        .section::<u64>("breaker", "watched settings")
+        .service("floor", || Noop)
+        .service("ziggurat", || {
+            let (_, watched) = Live::channel(Settings::new());
+            BreakerLayer::new(watched)
+                .classify_with(ByResult)
+                .layer(Noop)
+        });
+
+    board
+        .section::<u64>("breaker", "slow calls")
+        .service("floor", || Noop)
+        .service("ziggurat", || {
+            let settings = Settings::new().slow_calls(COOL_DOWN, 0.5).expect("valid");
+            BreakerLayer::new(settings)
+                .classify_with(ByResult)
+                .layer(Noop)
+        });
+
+    board
+        .section::<u64>("breaker", "window of calls")
+        .service("floor", || Noop)
+        .service("ziggurat", || {
+            let settings = Settings::new().window_of_calls(100).expect("valid");
+            BreakerLayer::new(settings)
+                .classify_with(ByResult)
+                .layer(Noop)
+        });
 
     board
         .section::<u64>("breaker", "forced open")

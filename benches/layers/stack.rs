@@ -13,7 +13,12 @@ use super::{balance, budgeted::Budgeted};
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
-use std::{fmt::Debug, time::Duration};
+use std::{
+    fmt::Debug,
+    hint::black_box,
+    task::{Context, Poll},
+    time::Duration,
+};
 use tower::{BoxError, Service, ServiceBuilder, buffer::Buffer};
 use tower_resilience_bulkhead::BulkheadLayer;
 use tower_resilience_circuitbreaker::CircuitBreakerLayer;
@@ -23,6 +28,7 @@ use ziggurat_benches::{Board, HttpNoop, HttpRequest, HttpResponse, PendsOnce};
 use ziggurat_breaker::BreakerLayer;
 use ziggurat_core::Grpc;
 use ziggurat_deadline::DeadlineLayer;
+use ziggurat_limit::{Rate, RateLimitLayer};
 use ziggurat_retry::{ReplayBody, RetryLayer};
 use ziggurat_trace::TraceLayer;
 
@@ -33,6 +39,48 @@ const ENDPOINTS: usize = 10;
 pub(crate) fn rows(board: &mut Board) {
     section(board, "", || HttpNoop);
     section(board, "pends", || PendsOnce(HttpNoop));
+
+    // What fails well, without trace and balance. The floor's request is not cloned: `request cloned`
+    // says what the one clone that a retry needs costs.
+    board
+        .section::<HttpRequest>("stack", "deadline, limit, breaker, retry")
+        .service("floor", || HttpNoop)
+        .service("request cloned", || Cloned)
+        .service("ziggurat", four)
+        .service("tower", || tower(HttpNoop))
+        .service("tower-resilience", || tower_resilience(HttpNoop));
+}
+
+/// Clones the parts of a request, and does nothing else.
+#[derive(Clone)]
+struct Cloned;
+
+impl Service<HttpRequest> for Cloned {
+    type Response = HttpResponse;
+    type Error = BoxError;
+    type Future = <HttpNoop as Service<HttpRequest>>::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Service::<HttpRequest>::poll_ready(&mut HttpNoop, cx)
+    }
+
+    fn call(&mut self, request: HttpRequest) -> Self::Future {
+        let (parts, body) = request.into_parts();
+        drop(black_box(parts.clone()));
+        HttpNoop.call(Request::from_parts(parts, body))
+    }
+}
+
+fn four() -> impl Service<HttpRequest, Error: Debug, Future: Send> + Clone + Send + 'static {
+    let rate = Rate::new(u32::MAX, Duration::from_secs(1)).expect("not zero");
+    ServiceBuilder::new()
+        .layer(DeadlineLayer::client(
+            ziggurat_deadline::Settings::new(LIMIT).expect("not zero"),
+        ))
+        .layer(RateLimitLayer::new(rate))
+        .layer(BreakerLayer::default())
+        .layer(RetryLayer::default())
+        .service(HttpNoop)
 }
 
 fn section<S>(board: &mut Board, state: &'static str, bare: fn() -> S)

@@ -13,6 +13,7 @@ mod health;
 mod house;
 mod interop;
 mod malformed;
+mod late;
 mod membership;
 mod on_a_server;
 mod sharing;

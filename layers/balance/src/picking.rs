@@ -17,7 +17,7 @@ use std::{
 };
 use tower_service::Service;
 use ziggurat_core::{
-    BoxError, CallOptions, Carry, Code, Deadline, Endpoint,
+    BoxError, CallOptions, Carry, Code, Deadline, Endpoint, Stage, Whereabouts,
     clock::{self, Instant},
 };
 
@@ -69,6 +69,18 @@ impl<E, Req, C, P: Arrange> Picking<E, Req, C, P> {
 
     pub(crate) fn classify(&self) -> &C {
         &self.shared.classify
+    }
+}
+
+/// Had it found one, the request would be gone.
+impl<E, Req, C, P: Arrange> Drop for Picking<E, Req, C, P> {
+    fn drop(&mut self) {
+        if self.request.is_some() {
+            Whereabouts::tell(|call| {
+                call.stage = Some(Stage::Endpoint);
+                call.since = self.wait.as_ref().map(|wait| wait.began());
+            });
+        }
     }
 }
 

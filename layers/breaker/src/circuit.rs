@@ -43,12 +43,26 @@ pub(crate) struct Ticket {
     pace: Pace,
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Role {
-    Call,
-    Probe(u32),
+/// One word, written whole: half a word that is copied whole is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Role(u64);
+
+// === impl Role ===
+
+impl Role {
+    const CALL: Self = Self(0);
     /// A probe whose answer has begun, and has counted.
-    Answered,
+    const ANSWERED: Self = Self(1);
+    const PROBE: u64 = 1 << 32;
+
+    fn probe(number: u32) -> Self {
+        Self(Self::PROBE | u64::from(number))
+    }
+
+    /// The number of a probe whose answer has not begun.
+    fn as_probe(self) -> Option<u32> {
+        (self.0 >= Self::PROBE).then_some(self.0 as u32)
+    }
 }
 
 // === impl Circuit ===

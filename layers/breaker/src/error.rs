@@ -15,17 +15,18 @@ pub struct Throttled {
     rejection: Rejection,
 }
 
-/// Why the circuit did not admit a call.
-#[derive(Debug)]
+/// Why the circuit did not admit a call: small, because an admission hands it on by value.
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Refusal {
-    Open(Open),
-    Throttled(Throttled),
+    /// Until then, if that is known.
+    Open(Option<Duration>),
+    Throttled,
 }
 
 // === impl Open ===
 
 impl Open {
-    pub(crate) fn new(retry_after: Option<Duration>) -> Self {
+    fn new(retry_after: Option<Duration>) -> Self {
         let rejection = Rejection::decided(Code::Unavailable, "circuit open");
         Self {
             rejection: match retry_after {
@@ -59,7 +60,7 @@ impl Error for Open {
 // === impl Throttled ===
 
 impl Throttled {
-    pub(crate) fn new() -> Self {
+    fn new() -> Self {
         let rejection = Rejection::decided(Code::Unavailable, "throttled");
         Self { rejection }
     }
@@ -79,11 +80,13 @@ impl Error for Throttled {
 
 // === impl Refusal ===
 
-impl From<Refusal> for BoxError {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::Open(open) => open.into(),
-            Refusal::Throttled(throttled) => throttled.into(),
+impl Refusal {
+    /// Out of the way of the calls that are admitted.
+    #[inline(never)]
+    pub(crate) fn into_error(self) -> BoxError {
+        match self {
+            Self::Open(wait) => Open::new(wait).into(),
+            Self::Throttled => Throttled::new().into(),
         }
     }
 }

@@ -48,6 +48,7 @@ impl<F, C> ResponseFuture<F, C> {
         }
     }
 
+    #[cold]
     pub(crate) fn unready(error: BoxError, classifier: C, recorder: Recorder<Permit>) -> Self {
         // Boxed, so that calls that are sent do not carry its size.
         let failed = Box::new(Failed {
@@ -81,6 +82,7 @@ where
 {
     type Output = Result<C::Response<Permit>, BoxError>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().state.project() {
             StateProj::Rejected { error } => {
@@ -93,12 +95,7 @@ where
                 let failed = failed
                     .take()
                     .expect("a future is not polled after it is done");
-                let Failed {
-                    error,
-                    classifier,
-                    recorder,
-                } = *failed;
-                Poll::Ready(classifier.observe(Err(error), recorder))
+                Poll::Ready(failed.answer())
             }
             StateProj::Sent {
                 future,
@@ -112,6 +109,23 @@ where
                 Poll::Ready(classifier.observe(result, recorder))
             }
         }
+    }
+}
+
+// === impl Failed ===
+
+impl<C> Failed<C> {
+    #[cold]
+    fn answer<Rsp>(self) -> Result<C::Response<Permit>, BoxError>
+    where
+        C: Classify<Rsp>,
+    {
+        let Self {
+            error,
+            classifier,
+            recorder,
+        } = self;
+        classifier.observe(Err(error), recorder)
     }
 }
 

@@ -52,7 +52,7 @@ impl Shared {
         &self.circuit
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn admit(&self) -> Result<Permit, Refusal> {
         let seat = seat() % SEATS;
         let ticket = self.circuit.admit(seat, clock::now)?;
@@ -70,7 +70,7 @@ impl Record for Permit {
         self.place.circuit.responded(&mut self.ticket, clock::now);
     }
 
-    #[inline]
+    #[inline(always)]
     fn settle(self, outcome: Outcome) {
         let Self { place, ticket } = self;
         place

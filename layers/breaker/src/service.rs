@@ -79,6 +79,7 @@ where
         Poll::Ready(Ok(()))
     }
 
+    #[inline]
     fn call(&mut self, request: Req) -> Self::Future {
         let unready = self.unready.take();
         send(
@@ -93,7 +94,7 @@ where
 
 /// Sends the request if the circuit admitted it; `unready` is what the service said instead of being
 /// ready.
-#[inline]
+#[inline(always)]
 pub(crate) fn send<S, C, Req>(
     admitted: Result<Permit, Refusal>,
     inner: &mut S,
@@ -113,6 +114,6 @@ where
             }
             ResponseFuture::sent(inner.call(request), classifier.clone(), recorder)
         }
-        Err(refusal) => ResponseFuture::rejected(refusal.into()),
+        Err(refusal) => ResponseFuture::rejected(refusal.into_error()),
     }
 }

@@ -84,15 +84,24 @@ impl<Rsp> Classify<Rsp> for ByResult {
         result: Result<Rsp, BoxError>,
         recorder: Recorder<R>,
     ) -> Result<Rsp, BoxError> {
-        recorder.settle(match &result {
-            Ok(_) => Outcome::Success,
-            Err(error) => outcome_of(&**error),
-        });
-        result
+        match result {
+            Ok(response) => {
+                recorder.settle(Outcome::Success);
+                Ok(response)
+            }
+            Err(error) => Err(failed(error, recorder)),
+        }
     }
 }
 
 impl<Req> Carry<Req> for ByResult {}
+
+/// Apart from successes, which would carry what only this needs.
+#[inline(never)]
+fn failed<R: Record>(error: BoxError, recorder: Recorder<R>) -> BoxError {
+    recorder.settle(outcome_of(&*error));
+    error
+}
 
 /// The outcome that an error stands for, by the cause down its chain that says most.
 fn outcome_of(error: &(dyn std::error::Error + 'static)) -> Outcome {

@@ -34,7 +34,7 @@ pub enum Pushback {
 pub struct InvalidTimeout(String);
 
 /// The units of `grpc-timeout`, finest first, in nanoseconds.
-const UNITS: [(u8, u128); 6] = [
+const UNITS: [(u8, u64); 6] = [
     (b'n', 1),
     (b'u', 1_000),
     (b'm', 1_000_000),
@@ -103,7 +103,7 @@ pub fn decode_timeout(value: &HeaderValue) -> Result<Duration, InvalidTimeout> {
     let count = digits
         .iter()
         .fold(0_u128, |count, digit| count * 10 + u128::from(digit - b'0'));
-    let nanos = count * nanos;
+    let nanos = count * u128::from(*nanos);
     let seconds = u64::try_from(nanos / 1_000_000_000).map_err(|_| invalid())?;
     Ok(Duration::new(seconds, (nanos % 1_000_000_000) as u32))
 }
@@ -111,18 +111,29 @@ pub fn decode_timeout(value: &HeaderValue) -> Result<Duration, InvalidTimeout> {
 /// Writes a `grpc-timeout` in the finest unit that has room, rounded up; `0n` only for zero.
 #[must_use]
 pub fn encode_timeout(timeout: Duration) -> HeaderValue {
-    let nanos = timeout.as_nanos();
-    let mut text = [0_u8; MAX_DIGITS + 1];
+    const ROOM: u64 = 100_000_000;
+    let hours = || {
+        timeout
+            .as_secs()
+            .saturating_add(1)
+            .div_ceil(3_600)
+            .min(ROOM - 1)
+    };
+    // 584 years fit; and 128 bits are divided five times as slowly.
+    let Ok(nanos) = u64::try_from(timeout.as_nanos()) else {
+        return write_timeout(hours() as u32, b'H');
+    };
     for (unit, size) in UNITS {
         let count = nanos.div_ceil(size);
-        if count < 100_000_000 {
-            return write_timeout(&mut text, count as u32, unit);
+        if count < ROOM {
+            return write_timeout(count as u32, unit);
         }
     }
     HeaderValue::from_static("99999999H")
 }
 
-fn write_timeout(text: &mut [u8; MAX_DIGITS + 1], mut count: u32, unit: u8) -> HeaderValue {
+fn write_timeout(mut count: u32, unit: u8) -> HeaderValue {
+    let mut text = [0_u8; MAX_DIGITS + 1];
     let mut start = MAX_DIGITS;
     text[start] = unit;
     loop {

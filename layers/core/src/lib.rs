@@ -47,6 +47,7 @@ mod rejection;
 mod resolve;
 mod setting;
 mod unready;
+mod whereabouts;
 
 pub use self::{
     attempt::{Attempt, Tried},
@@ -67,6 +68,7 @@ pub use self::{
     resolve::{Change, Changes, Resolve},
     setting::InvalidSetting,
     unready::Unready,
+    whereabouts::{Stage, Whereabouts},
 };
 
 #[cfg(doctest)]

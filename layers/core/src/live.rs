@@ -49,6 +49,7 @@ impl<T> Live<T> {
     }
 
     /// Reads the present value in place.
+    #[inline]
     pub fn read<U>(&self, read: impl FnOnce(&T) -> U) -> U {
         match &self.0 {
             Inner::Fixed(value) => read(value),

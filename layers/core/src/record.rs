@@ -1,7 +1,7 @@
 //! Telling once, and only once, how a call ended.
 
 use crate::{Deadline, Outcome, clock};
-use std::cell::Cell;
+use std::{cell::Cell, mem};
 
 /// What a layer does when a call that it admitted has ended.
 ///
@@ -55,31 +55,19 @@ impl<R: Record> Recorder<R> {
 
     /// The call has ended like this.
     #[inline(always)]
+    #[allow(clippy::mem_forget, reason = "nothing is left in it")]
     pub fn settle(mut self, outcome: Outcome) {
-        self.finish(outcome);
-    }
-
-    #[inline(always)]
-    fn finish(&mut self, outcome: Outcome) {
-        let Some(record) = self.record.take() else {
-            return;
-        };
-        // A peer's own timer, or one outside this stack, looks like a caller who lost interest.
-        let late = || {
-            self.deadline
-                .is_some_and(|deadline| deadline.is_over(clock::now()))
-        };
-        record.settle(match outcome {
-            Outcome::Cancelled if EXPIRING.get() || late() => Outcome::Timeout,
-            outcome => outcome,
-        });
+        let (record, deadline) = (self.record.take(), self.deadline);
+        // What is dropped has an address, and what has an address is not kept in registers.
+        mem::forget(self);
+        conclude(record, deadline, outcome);
     }
 }
 
 impl<R: Record> Drop for Recorder<R> {
     #[inline(always)]
     fn drop(&mut self) {
-        self.finish(Outcome::Cancelled);
+        conclude(self.record.take(), self.deadline, Outcome::Cancelled);
     }
 }
 
@@ -114,6 +102,19 @@ impl<A: Record, B: Record> Record for (A, B) {
         self.0.settle(outcome);
         self.1.settle(outcome);
     }
+}
+
+#[inline(always)]
+fn conclude<R: Record>(record: Option<R>, deadline: Option<Deadline>, outcome: Outcome) {
+    let Some(record) = record else {
+        return;
+    };
+    // A peer's own timer, or one outside this stack, looks like a caller who lost interest.
+    let late = || deadline.is_some_and(|deadline| deadline.is_over(clock::now()));
+    record.settle(match outcome {
+        Outcome::Cancelled if EXPIRING.get() || late() => Outcome::Timeout,
+        outcome => outcome,
+    });
 }
 
 /// Runs `end`, which drops what is left of a call because its time is up: to every [`Recorder`] in

@@ -5,7 +5,7 @@ use http_body::{Frame, SizeHint};
 use pin_project_lite::pin_project;
 use std::{
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 use ziggurat_core::BoxError;
 
@@ -58,17 +58,14 @@ where
             return inner.poll_frame(cx).map_err(Into::into);
         };
         let polled = timer.within(|| inner.as_mut().poll_frame(cx));
-        let exceeded = match &polled {
-            Poll::Pending => match timer.poll_exceeded(Phase::Body, cx) {
-                Poll::Ready(error) => Some(error),
-                Poll::Pending => return Poll::Pending,
-            },
+        let over = match &polled {
+            Poll::Pending => Some(ready!(timer.poll_over(cx))),
             // A body that never pends must end in time as well.
             Poll::Ready(Some(Ok(frame))) if frame.is_data() => {
                 if inner.is_end_stream() {
                     None
                 } else {
-                    timer.exceeded(Phase::Body)
+                    timer.over()
                 }
             }
             Poll::Ready(_) => {
@@ -76,14 +73,16 @@ where
                 None
             }
         };
-        match exceeded {
-            Some(error) => {
-                *this.timer = None;
+        match (over, this.timer.take()) {
+            (Some(now), Some(timer)) => {
                 // Dropped now, so that the peer hears of it whatever the reader does next.
-                this.inner.set(None);
+                let error = timer.end(Phase::Body, now, || this.inner.set(None));
                 Poll::Ready(Some(Err(error.into())))
             }
-            None => polled.map_err(Into::into),
+            (_, timer) => {
+                *this.timer = timer;
+                polled.map_err(Into::into)
+            }
         }
     }
 

@@ -9,7 +9,7 @@ use std::{
     fmt,
     marker::PhantomData,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 use ziggurat_core::BoxError;
 
@@ -36,6 +36,7 @@ pin_project! {
 // === impl ResponseFuture ===
 
 impl<F, M> ResponseFuture<F, M> {
+    #[inline]
     pub(crate) const fn sent(future: F, timer: Option<Timer>) -> Self {
         Self {
             state: State::Sent { future },
@@ -61,6 +62,7 @@ where
 {
     type Output = Result<M::Response, BoxError>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let future = match this.state.as_mut().project() {
@@ -76,14 +78,17 @@ where
             Some(timer) => timer.within(|| future.poll(cx)),
             None => future.poll(cx),
         };
-        let result = match (polled, &mut *this.timer) {
-            (Poll::Ready(Ok(response)), timer) => Ok(M::cover(response, timer.take())),
-            (Poll::Ready(Err(error)), _) => Err(error.into()),
-            (Poll::Pending, None) => return Poll::Pending,
-            (Poll::Pending, Some(timer)) => match timer.poll_exceeded(Phase::Response, cx) {
-                Poll::Ready(error) => Err(error.into()),
-                Poll::Pending => return Poll::Pending,
-            },
+        let result = match polled {
+            Poll::Ready(Ok(response)) => Ok(M::cover(response, this.timer)),
+            Poll::Ready(Err(error)) => Err(error.into()),
+            Poll::Pending => {
+                let Some(timer) = this.timer else {
+                    return Poll::Pending;
+                };
+                let now = ready!(timer.poll_over(cx));
+                let error = timer.end(Phase::Response, now, || this.state.set(State::Ended));
+                return Poll::Ready(Err(error.into()));
+            }
         };
         // Whoever keeps this future keeps nothing of the call: it ends now, late enough for all
         // inside to see that its time was up.

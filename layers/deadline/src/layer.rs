@@ -3,7 +3,7 @@
 use crate::{
     Observer, Settings, WithDeadline,
     mode::{Http, Values},
-    service::Shared,
+    service::Rules,
 };
 use http::HeaderName;
 use std::{fmt, sync::Arc};
@@ -61,6 +61,9 @@ impl DeadlineLayer {
 impl DeadlineLayer<Values> {
     /// For calls of any type: the earlier of the settings' timeout and the deadline of the request
     /// that is [being served](crate::current).
+    ///
+    /// If neither that nor the request sets a deadline, the timeout begins when the call waits for the
+    /// first time: a call that never waits asks for no time.
     pub fn values(settings: impl Into<Live<Settings>>) -> Self {
         Self::with(settings.into(), Values::default())
     }
@@ -105,12 +108,12 @@ impl<S, M: Clone> Layer<S> for DeadlineLayer<M> {
     type Service = WithDeadline<S, M>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        let shared = Shared {
+        let rules = Rules {
             settings: self.settings.clone(),
             mode: self.mode.clone(),
             observer: self.observer.clone(),
         };
-        WithDeadline::new(inner, shared)
+        WithDeadline::new(inner, rules)
     }
 }
 

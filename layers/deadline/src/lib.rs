@@ -26,7 +26,8 @@
 //! response body is polled, and a client's layer keeps within it. `tokio::spawn` loses it: use
 //! [`spawn`]. Response bodies fail with [`Exceeded`] as well, so their error is boxed.
 //!
-//! A timer is registered with the runtime when something pends for the first time, never before.
+//! A timer is registered with the runtime when something pends for the first time, never before; a
+//! [plain call](DeadlineLayer::values) that nobody gave a deadline does not even read the clock before.
 //!
 //! # Example
 //!

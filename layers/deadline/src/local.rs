@@ -27,6 +27,7 @@ pin_project! {
 ///
 /// `None` outside of a server's handler, and in a task that `tokio::spawn` started.
 #[must_use]
+#[inline]
 pub fn current() -> Option<Deadline> {
     CURRENT.try_with(|deadline| *deadline).ok()
 }
@@ -61,6 +62,7 @@ where
 }
 
 /// Runs `f` under `deadline`, or under the present one if there is none.
+#[inline]
 pub(crate) fn within<T>(deadline: Option<Deadline>, f: impl FnOnce() -> T) -> T {
     match deadline {
         Some(deadline) => CURRENT.sync_scope(deadline, f),

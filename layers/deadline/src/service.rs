@@ -1,17 +1,16 @@
 //! The service that the layer makes.
 
 use crate::{
-    Exceeded, Observer, Phase, ResponseFuture, Settings,
-    mode::{Cover, Http, Stamp, Timer},
+    Exceeded, Observer, ResponseFuture, Settings,
+    mode::{Cover, Due, Http, Stamp, Timer},
 };
 use std::{
     fmt,
     sync::Arc,
     task::{Context, Poll},
-    time::Duration,
 };
 use tower_service::Service;
-use ziggurat_core::{BoxError, Live, clock};
+use ziggurat_core::{BoxError, Live};
 
 /// A service whose calls end at their deadline.
 ///
@@ -19,10 +18,13 @@ use ziggurat_core::{BoxError, Live, clock};
 #[derive(Clone)]
 pub struct WithDeadline<S, M = Http> {
     inner: S,
-    shared: Arc<Shared<M>>,
+    // By value: clones that count the references to one place pay for one another.
+    rules: Rules<M>,
 }
 
-pub(crate) struct Shared<M> {
+/// How long calls may take, where they say so, and who is told.
+#[derive(Clone)]
+pub(crate) struct Rules<M> {
     pub(crate) settings: Live<Settings>,
     pub(crate) mode: M,
     pub(crate) observer: Option<Arc<dyn Observer>>,
@@ -31,11 +33,8 @@ pub(crate) struct Shared<M> {
 // === impl WithDeadline ===
 
 impl<S, M> WithDeadline<S, M> {
-    pub(crate) fn new(inner: S, shared: Shared<M>) -> Self {
-        Self {
-            inner,
-            shared: Arc::new(shared),
-        }
+    pub(crate) const fn new(inner: S, rules: Rules<M>) -> Self {
+        Self { inner, rules }
     }
 
     /// The service inside.
@@ -68,23 +67,26 @@ where
         self.inner.poll_ready(cx).map_err(Into::into)
     }
 
+    #[inline]
     fn call(&mut self, mut request: Req) -> Self::Future {
-        let Shared {
+        let Rules {
             settings,
             mode,
             observer,
-        } = &*self.shared;
-        let now = clock::now();
+        } = &self.rules;
         let told = observer.as_deref().unwrap_or(&());
-        let Some(deadline) = mode.stamp(&mut request, settings.get(), now, told) else {
+        let due = settings.read(|settings| mode.stamp(&mut request, settings, told));
+        let Some(due) = due else {
             return ResponseFuture::sent(self.inner.call(request), None);
         };
-        if deadline.is_over(now) {
-            let error = Exceeded::new(Phase::Sending, Duration::ZERO);
+        if let Due::At { deadline, started } = due
+            && deadline.is_over(started)
+        {
+            let error = Exceeded::before_sending();
             told.exceeded(&error);
             return ResponseFuture::not_sent(error);
         }
-        let timer = Timer::new(deadline, now, mode.scoped(), observer.clone());
+        let timer = Timer::new(due, mode.scoped(), observer.clone());
         let future = timer.within(|| self.inner.call(request));
         ResponseFuture::sent(future, Some(timer))
     }
@@ -94,8 +96,8 @@ impl<S: fmt::Debug, M: fmt::Debug> fmt::Debug for WithDeadline<S, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WithDeadline")
             .field("inner", &self.inner)
-            .field("settings", &self.shared.settings)
-            .field("mode", &self.shared.mode)
+            .field("settings", &self.rules.settings)
+            .field("mode", &self.rules.mode)
             .finish_non_exhaustive()
     }
 }

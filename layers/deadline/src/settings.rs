@@ -76,12 +76,17 @@ impl Settings {
 
     /// The deadline of a call that begins at `now` and was given `asked`.
     pub(crate) fn bound(&self, asked: Option<Deadline>, now: Instant) -> Option<Deadline> {
-        let most = match asked {
-            Some(_) => self.max,
-            None => self.timeout.or(self.max),
-        };
+        let most = self.most(asked);
         let most = most.map(|most| Deadline::after_from(most, now));
         Deadline::earlier(asked, most)
+    }
+
+    /// How long a call that was given `asked` may take.
+    pub(crate) const fn most(&self, asked: Option<Deadline>) -> Option<Duration> {
+        match (asked, self.timeout) {
+            (None, Some(timeout)) => Some(timeout),
+            _ => self.max,
+        }
     }
 
     pub(crate) fn margin_or(&self, default: Duration) -> Duration {

@@ -84,6 +84,11 @@ impl<M: Repeat<Req>, Req> Call<M, Req> {
         self.attempt(needs_time.then(clock::now))
     }
 
+    /// The present attempt, or the one that follows the pause; the first is 1.
+    pub(crate) const fn number(&self) -> u32 {
+        self.course.number()
+    }
+
     /// When the timer of the present attempt goes off.
     pub(crate) fn timer(&self) -> Option<Deadline> {
         let enforced = self.is_cut() || self.course.settings().enforce_deadline;

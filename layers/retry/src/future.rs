@@ -9,7 +9,7 @@ use std::{
 };
 use tokio::time::{Sleep, sleep_until};
 use tower_service::Service;
-use ziggurat_core::{BoxError, Deadline, clock, clock::Instant, expire};
+use ziggurat_core::{BoxError, Deadline, Stage, Whereabouts, clock, clock::Instant, expire};
 
 pin_project! {
     /// The response of a [`Retry`](crate::Retry).
@@ -32,6 +32,16 @@ pin_project! {
         call: Call<M, Req>,
         // What the attempt before ended with, until the next one is made.
         last: Option<Result<S::Response, BoxError>>,
+    }
+
+    impl<S, M, Req> PinnedDrop for ResponseFuture<S, M, Req>
+    where
+        M: Repeat<Req>,
+        S: Service<M::Request>,
+    {
+        fn drop(this: Pin<&mut Self>) {
+            this.tell();
+        }
     }
 }
 
@@ -71,6 +81,19 @@ where
         let request = self.call.attempt(now);
         let future = ready.call(request);
         self.state = State::Calling { future };
+    }
+
+    /// Says where the call was, if it is ended before its end.
+    fn tell(&self) {
+        let stage = match &self.state {
+            State::Done => return,
+            State::Waiting | State::Readying => Some(Stage::Backoff),
+            State::Calling { .. } | State::Failed { .. } => None,
+        };
+        Whereabouts::tell(|call| {
+            call.attempt = Some(self.call.number());
+            call.stage = stage;
+        });
     }
 
     /// The first attempt has failed before it began.

@@ -1,7 +1,7 @@
 //! The way in: may a call be sent?
 
 use super::{Circuit, Role, Ticket};
-use crate::{Open, State, Throttled, error::Refusal, machine::Verdict, pace::Pace, word::Word};
+use crate::{State, error::Refusal, machine::Verdict, pace::Pace, word::Word};
 use std::time::Duration;
 use ziggurat_core::clock::Instant;
 
@@ -9,7 +9,9 @@ use ziggurat_core::clock::Instant;
 
 impl Circuit {
     /// May a call be sent? A closed circuit asks for the time only if calls may be slow.
-    #[inline]
+    // By force, as all that a call of a closed circuit does: a ticket that is returned through memory
+    // is read back wider than it was written, for which the processor waits.
+    #[inline(always)]
     pub(crate) fn admit(
         &self,
         seat: usize,
@@ -20,13 +22,23 @@ impl Circuit {
         if word.is_closed() && !is_timed {
             return Ok(Ticket {
                 word,
-                role: Role::Call,
+                role: Role::CALL,
                 pace: Pace::UNTIMED,
             });
         }
-        let now = clock();
+        self.admit_at(seat, word, is_timed, clock())
+    }
+
+    #[inline(never)]
+    fn admit_at(
+        &self,
+        seat: usize,
+        word: Word,
+        is_timed: bool,
+        now: Instant,
+    ) -> Result<Ticket, Refusal> {
         let (word, role) = if word.is_closed() {
-            (word, Role::Call)
+            (word, Role::CALL)
         } else {
             self.admit_unless_closed(seat, word, now)?
         };
@@ -38,7 +50,6 @@ impl Circuit {
         Ok(Ticket { word, role, pace })
     }
 
-    #[cold]
     fn admit_unless_closed(
         &self,
         seat: usize,
@@ -46,7 +57,7 @@ impl Circuit {
         now: Instant,
     ) -> Result<(Word, Role), Refusal> {
         match word.state() {
-            State::Disabled | State::MetricsOnly => Ok((word, Role::Call)),
+            State::Disabled | State::MetricsOnly => Ok((word, Role::CALL)),
             State::Recovering => self.admit_recovering(word, now),
             State::Throttling => self.admit_throttled(seat, word, now),
             _ => self.admit_unless_open(word, now),
@@ -61,8 +72,8 @@ impl Circuit {
         }
         let (verdict, word) = self.change(|machine, settings| machine.admit(now, settings));
         match verdict {
-            Verdict::Admit => Ok((word, Role::Call)),
-            Verdict::Probe(number) => Ok((word, Role::Probe(number))),
+            Verdict::Admit => Ok((word, Role::CALL)),
+            Verdict::Probe(number) => Ok((word, Role::probe(number))),
             Verdict::Reject => Err(self.reject(word, self.switch.holds(nanos))),
         }
     }
@@ -72,15 +83,15 @@ impl Circuit {
         let left = self.switch.holds(self.switch.nanos(now));
         if left == 0 {
             let ((), word) = self.change(|machine, _| machine.recovered(now));
-            return Ok((word, Role::Call));
+            return Ok((word, Role::CALL));
         }
         let left = Duration::from_nanos(left);
         let share = self.settings.read(|settings| settings.admitted_share(left));
         if self.dice.fraction() < share {
-            return Ok((word, Role::Call));
+            return Ok((word, Role::CALL));
         }
         self.switch.news().rejected();
-        Err(Refusal::Throttled(Throttled::new()))
+        Err(Refusal::Throttled)
     }
 
     /// A share is rejected, as long as there is one.
@@ -97,21 +108,21 @@ impl Circuit {
             .read(|settings| settings.rejected_share(totals));
         if share <= 0.0 {
             let ((), word) = self.change(|machine, _| machine.throttle(false));
-            return Ok((word, Role::Call));
+            return Ok((word, Role::CALL));
         }
         if self.dice.fraction() >= share {
-            return Ok((word, Role::Call));
+            return Ok((word, Role::CALL));
         }
         // It was asked for, and the service did not accept it.
         self.count_rejected(seat, word, nanos);
         self.switch.news().rejected();
-        Err(Refusal::Throttled(Throttled::new()))
+        Err(Refusal::Throttled)
     }
 
     fn reject(&self, word: Word, wait: u64) -> Refusal {
         self.switch.news().rejected();
         // While a probe is under way nobody knows: it may close the circuit at any moment.
         let wait = (word.state() == State::Open).then(|| Duration::from_nanos(wait));
-        Refusal::Open(Open::new(wait))
+        Refusal::Open(wait)
     }
 }

@@ -16,19 +16,19 @@ impl Circuit {
     /// enough.
     #[inline]
     pub(crate) fn responded(&self, ticket: &mut Ticket, clock: impl FnOnce() -> Instant) {
-        if ticket.pace.is_untimed() && matches!(ticket.role, Role::Call) {
+        if ticket.pace.is_untimed() && ticket.role == Role::CALL {
             return;
         }
         let now = clock();
         ticket.pace = self.pace(ticket.pace, now);
-        if let Role::Probe(number) = ticket.role {
+        if let Some(number) = ticket.role.as_probe() {
             self.probe_responded(ticket, number, now);
         }
     }
 
     fn probe_responded(&self, ticket: &mut Ticket, number: u32, now: Instant) {
         let before = ticket.word.generation();
-        ticket.role = Role::Answered;
+        ticket.role = Role::ANSWERED;
         if ticket.pace.is_slow() {
             self.open(before, now);
             return;
@@ -42,12 +42,12 @@ impl Circuit {
         // trailers after all, that counts.
         if closed {
             ticket.word = word;
-            ticket.role = Role::Call;
+            ticket.role = Role::CALL;
         }
     }
 
     /// The call has ended.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn settle(
         &self,
         seat: usize,
@@ -55,15 +55,15 @@ impl Circuit {
         outcome: Outcome,
         clock: impl FnOnce() -> Instant,
     ) {
-        match ticket.role {
-            Role::Call if outcome.is_success() && ticket.pace.is_untimed() => {
-                self.succeeded(seat, ticket.word, clock());
-            }
-            _ => self.settle_other(seat, ticket, outcome, clock),
+        let plain = ticket.role == Role::CALL && ticket.pace.is_untimed();
+        if plain && outcome.is_success() {
+            self.succeeded(seat, ticket.word, clock());
+        } else {
+            self.settle_other(seat, ticket, outcome, clock);
         }
     }
 
-    #[cold]
+    #[inline(never)]
     fn settle_other(
         &self,
         seat: usize,
@@ -78,23 +78,32 @@ impl Circuit {
         let now = clock();
         let slow = self.pace(ticket.pace, now).is_slow();
         let failed = outcome.is_failure();
-        match ticket.role {
-            Role::Call if !outcome.counts() => self.overloaded(seat, ticket.word, outcome, now),
-            Role::Call if failed || slow => {
-                self.noted(seat, ticket.word, Mark { failed, slow }, now)
+        match ticket.role.as_probe() {
+            None if ticket.role == Role::CALL => {
+                self.settle_call(seat, ticket.word, outcome, slow, now)
             }
-            Role::Call => self.succeeded(seat, ticket.word, now),
-            Role::Probe(_) | Role::Answered if failed => self.open(generation, now),
-            Role::Probe(_) if slow && outcome.is_success() => self.open(generation, now),
-            Role::Probe(number) if outcome.is_success() => {
+            _ if failed => self.open(generation, now),
+            Some(_) if slow && outcome.is_success() => self.open(generation, now),
+            Some(number) if outcome.is_success() => {
                 self.change(|machine, settings| {
                     machine.succeeded(generation, number, now, settings);
                 });
             }
-            Role::Probe(number) => {
+            Some(number) => {
                 self.change(|machine, _| machine.release(generation, number));
             }
-            Role::Answered => {}
+            None => {}
+        }
+    }
+
+    fn settle_call(&self, seat: usize, word: Word, outcome: Outcome, slow: bool, now: Instant) {
+        let failed = outcome.is_failure();
+        if !outcome.counts() {
+            self.overloaded(seat, word, outcome, now);
+        } else if failed || slow {
+            self.noted(seat, word, Mark { failed, slow }, now);
+        } else {
+            self.succeeded(seat, word, now);
         }
     }
 
@@ -157,6 +166,7 @@ impl Circuit {
         }
     }
 
+    #[inline(never)]
     fn count(&self, seat: usize, word: Word, nanos: u64, mark: Mark) {
         if let Some(size) = word.measure().as_calls() {
             return self.in_ring(word, size, mark);
@@ -172,6 +182,7 @@ impl Circuit {
         }
     }
 
+    #[inline(never)]
     fn in_ring(&self, word: Word, size: u32, mark: Mark) {
         let ring = self.ring.get_or_init(Ring::new);
         ring.record(word.generation(), size, mark);

@@ -1,10 +1,14 @@
 //! HTTP requests, gRPC or not, and responses with bodies.
 
-use super::{Cover, Stamp, Timer};
+use super::{Cover, Due, Stamp, Timer};
 use crate::{Body, Observer, Settings, local};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header::CONTENT_TYPE};
 use std::time::Duration;
-use ziggurat_core::{Carry, Deadline, clock::Instant, grpc};
+use ziggurat_core::{
+    Carry, Deadline,
+    clock::{self, Instant},
+    grpc,
+};
 
 /// For HTTP, of a client or of a server; the time that is left travels in `grpc-timeout`.
 #[derive(Clone, Debug)]
@@ -82,10 +86,10 @@ impl<B> Stamp<Request<B>> for Http {
     fn stamp(
         &self,
         request: &mut Request<B>,
-        settings: Settings,
-        now: Instant,
+        settings: &Settings,
         observer: &dyn Observer,
-    ) -> Option<Deadline> {
+    ) -> Option<Due> {
+        let now = clock::now();
         let told = self.told(request.headers(), observer);
         let deadline = match self.role {
             Role::Server => of_server(request, settings, told, now)?,
@@ -97,7 +101,10 @@ impl<B> Stamp<Request<B>> for Http {
             self.tell(request.headers_mut(), left);
         }
         request.extensions_mut().insert(deadline);
-        Some(deadline)
+        Some(Due::At {
+            deadline,
+            started: now,
+        })
     }
 
     fn scoped(&self) -> bool {
@@ -108,14 +115,14 @@ impl<B> Stamp<Request<B>> for Http {
 impl<B> Cover<Response<B>> for Http {
     type Response = Response<Body<B>>;
 
-    fn cover(response: Response<B>, timer: Option<Timer>) -> Self::Response {
-        response.map(|body| Body::new(body, timer))
+    fn cover(response: Response<B>, timer: &mut Option<Timer>) -> Self::Response {
+        response.map(|body| Body::new(body, timer.take()))
     }
 }
 
 fn of_client<B>(
     request: &Request<B>,
-    settings: Settings,
+    settings: &Settings,
     told: Option<Duration>,
     now: Instant,
 ) -> Option<Deadline> {
@@ -127,7 +134,7 @@ fn of_client<B>(
 
 fn of_server<B>(
     request: &Request<B>,
-    settings: Settings,
+    settings: &Settings,
     told: Option<Duration>,
     now: Instant,
 ) -> Option<Deadline> {

@@ -1,8 +1,8 @@
 //! Requests of any type, and responses that are whole when they come.
 
-use super::{Cover, Stamp, Timer};
+use super::{Cover, Due, Stamp, Timer};
 use crate::{Observer, Settings, local};
-use ziggurat_core::{ByResult, Carry, Deadline, clock::Instant};
+use ziggurat_core::{ByResult, Carry, Deadline, clock};
 
 /// For any service: the response is whole when it comes.
 ///
@@ -14,26 +14,27 @@ pub struct Values<C = ByResult>(pub(crate) C);
 // === impl Values ===
 
 impl<Req, C: Carry<Req>> Stamp<Req> for Values<C> {
-    fn stamp(
-        &self,
-        request: &mut Req,
-        settings: Settings,
-        now: Instant,
-        _: &dyn Observer,
-    ) -> Option<Deadline> {
-        let own = settings.bound(self.0.deadline(request), now);
-        let deadline = Deadline::earlier(own, local::current())?;
+    #[inline(always)]
+    fn stamp(&self, request: &mut Req, settings: &Settings, _: &dyn Observer) -> Option<Due> {
+        let (asked, current) = (self.0.deadline(request), local::current());
+        let told = self.0.extensions(request).is_some();
+        if asked.is_none() && current.is_none() && !told {
+            return settings.most(None).map(Due::Within);
+        }
+        let started = clock::now();
+        let deadline = Deadline::earlier(settings.bound(asked, started), current)?;
         if let Some(extensions) = self.0.extensions_mut(request) {
             extensions.insert(deadline);
         }
-        Some(deadline)
+        Some(Due::At { deadline, started })
     }
 }
 
 impl<Rsp, C> Cover<Rsp> for Values<C> {
     type Response = Rsp;
 
-    fn cover(response: Rsp, _: Option<Timer>) -> Rsp {
+    #[inline]
+    fn cover(response: Rsp, _: &mut Option<Timer>) -> Rsp {
         response
     }
 }

@@ -3,7 +3,7 @@
 use super::{ms, within};
 use http::Extensions;
 use tokio_test::{assert_pending, assert_ready_ok};
-use tower::{Layer, ServiceExt, service_fn};
+use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_test::{assert_request_eq, mock};
 use ziggurat_core::{BoxError, Carry, Deadline, clock};
 use ziggurat_deadline::{DeadlineLayer, Exceeded, Settings, scope};
@@ -45,6 +45,28 @@ async fn a_plain_answer_in_time_is_handed_on() {
     assert_pending!(call.poll());
     assert_request_eq!(inner, "one").send_response("two");
     assert_eq!(assert_ready_ok!(call.poll()), "two");
+}
+
+// Outside of a runtime: arming a timer would panic.
+#[test]
+fn an_answer_that_is_there_at_once_arms_no_timer() {
+    let service = DeadlineLayer::values(within(100))
+        .layer(service_fn(|n: u8| std::future::ready(Ok::<_, BoxError>(n))));
+    let mut call = tokio_test::task::spawn(service.oneshot(7));
+    assert_eq!(assert_ready_ok!(call.poll()), 7);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_time_of_a_plain_call_begins_when_it_first_waits() {
+    let layer = DeadlineLayer::values(within(100));
+    let mut service = layer.layer(Script::<u8, u8>::new([Step::never()]));
+    let mut call = tokio_test::task::spawn(service.ready().await.unwrap().call(1));
+    tokio::time::advance(ms(40)).await;
+    assert_pending!(call.poll());
+    let begun = clock::now();
+    let error = call.await.unwrap_err();
+    assert_eq!(clock::now() - begun, ms(100));
+    assert_eq!(error.downcast_ref::<Exceeded>().unwrap().after(), ms(100));
 }
 
 #[tokio::test(start_paused = true)]

@@ -84,10 +84,8 @@ fn by_hand(
 
 fn agree(ours: &Refusal, theirs: Refused) -> bool {
     match (ours, theirs) {
-        (Refusal::Open(open), Refused::Open(wait)) => {
-            open.retry_after() == wait.map(Duration::from_nanos)
-        }
-        (Refusal::Throttled(_), Refused::Throttled) => true,
+        (Refusal::Open(ours), Refused::Open(wait)) => *ours == wait.map(Duration::from_nanos),
+        (Refusal::Throttled, Refused::Throttled) => true,
         _ => false,
     }
 }
