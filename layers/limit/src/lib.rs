@@ -22,6 +22,13 @@
 //! for there is none, and not after the clock jumped. A call that waits for nothing costs a look at
 //! the clock and one atomic write.
 //!
+//! | layer | admits |
+//! |---|---|
+//! | [`RateLimitLayer`] | at one rate, or not at all; [`cost_with`](RateLimitLayer::cost_with) makes some calls count for more |
+//! | [`QueuedLimitLayer`] | at one rate: calls [wait](RateLimitLayer::wait_in) for their turn, in order, never past their deadline |
+//! | [`KeyedLimitLayer`] | at a rate for every key, by any [`KeyExtractor`], in bounded memory |
+//! | [`NestedLimitLayer`] | at a rate in all and at others within it; what one refuses is spent at none |
+//!
 //! # Example
 //!
 //! ```
@@ -45,17 +52,34 @@
 //! # }
 //! ```
 
+mod cost;
 mod error;
 mod future;
 mod gcra;
+mod key;
+mod keyed;
 mod layer;
+mod nested;
 mod observer;
+mod queue;
+mod queued;
 mod rate;
 mod service;
 mod shared;
+mod table;
 
 pub use self::{
-    error::Limited, future::ResponseFuture, layer::RateLimitLayer, observer::Observer, rate::Rate,
+    cost::{Cost, Each},
+    error::{KeyTooLong, Limited, TooCostly},
+    future::ResponseFuture,
+    key::{ByAddress, ByHeader, ByMethod, Forwarding, Key, KeyExtractor, MAX_KEY},
+    keyed::{KeyedLimitLayer, KeyedRateLimit},
+    layer::RateLimitLayer,
+    nested::{NestedLimit, NestedLimitLayer},
+    observer::Observer,
+    queue::Queue,
+    queued::{QueuedFuture, QueuedLimit, QueuedLimitLayer},
+    rate::Rate,
     service::RateLimit,
 };
 
