@@ -6,6 +6,7 @@ pub(crate) use self::limit::KeyedLimit;
 
 use crate::{Cost, Each, Key, KeyExtractor, Observer, Rate, ResponseFuture, shared::Told};
 use std::{
+    fmt,
     sync::Arc,
     task::{Context, Poll, ready},
 };
@@ -20,7 +21,7 @@ use ziggurat_core::{BoxError, InvalidSetting, Live, Unready};
 /// use ziggurat_core::BoxError;
 /// use ziggurat_limit::{Key, KeyedLimitLayer, Rate};
 ///
-/// fn user(request: &&'static str) -> Option<Key<'static>> {
+/// fn user<'r>(request: &'r &'static str) -> Option<Key<'r>> {
 ///     Some((*request).into())
 /// }
 ///
@@ -39,7 +40,7 @@ use ziggurat_core::{BoxError, InvalidSetting, Live, Unready};
 /// # Defaults
 ///
 /// Up to 65,536 keys in use at once, for which it takes 4 MB at its first call.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct KeyedLimitLayer<K, C = Each> {
     limit: Arc<KeyedLimit>,
     key: K,
@@ -47,7 +48,6 @@ pub struct KeyedLimitLayer<K, C = Each> {
 }
 
 /// A service with a limit for every key; clones share them.
-#[derive(Debug)]
 pub struct KeyedRateLimit<S, K, C = Each> {
     inner: S,
     limit: Arc<KeyedLimit>,
@@ -188,5 +188,22 @@ where
             Ok(()) => ResponseFuture::sent(self.inner.call(request)),
             Err(refusal) => ResponseFuture::failed(refusal.into()),
         }
+    }
+}
+
+impl<K, C> fmt::Debug for KeyedLimitLayer<K, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyedLimitLayer")
+            .field("limit", &self.limit)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S: fmt::Debug, K, C> fmt::Debug for KeyedRateLimit<S, K, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyedRateLimit")
+            .field("inner", &self.inner)
+            .field("limit", &self.limit)
+            .finish_non_exhaustive()
     }
 }

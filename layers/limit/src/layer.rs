@@ -4,12 +4,12 @@ use crate::{
     Each, Observer, Queue, QueuedLimitLayer, Rate, RateLimit,
     shared::{Shared, Told},
 };
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 use tower_layer::Layer;
 use ziggurat_core::Live;
 
 /// Limits the rate of calls: to all services together that one layer value and its clones wrap.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct RateLimitLayer<C = Each> {
     shared: Arc<Shared>,
     cost: C,
@@ -70,5 +70,13 @@ impl<S, C: Clone> Layer<S> for RateLimitLayer<C> {
 
     fn layer(&self, inner: S) -> RateLimit<S, C> {
         RateLimit::new(inner, Arc::clone(&self.shared), self.cost.clone())
+    }
+}
+
+impl<C> fmt::Debug for RateLimitLayer<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RateLimitLayer")
+            .field("shared", &self.shared)
+            .finish_non_exhaustive()
     }
 }

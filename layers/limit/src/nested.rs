@@ -23,7 +23,7 @@ use ziggurat_core::{BoxError, InvalidSetting, Live, Unready};
 /// use ziggurat_core::BoxError;
 /// use ziggurat_limit::{Key, NestedLimitLayer, Rate};
 ///
-/// fn tenant(request: &&'static str) -> Option<Key<'static>> {
+/// fn tenant<'r>(request: &'r &'static str) -> Option<Key<'r>> {
 ///     Some((*request).into())
 /// }
 ///

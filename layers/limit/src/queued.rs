@@ -6,7 +6,7 @@ pub use self::future::QueuedFuture;
 
 use crate::{Cost, Each, Queue, queue::Line, shared::Shared};
 use std::{
-    mem,
+    fmt, mem,
     sync::Arc,
     task::{Context, Poll, ready},
 };
@@ -20,9 +20,9 @@ use ziggurat_core::{BoxError, Carry, Grpc, Unready};
 /// A call waits in its future, and only if its turn comes before its deadline; else it is rejected at
 /// once. One that is dropped while it waits has taken nothing, and those behind it move up. Its
 /// deadline is that of the request's extensions ([`carry_with`](Self::carry_with) for requests that
-/// are not HTTP). The timer is tokio's, in milliseconds: for more than a thousand a second the burst
+/// are not HTTP). Whoever holds a future has to poll it, as others wait behind it. The timer is tokio's, in milliseconds: for more than a thousand a second the burst
 /// should be what a few of them bring.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct QueuedLimitLayer<C = Each, W = Grpc> {
     shared: Arc<Shared>,
     line: Arc<Line>,
@@ -31,7 +31,6 @@ pub struct QueuedLimitLayer<C = Each, W = Grpc> {
 }
 
 /// A service whose calls wait for their turn; clones share the limit and the queue.
-#[derive(Debug)]
 pub struct QueuedLimit<S, C = Each, W = Grpc> {
     inner: S,
     shared: Arc<Shared>,
@@ -138,5 +137,24 @@ where
                 QueuedFuture::failed(refusal.into())
             }
         }
+    }
+}
+
+impl<C, W> fmt::Debug for QueuedLimitLayer<C, W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("QueuedLimitLayer")
+            .field("shared", &self.shared)
+            .field("line", &self.line)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S: fmt::Debug, C, W> fmt::Debug for QueuedLimit<S, C, W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("QueuedLimit")
+            .field("inner", &self.inner)
+            .field("shared", &self.shared)
+            .field("line", &self.line)
+            .finish_non_exhaustive()
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::{Cost, Each, ResponseFuture, shared::Shared};
 use std::{
+    fmt,
     sync::Arc,
     task::{Context, Poll, ready},
 };
@@ -9,7 +10,6 @@ use tower_service::Service;
 use ziggurat_core::{BoxError, Unready};
 
 /// A service that is called at a rate; clones share the limit. See the [crate](crate) for the rules.
-#[derive(Debug)]
 pub struct RateLimit<S, C = Each> {
     inner: S,
     shared: Arc<Shared>,
@@ -81,5 +81,14 @@ where
             Ok(()) => ResponseFuture::sent(self.inner.call(request)),
             Err(refusal) => ResponseFuture::failed(refusal.into()),
         }
+    }
+}
+
+impl<S: fmt::Debug, C> fmt::Debug for RateLimit<S, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RateLimit")
+            .field("inner", &self.inner)
+            .field("shared", &self.shared)
+            .finish_non_exhaustive()
     }
 }

@@ -10,7 +10,7 @@ fn loom_two_threads_share_a_burst_exactly() {
     loom::model(|| {
         let rate = Rate::per_second(1).unwrap().burst(3).unwrap();
         let gcra = Arc::new(Gcra::new());
-        let take = |gcra: &Gcra, cost| gcra.take(rate, cost, 0, || (rate, 0)).is_ok();
+        let take = move |gcra: &Gcra, cost| gcra.take(rate, cost, 0, || (rate, 0)).is_ok();
         let other = {
             let gcra = Arc::clone(&gcra);
             thread::spawn(move || u32::from(take(&gcra, 1)) + u32::from(take(&gcra, 1)))
