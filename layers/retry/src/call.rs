@@ -1,10 +1,9 @@
 //! What belongs to one call, from its first attempt to its last.
 
 use crate::{
-    AttemptTimedOut, Failure, Judge, Repeat,
-    budget::Income,
+    AttemptTimedOut, Counted, Failure, Judge, Permit, Repeat, chain,
     course::{Course, Next, Stop},
-    service::{Shared, State},
+    service::Shared,
 };
 use std::{sync::Arc, time::Duration};
 use ziggurat_core::{Attempt, BoxError, Deadline, Tried, clock, clock::Instant};
@@ -19,16 +18,10 @@ pub(crate) struct Call<M: Repeat<Req>, Req> {
     began: Option<Instant>,
     /// When the head of the present attempt's answer must be here.
     due: Option<Deadline>,
-    /// Paid for, and not yet made.
-    paid: Option<Paid>,
+    /// Of the attempt that waits, or is under way.
+    permit: Option<Permit>,
+    counted: Counted,
     /// All tries that the call was worth were made.
-    spent: bool,
-}
-
-/// A retry that the budget has paid for; it is paid back if it is dropped unspent.
-struct Paid {
-    state: Arc<State>,
-    income: Income,
     spent: bool,
 }
 
@@ -36,7 +29,12 @@ struct Paid {
 
 impl<M: Repeat<Req>, Req> Call<M, Req> {
     #[inline]
-    pub(crate) fn new(shared: Arc<Shared<M>>, kept: M::Kept, course: Course) -> Self {
+    pub(crate) const fn new(
+        shared: Arc<Shared<M>>,
+        kept: M::Kept,
+        course: Course,
+        counted: Counted,
+    ) -> Self {
         Self {
             shared,
             course,
@@ -44,7 +42,8 @@ impl<M: Repeat<Req>, Req> Call<M, Req> {
             tried: None,
             began: None,
             due: None,
-            paid: None,
+            permit: None,
+            counted,
             spent: false,
         }
     }
@@ -69,8 +68,8 @@ impl<M: Repeat<Req>, Req> Call<M, Req> {
             let tried = tried.get_or_insert_with(Tried::new).clone();
             Attempt::new(course.number(), tried).pushback(course.previous_pushback())
         };
-        if let Some(paid) = self.paid.take() {
-            paid.spend();
+        if let Some(permit) = &mut self.permit {
+            permit.spend();
         }
         // Whoever serves the attempt has as long as the call: its body may follow at leisure, and the
         // attempt itself may yet be given more time.
@@ -120,6 +119,7 @@ impl<M: Repeat<Req>, Req> Call<M, Req> {
         match self.shared.mode.judge(result) {
             Some(failure) => self.follows_failure(&failure),
             None => {
+                self.shared.budget.succeeded(&self.course.settings().rules);
                 if let Some(began) = self.began.filter(|_| self.course.measures()) {
                     self.measure(clock::now().saturating_duration_since(began));
                 }
@@ -133,12 +133,26 @@ impl<M: Repeat<Req>, Req> Call<M, Req> {
         let now = clock::now();
         let shared = &*self.shared;
         let before = self.course.number();
+        let rules = self.course.settings().rules;
+        // The attempt is over; and before the attempts are counted, as grpc-go has it.
+        self.permit = None;
+        if self.course.costs(failure) {
+            shared.budget.failed(&rules);
+        }
         let (after, why, paid) = match self.course.next(failure, now, &shared.dice) {
             Next::Again { after, why, paid } => (after, why, paid),
-            Next::Stop(Stop::Final) => return None,
+            Next::Stop(Stop::Final) => {
+                // Somebody below has given up: whoever serves a call here hears of it, too.
+                self.spent = failure.is_forbidden();
+                return None;
+            }
             Next::Stop(Stop::Exhausted) => {
                 self.spent = before > 1;
                 shared.observer.exhausted(before);
+                return None;
+            }
+            Next::Stop(Stop::Chained) => {
+                shared.observer.chained();
                 return None;
             }
             Next::Stop(Stop::OutOfTime) => {
@@ -148,9 +162,8 @@ impl<M: Repeat<Req>, Req> Call<M, Req> {
             }
         };
         if paid {
-            let income = self.course.settings().income;
-            self.paid = Paid::from(&shared.state, income, now);
-            if self.paid.is_none() {
+            self.permit = shared.budget.withdraw(&rules, now);
+            if self.permit.is_none() {
                 self.spent = true;
                 shared.observer.out_of_budget();
                 return None;
@@ -160,7 +173,11 @@ impl<M: Repeat<Req>, Req> Call<M, Req> {
         // is made, or what the last one goes on reading meanwhile could outgrow the limit.
         if !shared.mode.rewind(&mut self.kept) {
             self.spent = before > 1;
-            shared.observer.unrepeatable();
+            if shared.mode.is_crowded(&self.kept) {
+                shared.observer.crowded();
+            } else {
+                shared.observer.unrepeatable();
+            }
             return None;
         }
         shared.observer.retried(self.course.number(), why, after);
@@ -172,9 +189,11 @@ impl<M: Repeat<Req>, Req> Call<M, Req> {
     where
         M: Judge<Rsp>,
     {
-        self.paid = None;
+        self.permit = None;
+        self.counted = Counted::default();
         if self.spent {
             self.shared.mode.give_up(result);
+            chain::give_up();
         }
     }
 
@@ -195,30 +214,6 @@ impl<M: Repeat<Req>, Req> Call<M, Req> {
         if self.course.measures() {
             let method = self.course.wanted().method;
             self.shared.state.latencies.of(method).record(took);
-        }
-    }
-}
-
-// === impl Paid ===
-
-impl Paid {
-    fn from(state: &Arc<State>, income: Income, now: Instant) -> Option<Self> {
-        state.budget.withdraw(income, now).then(|| Self {
-            state: Arc::clone(state),
-            income,
-            spent: false,
-        })
-    }
-
-    fn spend(mut self) {
-        self.spent = true;
-    }
-}
-
-impl Drop for Paid {
-    fn drop(&mut self) {
-        if !self.spent {
-            self.state.budget.refund(self.income, clock::now());
         }
     }
 }

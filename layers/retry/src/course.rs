@@ -18,6 +18,8 @@ pub(crate) struct Course {
     unsent: u32,
     unprocessed: bool,
     pushback: Option<Duration>,
+    /// The last computed delay; zero before the first.
+    delay: Duration,
 }
 
 /// What follows a failed attempt.
@@ -38,6 +40,8 @@ pub(crate) enum Stop {
     Final,
     Exhausted,
     OutOfTime,
+    /// It serves the further attempt of another call.
+    Chained,
 }
 
 /// A connection that fails and a call that has for ever must not meet for ever.
@@ -64,6 +68,7 @@ impl Course {
             unsent: 0,
             unprocessed: false,
             pushback: None,
+            delay: Duration::ZERO,
         }
     }
 
@@ -99,8 +104,10 @@ impl Course {
         p99: Option<Duration>,
         repeatable: bool,
     ) -> Option<Deadline> {
-        let may_follow =
-            repeatable && self.wanted.idempotent && self.number < self.settings.attempts;
+        let may_follow = repeatable
+            && self.wanted.idempotent
+            && !self.wanted.once
+            && self.number < self.settings.attempts;
         let timeout = match self.settings.attempt_timeout {
             AttemptTimeout::Fixed(timeout) => Some(timeout),
             AttemptTimeout::Measured { multiple, floor } if may_follow => {
@@ -126,6 +133,7 @@ impl Course {
             Some(after) => (after.max(hint.unwrap_or_default()), false),
             None if failure.kind == Kind::Unsent => return Next::Stop(Stop::Exhausted),
             None if !self.is_eligible(failure) => return Next::Stop(Stop::Final),
+            None if self.wanted.once => return Next::Stop(Stop::Chained),
             None if self.number >= self.settings.attempts => return Next::Stop(Stop::Exhausted),
             None => (self.delay(hint, dice), true),
         };
@@ -142,6 +150,16 @@ impl Course {
             why: failure.why(),
             paid,
         }
+    }
+
+    /// Does this failure count against the service, as gRPC's throttling has it?
+    pub(crate) fn costs(&self, failure: &Failure) -> bool {
+        let transparent = match failure.kind {
+            Kind::Unsent => true,
+            Kind::Unprocessed => !self.unprocessed,
+            _ => false,
+        };
+        !transparent && (failure.is_forbidden() || self.is_eligible(failure))
     }
 
     pub(crate) const fn number(&self) -> u32 {
@@ -202,11 +220,16 @@ impl Course {
     fn delay(&mut self, hint: Option<Duration>, dice: &Dice) -> Duration {
         if let Some(hint) = hint {
             self.step = 0;
+            self.delay = Duration::ZERO;
             self.pushback = Some(hint);
             return hint;
         }
         self.step += 1;
-        self.settings.backoff.delay(self.step, dice)
+        self.delay = self
+            .settings
+            .backoff
+            .delay_after(self.delay, self.step, dice);
+        self.delay
     }
 }
 

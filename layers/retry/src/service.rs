@@ -1,8 +1,8 @@
 //! The service: its first attempt goes to the instance that was ready.
 
 use crate::{
-    Judge, Observer, Repeat, ResponseFuture, Settings, budget::Budget, call::Call, course::Course,
-    latency::Latencies,
+    Budget, Judge, Observer, Repeat, ReplayRoom, ResponseFuture, Settings, call::Call, chain,
+    course::Course, latency::Latencies,
 };
 use std::{
     fmt,
@@ -26,14 +26,15 @@ pub(crate) struct Shared<M> {
     pub(crate) settings: Live<Settings>,
     pub(crate) dice: Dice,
     pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) budget: Budget,
     pub(crate) state: Arc<State>,
 }
 
-/// What all services of a layer share.
+/// What all services of a layer share, besides the budget.
 #[derive(Debug)]
 pub(crate) struct State {
-    pub(crate) budget: Budget,
     pub(crate) latencies: Latencies,
+    pub(crate) room: ReplayRoom,
 }
 
 // === impl Retry ===
@@ -92,15 +93,13 @@ where
     fn call(&mut self, request: Req) -> Self::Future {
         let mode = &self.shared.mode;
         let settings = self.shared.settings.get();
-        self.shared
-            .state
-            .budget
-            .deposit(settings.income, clock::now);
-        let wanted = mode.wanted(&request, &settings);
+        let counted = self.shared.budget.call_at(&settings.rules, clock::now);
+        let mut wanted = mode.wanted(&request, &settings);
+        wanted.once = settings.chain_stop && chain::is_again();
         let now = Course::needs_time(&settings, &wanted).then(clock::now);
-        let kept = mode.keep(request, &settings);
+        let kept = mode.keep(request, &settings, &self.shared.state.room);
         let course = Course::new(settings, wanted, now);
-        let call = Call::new(Arc::clone(&self.shared), kept, course);
+        let call = Call::new(Arc::clone(&self.shared), kept, course, counted);
         let mut future = ResponseFuture::new(self.inner.clone(), call);
         match self.failed.take() {
             None => future.begin(&mut self.inner, now),
@@ -126,10 +125,10 @@ impl<S: fmt::Debug, M: fmt::Debug> fmt::Debug for Retry<S, M> {
 // === impl State ===
 
 impl State {
-    pub(crate) const fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
-            budget: Budget::new(),
             latencies: Latencies::new(),
+            room: ReplayRoom::default(),
         }
     }
 }

@@ -1,9 +1,10 @@
-//! How many retries all the calls of a layer may make together.
+//! Retries that are earned.
 //!
 //! Every call earns a share of a retry, and so does every second; a retry costs one. What calls
 //! have earned beyond the reserve fades with a time constant of ten seconds, so that a quiet night
 //! does not pay for a storm in the morning.
 
+use super::Income;
 use std::sync::{
     OnceLock,
     atomic::{AtomicU64, Ordering::Relaxed},
@@ -15,21 +16,12 @@ use ziggurat_core::clock::Instant;
 ///
 /// All orderings are relaxed: the balance guards nothing but itself.
 #[derive(Debug)]
-pub(crate) struct Budget {
+pub(super) struct Purse {
     /// Calls that have not been paid in yet. Reading the time for each would cost twice the rest.
     calls: AtomicU64,
     /// The tick in the high bits, the balance in the low ones.
     balance: AtomicU64,
     start: OnceLock<Instant>,
-}
-
-/// What is earned.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Income {
-    /// Retries that each call earns.
-    pub(crate) per_call: f64,
-    /// Retries that each second earns, saved for ten seconds.
-    pub(crate) per_second: f64,
 }
 
 /// How long earnings last, as in Finagle's `RetryBudget`.
@@ -46,10 +38,16 @@ const TICK_MASK: u64 = (1 << (64 - BALANCE_BITS)) - 1;
 /// Nothing has happened yet: the reserve is full.
 const FRESH: u64 = u64::MAX;
 
-// === impl Budget ===
+// === impl Purse ===
 
-impl Budget {
-    pub(crate) const fn new() -> Self {
+impl Default for Purse {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Purse {
+    pub(super) const fn new() -> Self {
         Self {
             calls: AtomicU64::new(0),
             balance: AtomicU64::new(FRESH),
@@ -58,7 +56,7 @@ impl Budget {
     }
 
     /// A call has begun. Asks for the time once in a while.
-    pub(crate) fn deposit(&self, income: Income, now: impl FnOnce() -> Instant) {
+    pub(super) fn deposit(&self, income: Income, now: impl FnOnce() -> Instant) {
         let before = self.calls.fetch_add(1, Relaxed);
         if before + 1 >= BATCH {
             self.settle(income, now(), Some);
@@ -66,14 +64,14 @@ impl Budget {
     }
 
     /// Pays for one retry, if there is enough.
-    pub(crate) fn withdraw(&self, income: Income, now: Instant) -> bool {
+    pub(super) fn withdraw(&self, income: Income, now: Instant) -> bool {
         self.settle(income, now, |balance| {
             (balance >= UNITS).then_some(balance - UNITS)
         })
     }
 
     /// The retry that was paid for was not made.
-    pub(crate) fn refund(&self, income: Income, now: Instant) {
+    pub(super) fn refund(&self, income: Income, now: Instant) {
         self.settle(income, now, |balance| Some(balance + UNITS));
     }
 

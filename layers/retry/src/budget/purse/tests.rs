@@ -1,4 +1,4 @@
-//! The budget's laws, without a runtime.
+//! The laws of earning, without a runtime.
 
 use super::*;
 use std::{sync::atomic::AtomicUsize, thread, time::Duration};
@@ -15,7 +15,7 @@ const fn income(per_call: f64, per_second: f64) -> Income {
 
 /// Makes `calls` at `rate` a second, each of which retries as often as it may.
 fn storm(income: Income, calls: u32, rate: u32) -> u32 {
-    let budget = Budget::new();
+    let budget = Purse::new();
     let start = clock::now();
     let mut retries = 0;
     for call in 0..calls {
@@ -54,7 +54,7 @@ fn no_income_is_no_retry() {
 #[test]
 fn earnings_fade_to_the_reserve_and_a_year_is_one_step() {
     let income = income(0.2, 1.0);
-    let budget = Budget::new();
+    let budget = Purse::new();
     let start = clock::now();
     for _ in 0..100_000 {
         budget.deposit(income, || start);
@@ -74,7 +74,7 @@ fn earnings_fade_to_the_reserve_and_a_year_is_one_step() {
 #[test]
 fn what_was_earned_long_ago_in_small_numbers_fades_too() {
     let income = income(1.0, 0.0);
-    let budget = Budget::new();
+    let budget = Purse::new();
     let start = clock::now();
     assert!(!budget.withdraw(income, start));
     for _ in 0..BATCH - 1 {
@@ -86,7 +86,7 @@ fn what_was_earned_long_ago_in_small_numbers_fades_too() {
 #[test]
 fn a_refund_is_spent_again() {
     let income = income(1.0, 0.0);
-    let budget = Budget::new();
+    let budget = Purse::new();
     let now = clock::now();
     budget.deposit(income, || now);
     assert!(budget.withdraw(income, now));
@@ -99,7 +99,7 @@ fn a_refund_is_spent_again() {
 #[test]
 fn an_older_reading_of_the_clock_takes_nothing_back() {
     let income = income(0.0, 10.0);
-    let budget = Budget::new();
+    let budget = Purse::new();
     let start = clock::now();
     let spend = |now| {
         (0..1_000)
@@ -117,7 +117,7 @@ fn many_threads_never_spend_more_than_was_earned() {
     const THREADS: u32 = 64;
     const CALLS: u32 = 500;
     let income = income(0.2, 1.0);
-    let budget = Budget::new();
+    let budget = Purse::new();
     let now = clock::now();
     let retries = AtomicUsize::new(0);
     thread::scope(|scope| {
