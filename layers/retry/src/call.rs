@@ -3,15 +3,14 @@
 use crate::{
     AttemptTimedOut, Counted, Failure, Judge, Permit, Repeat, chain,
     course::{Course, Next, Stop},
-    service::Shared,
+    service::{Chosen, Shared},
 };
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 use ziggurat_core::{Attempt, BoxError, Deadline, Tried, clock, clock::Instant};
 
 /// What belongs to one call, whatever service answers it.
 pub(crate) struct Call<M: Repeat<Req>, Req> {
-    shared: Arc<Shared<M>>,
-    course: Course,
+    course: Course<Chosen<M>>,
     kept: M::Kept,
     /// Made when somebody is told.
     tried: Option<Tried>,
@@ -29,14 +28,8 @@ pub(crate) struct Call<M: Repeat<Req>, Req> {
 
 impl<M: Repeat<Req>, Req> Call<M, Req> {
     #[inline]
-    pub(crate) const fn new(
-        shared: Arc<Shared<M>>,
-        kept: M::Kept,
-        course: Course,
-        counted: Counted,
-    ) -> Self {
+    pub(crate) const fn new(course: Course<Chosen<M>>, kept: M::Kept, counted: Counted) -> Self {
         Self {
-            shared,
             course,
             kept,
             tried: None,
@@ -52,14 +45,15 @@ impl<M: Repeat<Req>, Req> Call<M, Req> {
     ///
     /// The first attempt, or the one that [`follows`](Self::follows) has allowed.
     pub(crate) fn attempt(&mut self, now: Option<Instant>) -> M::Request {
-        let mode = &self.shared.mode;
+        let shared = &*self.course.source().shared;
+        let mode = &shared.mode;
         self.began = now;
         self.due = now.and_then(|now| {
             let method = self.course.wanted().method;
             let p99 = self
                 .course
                 .measures()
-                .then(|| self.shared.state.latencies.of(method).p99());
+                .then(|| shared.state.latencies.of(method).p99());
             let repeatable = mode.is_repeatable(&self.kept);
             self.course.attempt_deadline(now, p99.flatten(), repeatable)
         });
@@ -97,7 +91,7 @@ impl<M: Repeat<Req>, Req> Call<M, Req> {
 
     /// The attempt's time is up. `None`: there is no use in ending it, for no other can follow.
     pub(crate) fn time_out(&mut self) -> Option<AttemptTimedOut> {
-        let useful = self.course.is_strict() || self.shared.mode.is_repeatable(&self.kept);
+        let useful = self.course.is_strict() || self.shared().mode.is_repeatable(&self.kept);
         if self.is_cut() && !useful && !self.is_over() {
             self.due = self.course.wanted().deadline;
             return None;
@@ -107,7 +101,9 @@ impl<M: Repeat<Req>, Req> Call<M, Req> {
             _ => Duration::ZERO,
         };
         self.measure(after);
-        self.shared.observer.timed_out(self.course.number(), after);
+        self.shared()
+            .observer
+            .timed_out(self.course.number(), after);
         Some(AttemptTimedOut::new(self.course.number(), after))
     }
 
@@ -116,10 +112,12 @@ impl<M: Repeat<Req>, Req> Call<M, Req> {
     where
         M: Judge<Rsp>,
     {
-        match self.shared.mode.judge(result) {
+        match self.shared().mode.judge(result) {
             Some(failure) => self.follows_failure(&failure),
             None => {
-                self.shared.budget.succeeded(&self.course.settings().rules);
+                self.shared()
+                    .budget
+                    .succeeded(&self.course.settings().rules);
                 if let Some(began) = self.began.filter(|_| self.course.measures()) {
                     self.measure(clock::now().saturating_duration_since(began));
                 }
@@ -131,15 +129,17 @@ impl<M: Repeat<Req>, Req> Call<M, Req> {
     /// Decides whether another attempt follows this failure, and after how long.
     pub(crate) fn follows_failure(&mut self, failure: &Failure) -> Option<Duration> {
         let now = clock::now();
-        let shared = &*self.shared;
         let before = self.course.number();
         let rules = self.course.settings().rules;
         // The attempt is over; and before the attempts are counted, as grpc-go has it.
         self.permit = None;
         if self.course.costs(failure) {
-            shared.budget.failed(&rules);
+            self.shared().budget.failed(&rules);
         }
-        let (after, why, paid) = match self.course.next(failure, now, &shared.dice) {
+        let dice = self.shared().dice.clone();
+        let next = self.course.next(failure, now, &dice);
+        let shared = &*self.course.source().shared;
+        let (after, why, paid) = match next {
             Next::Again { after, why, paid } => (after, why, paid),
             Next::Stop(Stop::Final) => {
                 // Somebody below has given up: whoever serves a call here hears of it, too.
@@ -192,9 +192,13 @@ impl<M: Repeat<Req>, Req> Call<M, Req> {
         self.permit = None;
         self.counted = Counted::default();
         if self.spent {
-            self.shared.mode.give_up(result);
+            self.shared().mode.give_up(result);
             chain::give_up();
         }
+    }
+
+    fn shared(&self) -> &Shared<M> {
+        &self.course.source().shared
     }
 
     /// Must the attempt be over before the call?
@@ -213,7 +217,7 @@ impl<M: Repeat<Req>, Req> Call<M, Req> {
     fn measure(&self, took: Duration) {
         if self.course.measures() {
             let method = self.course.wanted().method;
-            self.shared.state.latencies.of(method).record(took);
+            self.shared().state.latencies.of(method).record(took);
         }
     }
 }

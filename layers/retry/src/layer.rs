@@ -128,6 +128,7 @@ impl<S, M: Clone> Layer<S> for RetryLayer<M> {
         let shared = Shared {
             mode: self.mode.clone(),
             settings: self.settings.clone(),
+            constant: self.settings.get(),
             dice: self.dice.clone(),
             observer: Arc::clone(&self.observer),
             budget: self.budget.clone(),
