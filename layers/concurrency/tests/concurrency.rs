@@ -8,6 +8,8 @@ mod adaptive;
 mod backend;
 #[path = "concurrency/contract.rs"]
 mod contract;
+#[path = "concurrency/endpoint.rs"]
+mod endpoint;
 #[path = "concurrency/queue.rs"]
 mod queue;
 
