@@ -7,7 +7,7 @@
 //!
 //! ```text
 //!  client   trace -> breaker -> deadline -> retry -> attempt span -> balance <- discover <- health <- connect
-//!  server   trace -> answer -> trust -> deadline -> rate limit -> handler
+//!  server   trace -> answer -> trust -> deadline -> rate limit -> concurrency -> handler
 //! ```
 //!
 //! # Example
@@ -58,6 +58,8 @@ pub use ziggurat_answer as answer;
 pub use ziggurat_balance as balance;
 #[cfg(feature = "breaker")]
 pub use ziggurat_breaker as breaker;
+#[cfg(feature = "concurrency")]
+pub use ziggurat_concurrency as concurrency;
 #[cfg(feature = "connect")]
 pub use ziggurat_connect as connect;
 #[cfg(feature = "deadline")]
