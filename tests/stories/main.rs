@@ -9,6 +9,7 @@ mod crowd;
 mod ejecting;
 mod errors;
 mod failing;
+mod gateway;
 mod health;
 mod house;
 mod http;
