@@ -3,18 +3,18 @@
 //! [`ServerLayer`] is what a request passes before its handler, outermost first:
 //!
 //! ```text
-//!  trace -> count -> answer -> (panics) -> trust -> deadline -> rate limit -> concurrency -> handler
+//!  trust -> trace -> count -> answer -> panics -> deadline -> rate limit -> concurrency -> handler
 //! ```
 //!
 //! | step | why it stands there |
 //! |---|---|
+//! | [trust](crate::trust) | before anything believes a header, and the trace believes the first; it adds no error |
 //! | [trace](crate::trace) | all that is logged further in belongs to the call |
 //! | count | what is in flight has not been answered to its last byte |
 //! | [answer](crate::answer) | outside of all that rejects; after it the stack cannot fail, as axum wants |
 //! | panics | whatever panics further in is one more error to answer: INTERNAL, or 500 |
-//! | trust | before anything further in believes a header |
 //! | [deadline](crate::deadline) | waiting for a permit is part of the call's time |
-//! | [rate limit](crate::limit) | a refusal costs nothing yet, and is no sample of latency |
+//! | [rate limit](crate::limit) | a refusal has cost nothing yet, and is no sample of latency |
 //! | concurrency | measures the handler, and nothing else |
 //!
 //! A rejection is answered by the content type of its request: gRPC and gRPC-Web by a status, with

@@ -6,7 +6,9 @@ mod refusal;
 mod routes;
 
 use axum::{
-    Router, middleware,
+    Router,
+    extract::ConnectInfo,
+    middleware,
     routing::{get, post},
 };
 use http::HeaderName;
@@ -21,14 +23,15 @@ use ziggurat::{
     client::{Channel, Ziggurat},
     core::InvalidSetting,
     deadline,
-    limit::{Rate, RateLimitLayer},
+    limit::{ByAddress, KeyedLimitLayer, Rate},
     server::{Drained, Lifecycle, ServerLayer, Settings},
+    trust::{self, TrustLayer},
 };
 
 /// What can be chosen.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Options {
-    /// Requests a second, and at once.
+    /// Requests a second, and at once, of each client.
     pub(crate) limit: NonZeroU32,
     /// How long requests may take whose clients say nothing.
     pub(crate) timeout: Duration,
@@ -53,6 +56,8 @@ struct Gateway {
 }
 
 const LIMIT: NonZeroU32 = NonZeroU32::new(50).unwrap();
+/// In which clients say how long they wait, in milliseconds.
+const TIMEOUT: HeaderName = HeaderName::from_static("x-timeout-ms");
 /// Nobody waits longer, whatever they say; and no stream of events is longer.
 const CEILING: Duration = Duration::from_secs(60);
 
@@ -75,7 +80,8 @@ impl App {
             lifecycle: lifecycle.clone(),
         };
         let router = router(gateway, options).map_err(io::Error::other)?;
-        let server = axum::serve(listener, router).with_graceful_shutdown(lifecycle.closing());
+        let service = router.into_make_service_with_connect_info::<SocketAddr>();
+        let server = axum::serve(listener, service).with_graceful_shutdown(lifecycle.closing());
         let server = lifecycle.run(server);
         let mut task = JoinSet::new();
         task.spawn(async move { server.await.map_err(io::Error::other)? });
@@ -115,13 +121,18 @@ impl Default for Options {
 /// What users may ask for stands behind the layer; what operators ask for does not.
 fn router(gateway: Gateway, options: Options) -> Result<Router, InvalidSetting> {
     let Options { limit, timeout, .. } = options;
+    let client = ByAddress::of_peer(|connection| {
+        let peer = connection.get::<ConnectInfo<SocketAddr>>();
+        peer.map(|peer| peer.0.ip())
+    });
     let rate = Rate::per_second(limit.get())?.burst(limit.get())?;
     let layer = ServerLayer::new()
+        .trust(TrustLayer::edge(trust::Settings::new()))
         .lifecycle(&gateway.lifecycle)
         .x_trace_id(true)
         .deadline(deadline::Settings::new(timeout)?.at_most(CEILING)?)
-        .deadline_header(HeaderName::from_static("x-timeout-ms"))
-        .rate_limit(RateLimitLayer::new(rate).observe_with(metrics::Counts))
+        .deadline_header(TIMEOUT)
+        .rate_limit(KeyedLimitLayer::new(client, rate).observe_with(metrics::Counts))
         .observe_answers_with(metrics::Counts)
         .observe_deadlines_with(metrics::Counts);
     // The same limit, and more time: a stream is one request, to its last event.

@@ -1,9 +1,12 @@
 //! HTTP/1.1 as a plain client speaks it.
 
-use std::{io, net::SocketAddr};
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr},
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::TcpSocket,
 };
 
 /// An answer, to its end.
@@ -36,11 +39,27 @@ impl Answer {
 }
 
 pub(super) async fn get(address: SocketAddr, path: &'static str) -> io::Result<Answer> {
-    send(address, format!("GET {path} HTTP/1.1\r\n"), "").await
+    send(
+        Ipv4Addr::LOCALHOST,
+        address,
+        format!("GET {path} HTTP/1.1\r\n"),
+        "",
+    )
+    .await
 }
 
-/// The header lines each end with CR and LF.
 pub(super) fn post(
+    address: SocketAddr,
+    path: &'static str,
+    headers: &str,
+    body: &'static str,
+) -> impl Future<Output = io::Result<Answer>> + Send + use<> {
+    post_from(Ipv4Addr::LOCALHOST, address, path, headers, body)
+}
+
+/// From this address. The header lines each end with CR and LF.
+pub(super) fn post_from(
+    from: Ipv4Addr,
     address: SocketAddr,
     path: &'static str,
     headers: &str,
@@ -48,11 +67,18 @@ pub(super) fn post(
 ) -> impl Future<Output = io::Result<Answer>> + Send + use<> {
     let length = body.len();
     let head = format!("POST {path} HTTP/1.1\r\n{headers}content-length: {length}\r\n");
-    send(address, head, body)
+    send(from, address, head, body)
 }
 
-async fn send(address: SocketAddr, head: String, body: &'static str) -> io::Result<Answer> {
-    let mut socket = TcpStream::connect(address).await?;
+async fn send(
+    from: Ipv4Addr,
+    address: SocketAddr,
+    head: String,
+    body: &'static str,
+) -> io::Result<Answer> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind((from, 0).into())?;
+    let mut socket = socket.connect(address).await?;
     let request = format!("{head}host: gateway\r\nconnection: close\r\n\r\n{body}");
     socket.write_all(request.as_bytes()).await?;
     let mut answer = Vec::new();

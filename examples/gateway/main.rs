@@ -38,7 +38,7 @@ usage: gateway [--listen ADDRESS] [--etcd URL] [--limit N]
 
   --listen ADDRESS  serve here until told to stop (checks itself over HTTP, and ends)
   --etcd URL        where the services are registered, several with commas (starts them itself)
-  --limit N         requests a second that it admits, 1 to 1000000 (50)";
+  --limit N         requests a second of each client, 1 to 1000000 (50)";
 
 struct Args {
     listen: Option<SocketAddr>,

@@ -16,7 +16,8 @@ use ziggurat_trace::{Trace, TraceLayer};
 ///
 /// # Defaults
 ///
-/// Callers that name no timeout have none, and none is too long. No limit. Every header is believed.
+/// Callers that name no timeout have none, and none is too long. No limit. Every header is believed: see
+/// [`trust`](Self::trust).
 /// A lifecycle of its own, which nobody ends. Panics are caught.
 #[derive(Clone)]
 pub struct ServerLayer<T = Identity, L = Identity, C = Identity> {
@@ -29,8 +30,8 @@ pub struct ServerLayer<T = Identity, L = Identity, C = Identity> {
     concurrency: C,
 }
 
-/// What a [`ServerLayer`] makes around `S`: the steps outside of those that it was given.
-pub type Stack<S> = Trace<InFlight<Answer<CatchPanic<S>>>>;
+/// What a [`ServerLayer`] makes around `S`: the steps that it always has.
+pub type Stack<S> = Trace<InFlight<Answer<CatchPanic<WithDeadline<S>>>>>;
 
 // === impl ServerLayer ===
 
@@ -82,7 +83,9 @@ impl<T, L, C> ServerLayer<T, L, C> {
         self
     }
 
-    /// Decides, before anything further in believes a header, what this caller may say.
+    /// Decides, before anything further in believes a header, what this caller may say: a
+    /// [`TrustLayer`](crate::trust::TrustLayer), `edge` where the callers are strangers. It stands outside
+    /// of the answers, so it must not fail.
     #[must_use]
     pub fn trust<U>(self, trust: U) -> ServerLayer<U, L, C> {
         let (rate_limit, concurrency) = (self.rate_limit, self.concurrency);
@@ -153,21 +156,21 @@ impl<S, T, L, C> Layer<S> for ServerLayer<T, L, C>
 where
     C: Layer<S>,
     L: Layer<C::Service>,
-    T: Layer<WithDeadline<L::Service>>,
+    T: Layer<Stack<L::Service>>,
 {
-    type Service = Stack<T::Service>;
+    type Service = T::Service;
 
     /// Inner to outer.
     fn layer(&self, handler: S) -> Self::Service {
         let inner = self.concurrency.layer(handler);
         let inner = self.rate_limit.layer(inner);
         let inner = self.deadline.layer(inner);
-        let inner = self.trust.layer(inner);
         let inner = CatchPanicLayer::new().layer(inner);
         let inner = self.answer.layer(inner);
         // Counts and times of whole calls belong here as well, once there is a layer for them.
         let inner = InFlight::new(inner, &self.lifecycle);
-        self.trace.layer(inner)
+        let inner = self.trace.layer(inner);
+        self.trust.layer(inner)
     }
 }
 

@@ -12,6 +12,8 @@ use ziggurat::{
     deadline,
     limit::{Rate, RateLimitLayer},
     server::{Lifecycle, ServerLayer},
+    trace,
+    trust::{self, TrustLayer},
 };
 use ziggurat_testkit::{
     EchoClient, EchoReply, EchoRequest, EchoServer, PlainClient,
@@ -291,5 +293,31 @@ async fn what_a_handler_has_spent_is_not_there_for_its_calls() {
         let timeout = grpc::decode_timeout(&headers["grpc-timeout"]).unwrap();
         assert!(timeout <= Duration::from_millis(left), "{timeout:?}");
         assert!(timeout >= Duration::from_millis(left) / 2, "{timeout:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_stranger_says_is_believed_by_nothing_further_in() {
+    let said = get(async |headers: ::http::HeaderMap| {
+        let trace = trace::current().unwrap();
+        let baggage = headers.contains_key("baggage") || trace.baggage().is_some();
+        format!("{} {} {baggage}", trace.trace_id(), trace.is_sampled())
+    });
+    let router = Router::new().route("/", said);
+    let headers = "traceparent: 00-0190a5c27b1e7c3d9e4f0123456789ab-00f067aa0ba902b7-01\r\n\
+                   baggage: criticality=CRITICAL_PLUS\r\n";
+    let settings = trust::Settings::new();
+    let edge = ServerLayer::new().trust(TrustLayer::edge(settings.clone()));
+    let any = trust::Peer::at(Some([127, 0, 0, 1].into()));
+    let inside = TrustLayer::internal(["127.0.0.0/8".parse().unwrap()], settings);
+    let inside = ServerLayer::new().trust(inside.peer_with(move |_| any));
+    for (router, sampled, baggage) in [
+        (router.clone().layer(edge), false, false),
+        (router.layer(inside), true, true),
+    ] {
+        let port = Port::serve(router).await;
+        let answer = port.get("/", headers).await.body;
+        let believed = format!("0190a5c27b1e7c3d9e4f0123456789ab {sampled} {baggage}");
+        assert_eq!(answer, believed);
     }
 }
