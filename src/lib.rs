@@ -57,6 +57,8 @@ pub use ziggurat_answer as answer;
 pub use ziggurat_balance as balance;
 #[cfg(feature = "breaker")]
 pub use ziggurat_breaker as breaker;
+#[cfg(feature = "concurrency")]
+pub use ziggurat_concurrency as concurrency;
 #[cfg(feature = "connect")]
 pub use ziggurat_connect as connect;
 #[cfg(feature = "deadline")]

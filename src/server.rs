@@ -15,7 +15,7 @@
 //! | panics | whatever panics further in is one more error to answer: INTERNAL, or 500 |
 //! | [deadline](crate::deadline) | waiting for a permit is part of the call's time |
 //! | [rate limit](crate::limit) | a refusal has cost nothing yet, and is no sample of latency |
-//! | concurrency | measures the handler, and nothing else |
+//! | [concurrency](crate::concurrency) | measures the handler, and nothing else |
 //!
 //! A rejection is answered by the content type of its request: gRPC and gRPC-Web by a status, with
 //! `grpc-retry-pushback-ms`; anything else by 429, 503 or 504, with `Retry-After`.

@@ -12,6 +12,7 @@ use ziggurat::{
     balance::{BalanceLayer, Foreign},
     breaker::BreakerLayer,
     client::{Channel, Ziggurat},
+    concurrency::{self, ConcurrencyLayer},
     connect::Connector,
     coord::Registry,
     core::{BoxError, Instance},
@@ -149,7 +150,9 @@ async fn the_whole_way_into_a_server_fits_tonic_and_axum_and_what_clients_ask_of
         ServerLayer::new()
             .deadline(timeout)
             .rate_limit(RateLimitLayer::new(Rate::per_second(1_000).unwrap()))
-            .concurrency(tower::limit::GlobalConcurrencyLimitLayer::new(100))
+            .concurrency(ConcurrencyLayer::new(
+                concurrency::Settings::new(100).unwrap(),
+            ))
     };
     let stacked = ServiceBuilder::new()
         .layer(limits())

@@ -21,7 +21,8 @@ use std::{
 use tokio::{net::TcpListener, task::JoinSet};
 use ziggurat::{
     client::{Channel, Ziggurat},
-    core::InvalidSetting,
+    concurrency::{self, ConcurrencyLayer, Vegas},
+    core::{Http, InvalidSetting},
     deadline,
     limit::{ByAddress, KeyedLimitLayer, Rate},
     server::{Drained, Lifecycle, ServerLayer, Settings},
@@ -56,6 +57,8 @@ struct Gateway {
 }
 
 const LIMIT: NonZeroU32 = NonZeroU32::new(50).unwrap();
+/// The most that it ever serves at once.
+const AT_ONCE: u32 = 1_000;
 /// In which clients say how long they wait, in milliseconds.
 const TIMEOUT: HeaderName = HeaderName::from_static("x-timeout-ms");
 /// Nobody waits longer, whatever they say; and no stream of events is longer.
@@ -138,9 +141,12 @@ fn router(gateway: Gateway, options: Options) -> Result<Router, InvalidSetting> 
     // The same limit, and more time: a stream is one request, to its last event.
     let streams = layer.clone().deadline(deadline::Settings::new(CEILING)?);
 
+    // As many at once as it is quick with; what finds no place within a moment is told to come back.
+    let at_once = concurrency::Settings::new(AT_ONCE)?.queue(AT_ONCE)?;
+    let at_once = ConcurrencyLayer::new(at_once).adaptive(Vegas::default());
     let answers = Router::new()
         .route("/greetings", post(routes::greet))
-        .layer(layer);
+        .layer(layer.concurrency(at_once.classify_with(Http)));
     let streams = Router::new()
         .route("/news/{topic}/{count}", get(routes::news))
         .layer(streams);

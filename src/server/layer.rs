@@ -116,7 +116,11 @@ impl<T, L, C> ServerLayer<T, L, C> {
         }
     }
 
-    /// Limits how many requests are served at once, and sheds the rest. It stands next to the handler.
+    /// Limits how many requests are served at once, and sheds the rest: a
+    /// [`ConcurrencyLayer`](crate::concurrency::ConcurrencyLayer). It stands next to the handler.
+    ///
+    /// One that finds its limit by itself reads how calls end as gRPC does; behind axum let it
+    /// `classify_with` [`Http`](crate::core::Http).
     #[must_use]
     pub fn concurrency<U>(self, concurrency: U) -> ServerLayer<T, L, U> {
         let (trust, rate_limit) = (self.trust, self.rate_limit);

@@ -7,8 +7,9 @@ use tokio::{net::TcpListener, task::JoinSet, time};
 use tonic::{Code, Request, Response, Status, Streaming, service::Routes};
 use ziggurat::{
     client::Ziggurat,
+    concurrency::{self, ConcurrencyLayer},
     coord::Registry,
-    core::{Instance, grpc},
+    core::{self, Instance, grpc},
     deadline,
     limit::{Rate, RateLimitLayer},
     server::{Lifecycle, ServerLayer},
@@ -319,5 +320,34 @@ async fn what_a_stranger_says_is_believed_by_nothing_further_in() {
         let answer = port.get("/", headers).await.body;
         let believed = format!("0190a5c27b1e7c3d9e4f0123456789ab {sampled} {baggage}");
         assert_eq!(answer, believed);
+    }
+}
+
+#[tokio::test]
+async fn who_finds_no_place_is_told_so_and_a_place_that_is_left_is_free() {
+    let one = ConcurrencyLayer::new(concurrency::Settings::new(1).unwrap());
+    let lifecycle = Lifecycle::default();
+    let layer = ServerLayer::new().lifecycle(&lifecycle);
+    let layer = layer.concurrency(one.classify_with(core::Http));
+    let port = Port::serve(Buggy::router().layer(layer)).await;
+    let mut hanging = JoinSet::new();
+    let address = port.address;
+    hanging.spawn(async move { http::get(address, "/hang", "").await });
+    while lifecycle.in_flight() == 0 {
+        time::sleep(Duration::from_millis(1)).await;
+    }
+    assert_eq!(port.get("/hello", "").await.status, 429);
+    let full = port
+        .client()
+        .await
+        .unary(saying("hello"))
+        .await
+        .unwrap_err();
+    assert_eq!(full.code(), Code::ResourceExhausted);
+
+    // Its caller goes away.
+    hanging.shutdown().await;
+    while port.get("/hello", "").await.status != 200 {
+        time::sleep(Duration::from_millis(1)).await;
     }
 }

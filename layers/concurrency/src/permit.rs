@@ -1,0 +1,82 @@
+//! What a call holds until its answer has ended.
+
+use crate::{meter::Lesson, shared::Shared};
+use std::{fmt, sync::Arc};
+use ziggurat_core::{Outcome, Record, clock, clock::Instant};
+
+/// One of the calls that may be under way, until it is settled; the record of every response that a
+/// [`Concurrency`](crate::Concurrency) answers with.
+pub struct Permit(Option<Held>);
+
+struct Held {
+    shared: Arc<Shared>,
+    /// How many were under way, with this one.
+    in_flight: u32,
+    /// When the call was sent, until it is known how long its answer took.
+    started: Option<Instant>,
+}
+
+// === impl Permit ===
+
+impl Permit {
+    pub(crate) const fn new(shared: Arc<Shared>, in_flight: u32, started: Option<Instant>) -> Self {
+        Self(Some(Held {
+            shared,
+            in_flight,
+            started,
+        }))
+    }
+
+    /// Of a call that needs none.
+    pub(crate) const fn exempt() -> Self {
+        Self(None)
+    }
+}
+
+impl Record for Permit {
+    /// A stream has begun: how long it goes on says nothing about the server.
+    fn responded(&mut self) {
+        if let Some(held) = &mut self.0 {
+            held.answered();
+        }
+    }
+
+    #[inline]
+    fn settle(self, outcome: Outcome) {
+        let Some(mut held) = self.0 else {
+            return;
+        };
+        match outcome {
+            Outcome::Success => held.answered(),
+            Outcome::Timeout | Outcome::Overload => held.dropped(),
+            // How long it took to fail, or to lose patience, says nothing.
+            _ => {}
+        }
+        held.shared.leave();
+    }
+}
+
+impl fmt::Debug for Permit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Permit").finish_non_exhaustive()
+    }
+}
+
+// === impl Held ===
+
+impl Held {
+    #[inline]
+    fn answered(&mut self) {
+        if let Some(started) = self.started.take() {
+            let now = clock::now();
+            let took = now.saturating_duration_since(started);
+            self.shared.learn(now, Lesson::Took(took), self.in_flight);
+        }
+    }
+
+    #[cold]
+    fn dropped(&self) {
+        self.shared
+            .learn(clock::now(), Lesson::Dropped, self.in_flight);
+    }
+}

@@ -1,0 +1,122 @@
+//! Limits that are found, in front of a server that gets slower the more it is sent.
+
+use super::{
+    MILLISECOND, SECOND,
+    backend::{layer, server},
+    settings,
+};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
+use tokio::{task::JoinSet, time};
+use tower::{BoxError, Layer, Service, ServiceExt, service_fn};
+use ziggurat_concurrency::{Aimd, Algorithm, Concurrency, Gradient2, Vegas};
+use ziggurat_core::{ByResult, Code, Dice, Rejection};
+
+const CAPACITY: usize = 20;
+
+/// Offers three times what the server manages, for so many seconds; what of its capacity it answers
+/// within 50 ms, in the second half.
+async fn goodput<S>(service: &Concurrency<S, ByResult>, seconds: u32) -> f64
+where
+    S: Service<u32, Response = u32, Error = BoxError, Future: Send> + Clone + Send + 'static,
+{
+    let good = Arc::new(AtomicU32::new(0));
+    let mut calls = JoinSet::new();
+    for millisecond in 0..seconds * 1_000 {
+        for _ in 0..3 * CAPACITY / 10 {
+            let (service, good) = (service.clone(), Arc::clone(&good));
+            calls.spawn(async move {
+                let start = time::Instant::now();
+                let answer = service.oneshot(0).await;
+                let counts = millisecond >= seconds * 500;
+                if counts && answer.is_ok() && start.elapsed() <= 50 * MILLISECOND {
+                    good.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        time::sleep(MILLISECOND).await;
+        while calls.try_join_next().is_some() {}
+    }
+    let capacity = CAPACITY as u32 * 100 * seconds / 2;
+    f64::from(good.load(Ordering::Relaxed)) / f64::from(capacity)
+}
+
+async fn settles(algorithm: impl Algorithm + Clone + Sync, most: u32) {
+    let layer = layer(settings(1_000)).adaptive(algorithm);
+    let service = layer.layer(server(CAPACITY));
+    let goodput = goodput(&service, 20).await;
+    let limit = layer.handle().limit();
+    assert!(goodput > 0.93, "{goodput} at {limit}");
+    assert!((16..=most).contains(&limit), "{limit}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn vegas_settles_near_the_capacity_and_holds_goodput() {
+    settles(Vegas::new().dice(Dice::seeded(1)), 35).await;
+    let from_above = Vegas::new().limits(1, 400, 1_000).unwrap();
+    settles(from_above.dice(Dice::seeded(1)), 35).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn aimd_settles_near_the_capacity_and_holds_goodput() {
+    settles(Aimd::new().slow(15 * MILLISECOND).unwrap(), 35).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn gradient_settles_within_what_the_latency_allows() {
+    settles(Gradient2::new().limits(5, 20, 400).unwrap(), 80).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_limit_the_same_server_answers_nobody_in_time() {
+    let service = layer(settings(1_000_000)).layer(server(CAPACITY));
+    assert!(goodput(&service, 4).await < 0.1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_cancelled_fails_or_is_turned_away_teaches_nothing() {
+    let layer = layer(settings(1_000)).adaptive(Vegas::new());
+    let service = layer.layer(service_fn(|kind: u32| async move {
+        time::sleep(MILLISECOND).await;
+        match kind {
+            0 => std::future::pending().await,
+            1 => Err(BoxError::from("failed")),
+            2 => Err(Rejection::decided(Code::ResourceExhausted, "limited").into()),
+            _ => Ok(kind),
+        }
+    }));
+    for kind in 0..3 {
+        for _ in 0..1_000 {
+            let call = service.clone().oneshot(kind);
+            let _ = time::timeout(2 * MILLISECOND, call).await;
+        }
+    }
+    let handle = layer.handle();
+    assert_eq!((handle.limit(), handle.in_flight()), (20, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_says_that_it_is_full_gets_less() {
+    let layer = layer(settings(1_000)).adaptive(Aimd::new());
+    let service = layer.layer(service_fn(|()| async {
+        time::sleep(20 * MILLISECOND).await;
+        let full = Rejection::decided(Code::ResourceExhausted, "full");
+        Err::<(), BoxError>(full.with_sent(ziggurat_core::Sent::Unknown).into())
+    }));
+    for _ in 0..100 {
+        service.clone().oneshot(()).await.unwrap_err();
+    }
+    assert!(layer.handle().limit() < 15);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_settings_cap_what_an_algorithm_finds() {
+    let layer = layer(settings(25)).adaptive(Vegas::new().dice(Dice::seeded(1)));
+    let service = layer.layer(server(400));
+    goodput(&service, 5).await;
+    assert_eq!(layer.handle().limit(), 25);
+    time::sleep(SECOND).await;
+    assert_eq!(layer.isolated().handle().limit(), 20);
+}
