@@ -1,4 +1,4 @@
-//! One set of layers on the way in, around a tonic server and around an axum router.
+//! The way into a server, as one layer around a tonic server and around an axum router.
 //!
 //! Both admit two requests; the third is RESOURCE_EXHAUSTED to a gRPC client and 429 to any other.
 //!
@@ -13,12 +13,9 @@ use tokio::{
     task::JoinSet,
 };
 use tonic::transport::{Endpoint, Server, server::TcpIncoming};
-use tower::ServiceBuilder;
 use ziggurat::{
-    answer::AnswerLayer,
-    deadline::DeadlineLayer,
     limit::{Rate, RateLimitLayer},
-    trace::TraceLayer,
+    server::ServerLayer,
 };
 use ziggurat_testkit::{EchoClient, EchoHandler, EchoRequest, proto::echo_server::EchoServer};
 
@@ -33,13 +30,9 @@ async fn main() -> Result<(), BoxError> {
 
     // The state of a layer belongs to its value: each server here gets a limit of its own.
     let rate = Rate::per_second(1)?.burst(2)?;
-    let layers = ServiceBuilder::new()
-        .layer(TraceLayer::server())
-        .layer(AnswerLayer::new())
-        .layer(DeadlineLayer::server())
-        .layer(RateLimitLayer::new(rate));
+    let limit = RateLimitLayer::new(rate);
     let tonic = Server::builder()
-        .layer(layers)
+        .layer(ServerLayer::new().rate_limit(limit.isolated()))
         .add_service(EchoServer::new(EchoHandler::new("echo")));
     servers.spawn(async move {
         tonic
@@ -48,14 +41,9 @@ async fn main() -> Result<(), BoxError> {
             .map_err(BoxError::from)
     });
 
-    let layers = ServiceBuilder::new()
-        .layer(TraceLayer::server())
-        .layer(AnswerLayer::new())
-        .layer(DeadlineLayer::server())
-        .layer(RateLimitLayer::new(rate));
     let axum = Router::new()
         .route("/", get(async || "hello\n"))
-        .layer(layers);
+        .layer(ServerLayer::new().rate_limit(limit));
     servers.spawn(async move { axum::serve(http, axum).await.map_err(BoxError::from) });
 
     let mut client = EchoClient::new(

@@ -5,8 +5,8 @@
 //! cargo run --example server        # on a store of its own: calls itself, and ends
 //! ```
 //!
-//! Ctrl-c or SIGTERM takes it out of the registry first, so that nobody new comes, and then waits
-//! until all calls and streams are over; a second one does not wait.
+//! Ctrl-c or SIGTERM takes it out of the registry first and has its health say so, so that nobody new
+//! comes, and then waits until all calls and streams are over; a second one does not wait.
 
 #[path = "shared/cli.rs"]
 mod cli;
@@ -16,20 +16,18 @@ mod stop;
 use cli::{Problem, Words};
 use std::{net::SocketAddr, num::NonZeroU32, process::ExitCode, time::Duration};
 use stop::Stop;
-use tokio::{net::TcpListener, sync::oneshot, task::JoinSet, time};
+use tokio::{net::TcpListener, sync::oneshot, task::JoinSet};
 use tonic::{
     Status,
     transport::{Server, server::TcpIncoming},
 };
-use tower::ServiceBuilder;
+use tonic_health::{ServingStatus, server::HealthReporter};
 use ziggurat::{
-    answer::AnswerLayer,
     client::Ziggurat,
     coord::Registry,
     core::Instance,
-    deadline::DeadlineLayer,
     limit::{Rate, RateLimitLayer},
-    trace::TraceLayer,
+    server::{Lifecycle, ServerLayer, Settings},
 };
 use ziggurat_testkit::{EchoClient, EchoHandler, EchoRequest, proto::echo_server::EchoServer};
 
@@ -43,8 +41,8 @@ usage: server [--etcd URL] [--service NAME] [--listen ADDRESS] [--limit N]
 
 const LIMIT: NonZeroU32 = NonZeroU32::new(10_000).unwrap();
 
-/// How long calls and streams may take to end once it is told to stop.
-const DRAIN: Duration = Duration::from_secs(30);
+/// How long clients may take to hear that it leaves: a registry's word is there in milliseconds.
+const GRACE: Duration = Duration::from_millis(500);
 /// How many replies are on their way when the server is told to stop, of 1 KiB each.
 const REPLIES: u32 = 1_000;
 
@@ -70,26 +68,27 @@ async fn run() -> Result<bool, Problem> {
     let instance = Instance::at(&args.service, listener.local_addr()?)?;
     let name = instance.id().to_string();
 
-    let layers = ServiceBuilder::new()
-        .layer(TraceLayer::server())
-        .layer(AnswerLayer::new())
-        .layer(DeadlineLayer::server())
-        .layer(RateLimitLayer::new(Rate::per_second(args.limit.get())?));
-    let (drain, drained) = oneshot::channel::<()>();
-    let echo = EchoServer::new(EchoHandler::new(name.clone()));
+    let lifecycle = Lifecycle::new(Settings::new().grace(GRACE));
+    let layer = ServerLayer::new()
+        .lifecycle(&lifecycle)
+        .rate_limit(RateLimitLayer::new(Rate::per_second(args.limit.get())?));
+    let (reporter, health) = tonic_health::server::health_reporter();
+    let serving = Server::builder()
+        .layer(layer)
+        .add_service(health)
+        .add_service(EchoServer::new(EchoHandler::new(name.clone())))
+        .serve_with_incoming_shutdown(TcpIncoming::from(listener), lifecycle.closing());
     let mut server = JoinSet::new();
-    server.spawn(async move {
-        let drained = async { drained.await.unwrap_or_default() };
-        let server = Server::builder().layer(layers).add_service(echo);
-        let incoming = TcpIncoming::from(listener);
-        server.serve_with_incoming_shutdown(incoming, drained).await
-    });
+    server.spawn(lifecycle.run(serving));
+    let mut health = JoinSet::new();
+    health.spawn(say_how_it_does(reporter, lifecycle.clone()));
 
     // Found only once it serves. Through an outage this waits, and can be stopped.
     let registration = tokio::select! {
         registered = registry.register(instance).into_future() => registered?,
         () = stop.told() => return Ok(true),
     };
+    lifecycle.on_leave(registration.deregister());
     println!("{name} serves {}", args.service);
 
     let (seen, mut told) = oneshot::channel();
@@ -101,24 +100,26 @@ async fn run() -> Result<bool, Problem> {
         () = stop.told() => {}
         _ = &mut told => {}
         Some(ended) = server.join_next() => {
-            ended??;
+            ended???;
             return Err(Problem::Failed("the server ended by itself".to_owned()));
         }
     }
 
     println!("{name} stops");
-    if let Err(error) = registration.deregister().await {
-        // It is found until its lease runs out, and refuses connections: clients go elsewhere.
-        eprintln!("{name} is still registered: {error}");
-    }
-    let _it_serves = drain.send(());
+    let cut_off = || Problem::Failed(format!("{name} cut off its last calls"));
     let drained = tokio::select! {
-        drained = time::timeout(DRAIN, server.join_next()) => drained.ok().flatten(),
-        () = stop.told() => None,
+        drained = lifecycle.shutdown() => drained,
+        () = stop.told() => return Err(cut_off()),
     };
-    match drained {
-        Some(ended) => ended??,
-        None => return Err(Problem::Failed(format!("{name} cut off its last calls"))),
+    for problem in drained.problems {
+        // It is found until its lease runs out, and refuses connections: clients go elsewhere.
+        eprintln!("{name} is still registered: {problem}");
+    }
+    if drained.cut_off > 0 {
+        return Err(cut_off());
+    }
+    while let Some(ended) = server.join_next().await {
+        ended???;
     }
     println!("{name} has ended, and all its calls before it");
     match show.join_next().await {
@@ -130,6 +131,17 @@ async fn run() -> Result<bool, Problem> {
         }
         None => Ok(true),
     }
+}
+
+/// Has its health say that it leaves; and at last ends the streams of those who watch it, which would never
+/// end by themselves.
+async fn say_how_it_does(mut health: HealthReporter, lifecycle: Lifecycle) {
+    lifecycle.leaving().await;
+    health
+        .set_service_status("", ServingStatus::NotServing)
+        .await;
+    lifecycle.closing().await;
+    health.clear_service_status("").await;
 }
 
 /// Tells the server to stop in the middle of a stream, and counts the replies to its end.

@@ -7,7 +7,7 @@
 //!
 //! ```text
 //!  client   trace -> breaker -> deadline -> retry -> attempt span -> balance <- discover <- health <- connect
-//!  server   trace -> answer -> trust -> deadline -> rate limit -> concurrency -> handler
+//!  server   trust -> trace -> count -> answer -> deadline -> rate limit -> concurrency -> handler
 //! ```
 //!
 //! # Example
@@ -36,7 +36,7 @@
 //! | feature | adds |
 //! |---|---|
 //! | `client` | [`client`], with the layers that it stacks, and the edge to tonic |
-//! | `server` | the layers on the way into a server |
+//! | `server` | [`server`]: the whole way into a server as one layer, and its end in order; no tonic, no axum |
 //! | `coord` | [`coord`]: the store and the registry; no HTTP, no tonic |
 //! | `conformance` | `coord::conformance`: what every store must do, for the tests of a third one |
 //! | `uuid` | `coord::UuidV7`: ids of 128 bits, unique without any coordination |
@@ -83,6 +83,8 @@ pub use ziggurat_trust as trust;
 pub mod client;
 #[cfg(feature = "coord")]
 pub mod coord;
+#[cfg(feature = "server")]
+pub mod server;
 
 #[cfg(all(doctest, feature = "client", feature = "coord", feature = "server"))]
 #[doc = include_str!("../README.md")]

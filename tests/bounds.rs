@@ -12,6 +12,7 @@ use ziggurat::{
     balance::{BalanceLayer, Foreign},
     breaker::BreakerLayer,
     client::{Channel, Ziggurat},
+    concurrency::{self, ConcurrencyLayer},
     connect::Connector,
     coord::Registry,
     core::{BoxError, Instance},
@@ -20,6 +21,7 @@ use ziggurat::{
     health::HealthLayer,
     limit::{Rate, RateLimitLayer},
     retry::RetryLayer,
+    server::{Lifecycle, ServerLayer},
     trace::TraceLayer,
 };
 use ziggurat_testkit::{
@@ -134,4 +136,38 @@ async fn the_layers_of_a_server_fit_tonic_and_axum() {
     let _axum: axum::Router = axum::Router::new().layer(layers());
     let server = EchoServer::setup().layer(layers()).start().await;
     serves_generated_clients(server.connect().await).await;
+}
+
+#[tokio::test]
+async fn the_whole_way_into_a_server_fits_tonic_and_axum_and_what_clients_ask_of_a_service() {
+    assert_send::<ServerLayer>();
+    assert_sync::<ServerLayer>();
+    assert_clone::<ServerLayer>();
+    assert_send::<Lifecycle>();
+    assert_sync::<Lifecycle>();
+    let timeout = deadline::Settings::new(Duration::from_secs(10)).unwrap();
+    let limits = || {
+        ServerLayer::new()
+            .deadline(timeout)
+            .rate_limit(RateLimitLayer::new(Rate::per_second(1_000).unwrap()))
+            .concurrency(ConcurrencyLayer::new(
+                concurrency::Settings::new(100).unwrap(),
+            ))
+    };
+    let stacked = ServiceBuilder::new()
+        .layer(limits())
+        .layer(ServerLayer::new());
+    let _axum: axum::Router = axum::Router::new().layer(stacked.clone());
+    let server = EchoServer::setup().layer(stacked).start().await;
+    serves_generated_clients(server.connect().await).await;
+    // With interceptors around it, which make bodies of their own.
+    one_layer(ServerLayer::new()).await;
+    one_layer(limits()).await;
+    let deny = |_: tonic::Request<()>| Err(tonic::Status::permission_denied("no"));
+    let mut denied = EchoClient::new(tonic::service::interceptor::InterceptedService::new(
+        ServerLayer::new().layer(server.connect().await),
+        deny,
+    ));
+    let status = denied.unary(EchoRequest::default()).await.unwrap_err();
+    assert_eq!(status.code(), tonic::Code::PermissionDenied);
 }

@@ -7,6 +7,8 @@
 //! | a `tonic::Status` (feature `tonic`) | that status, with its details and metadata | the status of its code, its message as text |
 //! | anything else | INTERNAL | 500; in both cases its text stays here and is logged |
 //!
+//! A panic is an error too, with a [`CatchPanicLayer`] inside: INTERNAL, or 500.
+//!
 //! Which of the two it is, the request's content type tells. A gRPC stream that has begun ends with
 //! the status of the error in its trailers.
 //!
@@ -54,12 +56,18 @@ mod future;
 mod layer;
 mod message;
 mod observer;
+pub mod panic;
 mod protocol;
 mod reply;
 mod service;
 
 pub use self::{
-    body::Body, future::ResponseFuture, layer::AnswerLayer, observer::Observer, service::Answer,
+    body::Body,
+    future::ResponseFuture,
+    layer::AnswerLayer,
+    observer::Observer,
+    panic::{CatchPanicLayer, Panicked},
+    service::Answer,
 };
 
 #[cfg(doctest)]

@@ -6,6 +6,7 @@ mod answer {
     mod contract;
     mod edges;
     mod errors;
+    mod panics;
 
     use http::{Request, header::CONTENT_TYPE};
     use http_body_util::Empty;

@@ -1,0 +1,76 @@
+//! The whole way into a server as one layer, for tonic and for axum; and the way out, in order.
+//!
+//! [`ServerLayer`] is what a request passes before its handler, outermost first:
+//!
+//! ```text
+//!  trust -> trace -> count -> answer -> panics -> deadline -> rate limit -> concurrency -> handler
+//! ```
+//!
+//! | step | why it stands there |
+//! |---|---|
+//! | [trust](crate::trust) | before anything believes a header, and the trace believes the first; it adds no error |
+//! | [trace](crate::trace) | all that is logged further in belongs to the call |
+//! | count | what is in flight has not been answered to its last byte |
+//! | [answer](crate::answer) | outside of all that rejects; after it the stack cannot fail, as axum wants |
+//! | panics | whatever panics further in is one more error to answer: INTERNAL, or 500 |
+//! | [deadline](crate::deadline) | waiting for a permit is part of the call's time |
+//! | [rate limit](crate::limit) | a refusal has cost nothing yet, and is no sample of latency |
+//! | [concurrency](crate::concurrency) | measures the handler, and nothing else |
+//!
+//! A rejection is answered by the content type of its request: gRPC and gRPC-Web by a status, with
+//! `grpc-retry-pushback-ms`; anything else by 429, 503 or 504, with `Retry-After`.
+//!
+//! [`Lifecycle`] is the other half: how many calls are in flight, and a stop that loses none of them.
+//!
+//! # Example
+//!
+//! ```
+//! use axum::{Router, routing::get};
+//! use std::time::Duration;
+//! use tokio::net::TcpListener;
+//! use ziggurat::{
+//!     core::BoxError,
+//!     deadline,
+//!     limit::{Rate, RateLimitLayer},
+//!     server::{Lifecycle, ServerLayer},
+//! };
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), BoxError> {
+//! let lifecycle = Lifecycle::default();
+//! let timeout = Duration::from_secs(2);
+//! let layer = ServerLayer::new()
+//!     .lifecycle(&lifecycle)
+//!     .deadline(deadline::Settings::new(timeout)?.at_most(10 * timeout)?)
+//!     .rate_limit(RateLimitLayer::new(Rate::per_second(500)?));
+//!
+//! let router = Router::new().route("/", get(async || "hello")).layer(layer);
+//! // What is not asked for by users is not counted, limited or traced.
+//! let ready = lifecycle.clone();
+//! let router = router.route("/readyz", get(async move || ready.readiness()));
+//!
+//! let listener = TcpListener::bind("127.0.0.1:0").await?;
+//! let server = axum::serve(listener, router).with_graceful_shutdown(lifecycle.closing());
+//! let server = lifecycle.run(server);
+//! # let stopped = async { lifecycle.shutdown().await };
+//! let (served, drained) = tokio::join!(server, stopped);
+//! served??;
+//! assert!(drained.is_clean());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! With tonic it is `Server::builder().layer(layer)`, and `serve_with_shutdown(address,
+//! lifecycle.closing())`. gRPC and HTTP on one port are `Routes::into_axum_router()` with axum routes
+//! beside them and the layer around all. For browsers, `tonic_web::GrpcWebLayer` goes directly outside
+//! or inside of this one.
+
+mod in_flight;
+mod layer;
+mod lifecycle;
+
+pub use self::{
+    in_flight::{Body, InFlight, ResponseFuture},
+    layer::{ServerLayer, Stack},
+    lifecycle::{CutOff, Drained, Lifecycle, Phase, Settings},
+};

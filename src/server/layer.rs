@@ -1,0 +1,189 @@
+//! The whole server order as one layer.
+
+use super::{InFlight, Lifecycle};
+use http::HeaderName;
+use std::fmt;
+use tower::{Layer, layer::util::Identity};
+use ziggurat_answer::{Answer, AnswerLayer, CatchPanicLayer, panic::CatchPanic};
+use ziggurat_core::Live;
+use ziggurat_deadline::{self as deadline, DeadlineLayer, WithDeadline};
+use ziggurat_trace::{Trace, TraceLayer};
+
+/// What stands between the socket and a handler: see the [module](super) for the order, and why.
+///
+/// A layer for tonic's `Server::builder().layer(..)` and axum's `Router::layer(..)`. Clones of one value,
+/// and all the services, connections and routes that it wraps, share its limits and its lifecycle.
+///
+/// # Defaults
+///
+/// Callers that name no timeout have none, and none is too long. No limit. Every header is believed: see
+/// [`trust`](Self::trust).
+/// A lifecycle of its own, which nobody ends. Panics are caught.
+#[derive(Clone)]
+pub struct ServerLayer<T = Identity, L = Identity, C = Identity> {
+    trace: TraceLayer,
+    lifecycle: Lifecycle,
+    answer: AnswerLayer,
+    trust: T,
+    deadline: DeadlineLayer,
+    rate_limit: L,
+    concurrency: C,
+}
+
+/// What a [`ServerLayer`] makes around `S`: the steps that it always has.
+pub type Stack<S> = Trace<InFlight<Answer<CatchPanic<WithDeadline<S>>>>>;
+
+// === impl ServerLayer ===
+
+impl ServerLayer {
+    /// Traces, counts, answers, and keeps the deadlines of callers.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            trace: TraceLayer::server(),
+            lifecycle: Lifecycle::default(),
+            answer: AnswerLayer::new(),
+            trust: Identity::new(),
+            deadline: DeadlineLayer::server(),
+            rate_limit: Identity::new(),
+            concurrency: Identity::new(),
+        }
+    }
+}
+
+impl<T, L, C> ServerLayer<T, L, C> {
+    /// How long requests may take: the timeout of callers that name none, and what nobody exceeds.
+    ///
+    /// A stream is one call, from its request to its last byte.
+    #[must_use]
+    pub fn deadline(mut self, settings: impl Into<Live<deadline::Settings>>) -> Self {
+        self.deadline = self.deadline.settings(settings);
+        self
+    }
+
+    /// Callers may say in this header too how long they wait, as whole milliseconds: for those who
+    /// speak no gRPC, as `grpc-timeout` is believed in any case.
+    #[must_use]
+    pub fn deadline_header(mut self, name: HeaderName) -> Self {
+        self.deadline = self.deadline.header(name);
+        self
+    }
+
+    /// Tells callers in `x-trace-id` which trace their call belonged to.
+    #[must_use]
+    pub fn x_trace_id(mut self, tell: bool) -> Self {
+        self.trace = self.trace.x_trace_id(tell);
+        self
+    }
+
+    /// Counts what is in flight here, and drains with it.
+    #[must_use]
+    pub fn lifecycle(mut self, lifecycle: &Lifecycle) -> Self {
+        self.lifecycle = lifecycle.clone();
+        self
+    }
+
+    /// Decides, before anything further in believes a header, what this caller may say: a
+    /// [`TrustLayer`](crate::trust::TrustLayer), `edge` where the callers are strangers. It stands outside
+    /// of the answers, so it must not fail.
+    #[must_use]
+    pub fn trust<U>(self, trust: U) -> ServerLayer<U, L, C> {
+        let (rate_limit, concurrency) = (self.rate_limit, self.concurrency);
+        ServerLayer {
+            trace: self.trace,
+            lifecycle: self.lifecycle,
+            answer: self.answer,
+            trust,
+            deadline: self.deadline,
+            rate_limit,
+            concurrency,
+        }
+    }
+
+    /// Limits the rate of requests: a [`RateLimitLayer`](crate::limit::RateLimitLayer), several of
+    /// them in a `ServiceBuilder`, or a layer of your own.
+    #[must_use]
+    pub fn rate_limit<U>(self, rate_limit: U) -> ServerLayer<T, U, C> {
+        let (trust, concurrency) = (self.trust, self.concurrency);
+        ServerLayer {
+            trace: self.trace,
+            lifecycle: self.lifecycle,
+            answer: self.answer,
+            trust,
+            deadline: self.deadline,
+            rate_limit,
+            concurrency,
+        }
+    }
+
+    /// Limits how many requests are served at once, and sheds the rest: a
+    /// [`ConcurrencyLayer`](crate::concurrency::ConcurrencyLayer). It stands next to the handler.
+    ///
+    /// One that finds its limit by itself reads how calls end as gRPC does; behind axum let it
+    /// `classify_with` [`Http`](crate::core::Http).
+    #[must_use]
+    pub fn concurrency<U>(self, concurrency: U) -> ServerLayer<T, L, U> {
+        let (trust, rate_limit) = (self.trust, self.rate_limit);
+        ServerLayer {
+            trace: self.trace,
+            lifecycle: self.lifecycle,
+            answer: self.answer,
+            trust,
+            deadline: self.deadline,
+            rate_limit,
+            concurrency,
+        }
+    }
+
+    /// Tells `observer` which errors were answered: rejections by their code, panics as INTERNAL.
+    #[must_use]
+    pub fn observe_answers_with(mut self, observer: impl ziggurat_answer::Observer) -> Self {
+        self.answer = self.answer.observe_with(observer);
+        self
+    }
+
+    /// Tells `observer` which calls ran out of time, and whose timeouts make no sense.
+    #[must_use]
+    pub fn observe_deadlines_with(mut self, observer: impl deadline::Observer) -> Self {
+        self.deadline = self.deadline.observe_with(observer);
+        self
+    }
+}
+
+impl Default for ServerLayer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S, T, L, C> Layer<S> for ServerLayer<T, L, C>
+where
+    C: Layer<S>,
+    L: Layer<C::Service>,
+    T: Layer<Stack<L::Service>>,
+{
+    type Service = T::Service;
+
+    /// Inner to outer.
+    fn layer(&self, handler: S) -> Self::Service {
+        let inner = self.concurrency.layer(handler);
+        let inner = self.rate_limit.layer(inner);
+        let inner = self.deadline.layer(inner);
+        let inner = CatchPanicLayer::new().layer(inner);
+        let inner = self.answer.layer(inner);
+        // Counts and times of whole calls belong here as well, once there is a layer for them.
+        let inner = InFlight::new(inner, &self.lifecycle);
+        let inner = self.trace.layer(inner);
+        self.trust.layer(inner)
+    }
+}
+
+impl<T, L, C> fmt::Debug for ServerLayer<T, L, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerLayer")
+            .field("trace", &self.trace)
+            .field("lifecycle", &self.lifecycle)
+            .field("deadline", &self.deadline)
+            .finish_non_exhaustive()
+    }
+}
