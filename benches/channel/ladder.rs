@@ -65,14 +65,14 @@ pub(crate) async fn rungs(addresses: &[SocketAddr]) -> Result<Vec<Subject>, Prob
         rung!(
             "+deadline",
             HealthLayer::default(),
-            DeadlineLayer::client(limit),
+            DeadlineLayer::client(limit).tell(false),
             RetryLayer::new(retry)
         ),
         rung!(
             "+breaker",
             HealthLayer::default(),
             BreakerLayer::default(),
-            DeadlineLayer::client(limit),
+            DeadlineLayer::client(limit).tell(false),
             RetryLayer::new(retry)
         ),
         rung!(
@@ -80,7 +80,7 @@ pub(crate) async fn rungs(addresses: &[SocketAddr]) -> Result<Vec<Subject>, Prob
             HealthLayer::default(),
             TraceLayer::client().inject(false),
             BreakerLayer::default(),
-            DeadlineLayer::client(limit),
+            DeadlineLayer::client(limit).tell(false),
             RetryLayer::new(retry),
             TraceLayer::attempt().x_trace_id(true)
         ),

@@ -8,6 +8,7 @@ use crate::{
     road::Stream,
     settings::{Keepalive, Settings, Windows},
     slots::Slots,
+    timer::ClockTimer,
 };
 use http::{Request, Response};
 use http_body::Body;
@@ -26,7 +27,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 use tokio::runtime::Handle;
-use ziggurat_core::BoxError;
+use ziggurat_core::{BoxError, clock};
 
 /// What calls use of a connection.
 pub(crate) struct Link<B> {
@@ -96,7 +97,7 @@ where
     let executor = Executor::new(Handle::try_current()?);
     let mut builder = http2::Builder::new(executor.clone());
     builder
-        .timer(TokioTimer::new())
+        .timer(ClockTimer(TokioTimer::new()))
         .initial_max_send_streams(UNSAID)
         .max_frame_size(settings.max_frame_size)
         .max_header_list_size(settings.max_header_list_size);
@@ -141,7 +142,7 @@ where
     /// Ready when the peer takes no more calls: it said GOAWAY, or is gone.
     pub(crate) async fn closed(&mut self, lane: &Lane) -> Result<(), hyper::Error> {
         poll_fn(|cx| {
-            let closed = self.poll_closed(cx);
+            let closed = clock::hold(|| self.poll_closed(cx));
             if std::mem::take(&mut self.limited_anew)
                 && let Some(limit) = self.limit()
             {

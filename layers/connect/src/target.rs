@@ -19,10 +19,9 @@ pub(crate) struct Target {
 /// What is another in every call. Remembered by HPACK, it would push what repeats out of the table,
 /// and be looked for in vain: so it is a "never indexed literal" (RFC 7541, 6.2.3), the one kind that
 /// hyper can be asked for.
-const UNLIKE: [HeaderName; 3] = [
+const UNLIKE: [HeaderName; 2] = [
     HeaderName::from_static("traceparent"),
     HeaderName::from_static("x-trace-id"),
-    HeaderName::from_static("x-request-id"),
 ];
 
 // === impl Target ===
@@ -152,7 +151,7 @@ mod tests {
     fn what_is_another_in_every_call_is_never_indexed() {
         let target = Target::new("echo", Scheme::HTTP, None, &AGENT).unwrap();
         let mut request = Request::new(());
-        for name in ["traceparent", "x-trace-id", "x-request-id", "other"] {
+        for name in ["traceparent", "x-trace-id", "other"] {
             let value = HeaderValue::from_static("1");
             request.headers_mut().insert(name, value);
         }
