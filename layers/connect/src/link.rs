@@ -61,16 +61,20 @@ const UNSAID: usize = usize::MAX - 1;
 // === impl Link ===
 
 impl<B: Body + 'static> Link<B> {
-    pub(crate) async fn send(
+    /// Sends `request`; when it is answered, somebody [says so](Self::note_answer).
+    // Not an `async fn`: its future would keep the request, and hyper's own beside it.
+    pub(crate) fn send(
         &self,
         request: Request<B>,
-    ) -> Result<Response<Incoming>, TrySendError<Request<B>>> {
-        let response = self.sender.clone().try_send_request(request).await?;
+    ) -> impl Future<Output = Result<Response<Incoming>, TrySendError<Request<B>>>> + use<B> {
+        self.sender.clone().try_send_request(request)
+    }
+
+    pub(crate) fn note_answer(&self) {
         // Read first: after the first answer the line stays shared by all cores.
         if !self.answered.load(Ordering::Relaxed) {
             self.answered.store(true, Ordering::Relaxed);
         }
-        Ok(response)
     }
 
     /// Was any call answered?
