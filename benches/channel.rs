@@ -2,17 +2,19 @@
 
 use channel::{
     args::Args,
-    report::{self, Row},
+    report::{self, Course, Row},
     servers::{self, Servers},
     subject::{self, Problem, Subject},
-    turn::{Turn, turn},
+    turn::turn,
 };
 use std::{path::Path, process::exit};
+use ziggurat_benches::Count;
 
 mod channel {
     pub(crate) mod args;
     #[path = "../layers/budgeted.rs"]
     pub(crate) mod budgeted;
+    pub(crate) mod ladder;
     pub(crate) mod ours;
     pub(crate) mod peers;
     pub(crate) mod report;
@@ -43,13 +45,12 @@ fn measure(args: &Args) -> Result<(), Problem> {
     let (runtime, _heartbeat) = ziggurat_benches::pinned(0)?;
     println!("{}", report::ABOUT);
     let rows = runtime.block_on(async {
-        let mut subjects = subject::all(&servers).await?;
+        let mut subjects = subject::all(&servers, args.ladder).await?;
         subjects.retain(|subject| args.wants(subject.name));
         let mut rows = Vec::new();
         for &concurrency in &args.concurrency {
             let of_each = rounds(&subjects, concurrency, args).await?;
-            let names = subjects.iter().map(|subject| subject.name);
-            let block = Row::block(concurrency, names.zip(of_each));
+            let block = Row::block(concurrency, &of_each);
             report::print(&block);
             rows.extend(block);
         }
@@ -69,18 +70,26 @@ async fn rounds(
     subjects: &[Subject],
     concurrency: usize,
     args: &Args,
-) -> Result<Vec<Vec<Turn>>, Problem> {
+) -> Result<Vec<Course>, Problem> {
     let pace = args.pace();
+    let mut courses = Vec::new();
     for subject in subjects {
-        turn(subject, concurrency, pace.warm_up).await?;
+        // Counted while nobody looks at the time.
+        let count = Count::start();
+        let warm_up = turn(subject, concurrency, pace.warm_up).await?;
+        courses.push(Course {
+            subject: subject.name,
+            allocs: count.stop() as f64 / warm_up.calls as f64,
+            turns: Vec::new(),
+        });
     }
-    let mut turns = vec![Vec::new(); subjects.len()];
     for round in 0..pace.rounds {
         for nth in 0..subjects.len() {
             // Each begins a round as often as any other: none is always next to the same.
             let nth = (nth + round) % subjects.len();
-            turns[nth].push(turn(&subjects[nth], concurrency, pace.length).await?);
+            let turn = turn(&subjects[nth], concurrency, pace.length).await?;
+            courses[nth].turns.push(turn);
         }
     }
-    Ok(turns)
+    Ok(courses)
 }

@@ -8,6 +8,8 @@ pub(crate) struct Args {
     pub(crate) serve: bool,
     /// How many callers there are at a time, one number after the other.
     pub(crate) concurrency: Vec<usize>,
+    /// Whether to measure the layers of a channel one after the other, instead of its peers.
+    pub(crate) ladder: bool,
     quick: bool,
     subjects: Vec<String>,
 }
@@ -29,13 +31,14 @@ pub(crate) const SERVE: &str = "--serve";
 // === impl Args ===
 
 impl Args {
-    pub(crate) const USAGE: &str = "usage: cargo bench --bench channel -- [--quick] \
+    pub(crate) const USAGE: &str = "usage: cargo bench --bench channel -- [--quick] [--ladder] \
         [--subject NAME]... [--concurrency N]...";
 
     pub(crate) fn parse(words: impl IntoIterator<Item = String>) -> Result<Self, String> {
         let mut args = Self {
             serve: false,
             concurrency: Vec::new(),
+            ladder: false,
             quick: false,
             subjects: Vec::new(),
         };
@@ -46,6 +49,7 @@ impl Args {
                 // Cargo says so.
                 "--bench" => {}
                 SERVE => args.serve = true,
+                "--ladder" => args.ladder = true,
                 "--quick" => args.quick = true,
                 "--subject" => args.subjects.push(value()?),
                 "--concurrency" => {

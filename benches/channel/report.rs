@@ -13,10 +13,21 @@ pub(crate) struct Row {
     p50_us: f64,
     cpu_us: f64,
     #[serde(skip)]
+    allocs: f64,
+    #[serde(skip)]
     cpu: Quartiles,
     /// Calls a second and CPU time, each held against tonic's of the same round.
     #[serde(skip)]
     ratios: Option<(Quartiles, Quartiles)>,
+}
+
+/// What was measured of one subject at one concurrency.
+pub(crate) struct Course {
+    pub(crate) subject: &'static str,
+    /// Allocations a call, of the whole process.
+    pub(crate) allocs: f64,
+    /// One a round.
+    pub(crate) turns: Vec<Turn>,
 }
 
 /// A quarter of the values, a half, and three quarters are no larger.
@@ -33,20 +44,17 @@ const BASE: &str = "tonic";
 
 impl Row {
     /// The rows of all subjects, held against the one that is tonic alone.
-    pub(crate) fn block(
-        concurrency: usize,
-        turns: impl Iterator<Item = (&'static str, Vec<Turn>)>,
-    ) -> Vec<Self> {
-        let turns: Vec<_> = turns.collect();
-        let base = turns.iter().find(|(name, _)| *name == BASE);
-        let base = base.map(|(_, turns)| turns.as_slice());
-        let row = |(subject, own): &(&'static str, Vec<Turn>)| {
+    pub(crate) fn block(concurrency: usize, courses: &[Course]) -> Vec<Self> {
+        let base = courses.iter().find(|course| course.subject == BASE);
+        let base = base.map(|course| course.turns.as_slice());
+        let row = |course: &Course| {
+            let (subject, own) = (course.subject, &course.turns);
             let of = |key: fn(&Turn) -> f64| Quartiles::of(own.iter().map(key));
             let cpu = of(|turn| turn.cpu_us);
             let ratio = |base: &[Turn], key: fn(&Turn) -> f64| {
                 Quartiles::of(own.iter().zip(base).map(|(own, base)| key(own) / key(base)))
             };
-            let other = base.filter(|_| *subject != BASE);
+            let other = base.filter(|_| subject != BASE);
             Self {
                 concurrency,
                 subject,
@@ -54,13 +62,14 @@ impl Row {
                 p50_us: of(|turn| turn.p50_us).median(),
                 cpu_us: cpu.median(),
                 cpu,
+                allocs: course.allocs,
                 ratios: other.map(|base| {
                     let calls = ratio(base, |turn| turn.calls_per_s);
                     (calls, ratio(base, |turn| turn.cpu_us))
                 }),
             }
         };
-        turns.iter().map(row).collect()
+        courses.iter().map(row).collect()
     }
 }
 
@@ -90,16 +99,16 @@ pub(crate) fn print(block: &[Row]) {
     let Some(first) = block.first() else { return };
     println!("\n{} callers", first.concurrency);
     println!(
-        "  {:<18}{:>10}{:>10}{:>25}{:>22}{:>22}",
-        "", "calls/s", "p50 us", "cpu us", "calls/s, ratio", "cpu, ratio"
+        "  {:<18}{:>10}{:>10}{:>8}{:>25}{:>22}{:>22}",
+        "", "calls/s", "p50 us", "allocs", "cpu us", "calls/s, ratio", "cpu, ratio"
     );
     for row in block {
         let (calls, cpu) = row.ratios.map_or_else(Default::default, |(calls, cpu)| {
             (calls.to_string(), cpu.to_string())
         });
         println!(
-            "  {:<18}{:>10.0}{:>10.1}{:>25}{calls:>22}{cpu:>22}",
-            row.subject, row.calls_per_s, row.p50_us, row.cpu
+            "  {:<18}{:>10.0}{:>10.1}{:>8.1}{:>25}{calls:>22}{cpu:>22}",
+            row.subject, row.calls_per_s, row.p50_us, row.allocs, row.cpu
         );
     }
 }

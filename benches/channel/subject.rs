@@ -1,6 +1,6 @@
 //! A client under test, erased once a turn and not once a call.
 
-use super::{ours, peers, servers::Servers};
+use super::{ladder, ours, peers, servers::Servers};
 use bytes::Bytes;
 use std::{pin::Pin, time::Duration};
 use tonic::Response;
@@ -42,8 +42,14 @@ impl Subject {
 }
 
 /// In the order in which they are shown; `tonic` is what the others are held against.
-pub(crate) async fn all(servers: &Servers) -> Result<Vec<Subject>, Problem> {
+pub(crate) async fn all(servers: &Servers, ladder: bool) -> Result<Vec<Subject>, Problem> {
     let addresses = &servers.addresses;
+    if ladder {
+        let mut subjects = vec![peers::tonic(addresses).await?];
+        subjects.extend(ladder::rungs(addresses).await?);
+        subjects.push(ours::ziggurat(addresses).await?);
+        return Ok(subjects);
+    }
     Ok(vec![
         peers::tonic(addresses).await?,
         peers::tonic_balance(addresses)?,

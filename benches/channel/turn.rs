@@ -12,6 +12,7 @@ pub(crate) struct Turn {
     pub(crate) p50_us: f64,
     /// CPU time of this process per call: user and system, tasks in the background included.
     pub(crate) cpu_us: f64,
+    pub(crate) calls: usize,
 }
 
 pub(crate) async fn turn(
@@ -35,6 +36,7 @@ pub(crate) async fn turn(
     let middle = took.get(took.len() / 2).ok_or("a turn without a call")?;
     let calls = took.len() as f64;
     Ok(Turn {
+        calls: took.len(),
         calls_per_s: calls / wall.as_secs_f64(),
         p50_us: middle * 1e3,
         cpu_us: cpu.as_secs_f64() * 1e6 / calls,

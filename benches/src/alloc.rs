@@ -23,7 +23,8 @@ static HELD: AtomicI64 = AtomicI64::new(0);
 struct Counting;
 
 /// Counts the allocations of the whole process until it is asked for their number.
-pub(crate) struct Count(());
+#[derive(Debug)]
+pub struct Count(());
 
 // === impl Counting ===
 
@@ -58,14 +59,18 @@ unsafe impl GlobalAlloc for Counting {
 // === impl Count ===
 
 impl Count {
-    pub(crate) fn start() -> Self {
+    /// Counts from now on.
+    #[must_use]
+    pub fn start() -> Self {
         COUNT.store(0, Ordering::Relaxed);
         HELD.store(0, Ordering::Relaxed);
         ON.store(true, Ordering::Relaxed);
         Self(())
     }
 
-    pub(crate) fn stop(self) -> u64 {
+    /// How many there were.
+    #[must_use]
+    pub fn stop(self) -> u64 {
         ON.store(false, Ordering::Relaxed);
         COUNT.load(Ordering::Relaxed)
     }
@@ -76,7 +81,7 @@ impl Count {
 pub fn weigh<T>(make: impl FnOnce() -> T) -> (T, i64) {
     let count = Count::start();
     let made = make();
-    count.stop();
+    _ = count.stop();
     (made, HELD.load(Ordering::Relaxed))
 }
 

@@ -11,7 +11,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 use tower::Service;
-use ziggurat_core::BoxError;
+use ziggurat_core::{BoxError, clock};
 
 pin_project! {
     /// The body of an answer that came through a [`Channel`](super::Channel).
@@ -63,7 +63,7 @@ impl http_body::Body for Body {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let mut this = self.project();
-        let frame = ready!(this.inner.as_mut().poll_frame(cx));
+        let frame = ready!(clock::hold(|| this.inner.as_mut().poll_frame(cx)));
         // A reader of gRPC stops at the trailers, and one that knows the length at the last byte.
         let over = match &frame {
             Some(Ok(frame)) => frame.is_trailers() || this.inner.is_end_stream(),

@@ -20,7 +20,7 @@ use std::{
 };
 use tower::Service;
 use ziggurat_balance::EndpointView;
-use ziggurat_core::{BoxError, Code, Rejection, Resolve};
+use ziggurat_core::{BoxError, Code, Rejection, Resolve, clock};
 
 /// The whole client stack to the service of one name: what a generated client is made of.
 ///
@@ -158,7 +158,8 @@ impl Service<Request<tonic::body::Body>> for Channel {
         if !self.lease.shared.started.load(Ordering::Relaxed) {
             self.lease.shared.started.store(true, Ordering::Relaxed);
         }
-        ResponseFuture::sent(self.stack().call(request), inside)
+        let stack = self.stack();
+        ResponseFuture::sent(clock::hold(|| stack.call(request)), inside)
     }
 }
 

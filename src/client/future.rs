@@ -13,7 +13,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 use tower::Service;
-use ziggurat_core::BoxError;
+use ziggurat_core::{BoxError, clock};
 
 pin_project! {
     /// The response of a [`Channel`](super::Channel).
@@ -64,7 +64,8 @@ impl Future for ResponseFuture {
                 Poll::Ready(Err(error))
             }
             StateProj::Sent { future, inside } => {
-                let result: Result<Response<StackBody>, BoxError> = ready!(future.poll(cx));
+                let result: Result<Response<StackBody>, BoxError> =
+                    ready!(clock::hold(|| future.poll(cx)));
                 let inside = inside.take();
                 Poll::Ready(result.map(|response| response.map(|body| Body::new(body, inside))))
             }

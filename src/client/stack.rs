@@ -51,14 +51,16 @@ pub(super) fn stack(
         .service(connector);
     let stack = ServiceBuilder::new()
         // Outermost: the span of a call covers everything that was done for it.
-        .layer(TraceLayer::client())
+        .layer(TraceLayer::client().inject(false))
         // Outside the retry: an open circuit costs no retries, and one call is one outcome.
         .layer(BreakerLayer::new(settings.breaker.clone()))
         // Inside the breaker: a service that hangs is a failure that it sees.
-        .layer(DeadlineLayer::new(settings.deadline.clone()))
+        // The connection tells the server of it when an attempt leaves, by what is left then.
+        .layer(DeadlineLayer::client(settings.deadline.clone()).tell(false))
         // Above the balance: every attempt picks again.
         .layer(RetryLayer::new(settings.retry.clone()))
-        .layer(TraceLayer::attempt())
+        // What goes out is the attempt's: written once, and not kept for the next one.
+        .layer(TraceLayer::attempt().x_trace_id(true))
         .service(pick.clone());
     (stack, pick)
 }

@@ -117,44 +117,55 @@ impl fmt::Debug for ResponseFuture {
     }
 }
 
-async fn deliver<B>(
+#[allow(
+    clippy::manual_async_fn,
+    reason = "an `async fn` keeps each of its arguments twice, and this is to be a small block"
+)]
+fn deliver<B>(
     shared: Arc<Shared<B>>,
     life: Arc<Life>,
     mut request: Request<B>,
-) -> Result<Response<Body>, BoxError>
+) -> impl Future<Output = Result<Response<Body>, BoxError>>
 where
     B: http_body::Body + 'static,
 {
-    let deadline = target::deadline(&request);
-    let mut spent = 0;
-    for _ in 0..HANDOVERS {
-        let (group, Seat { link, slot }) = by(deadline, shared.admit(spent)).await??;
-        if let Some(deadline) = deadline {
-            target::stamp(&mut request, deadline)?;
-        }
-        match link.send(request).await {
-            Ok(mut response) => {
-                guard(response.headers_mut());
-                return Ok(response.map(|body| Body::new(body, slot, life)));
+    async move {
+        let deadline = target::deadline(&request);
+        let mut spent = 0;
+        for _ in 0..HANDOVERS {
+            let (group, Seat { link, slot }) = match shared.admit_at_once(spent) {
+                Some(admitted) => admitted,
+                // Boxed: few calls wait, and all of them have room for this.
+                None => Box::pin(by(deadline, shared.admit(spent))).await??,
+            };
+            if let Some(deadline) = deadline {
+                target::stamp(&mut request, deadline)?;
             }
-            Err(mut failed) => {
-                let Some(back) = failed.take_message() else {
-                    return Err(Undelivered::in_flight(failed.error()).into());
-                };
-                request = back;
-                if link.number == group.first.number {
-                    spent = link.number;
-                } else {
-                    group.remove(&link);
+            match link.send(request).await {
+                Ok(mut response) => {
+                    link.note_answer();
+                    guard(response.headers_mut());
+                    return Ok(response.map(|body| Body::new(body, slot, life)));
+                }
+                Err(mut failed) => {
+                    let Some(back) = failed.take_message() else {
+                        return Err(Undelivered::in_flight(failed.error()).into());
+                    };
+                    request = back;
+                    if link.number == group.first.number {
+                        spent = link.number;
+                    } else {
+                        group.remove(&link);
+                    }
                 }
             }
         }
+        let reason = "one connection after the other closed before it had sent the call";
+        Err(Undelivered::never(reason).into())
     }
-    let reason = "one connection after the other closed before it had sent the call";
-    Err(Undelivered::never(reason).into())
 }
 
-/// Waits no longer than the call may take. A call that need not wait sets no timer.
+/// Waits no longer than the call may take.
 async fn by<T>(
     deadline: Option<Deadline>,
     waited_for: impl Future<Output = T>,
@@ -164,4 +175,21 @@ async fn by<T>(
     };
     let waited = timeout_at(deadline.instant(), waited_for).await;
     waited.map_err(|_| TooLate::new("deadline exceeded while waiting for a connection"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use http_body_util::Full;
+
+    // glibc keeps blocks of up to 1032 bytes at hand; larger ones it searches and merges.
+    #[test]
+    fn the_future_of_a_call_is_a_small_block() {
+        const fn of<A, B, C, F>(_: &impl Fn(A, B, C) -> F) -> usize {
+            size_of::<F>()
+        }
+        let size = of(&deliver::<Full<Bytes>>);
+        assert!(size <= 900, "{size} bytes");
+    }
 }

@@ -49,6 +49,16 @@ impl<B: Body + 'static> Group<B> {
         }
     }
 
+    /// Takes a stream, if one is free and nobody waits for it.
+    pub(crate) fn seat_at_once(&self) -> Option<Seat<B>> {
+        self.slots.permit_at_once().ok()?;
+        let seat = self.find();
+        if seat.is_none() {
+            self.slots.give(1);
+        }
+        seat
+    }
+
     pub(crate) fn add(&self, link: Arc<Link<B>>) {
         let mut more = self.more.write().unwrap_or_else(PoisonError::into_inner);
         more.push(link);

@@ -91,6 +91,7 @@ mod slots;
 mod sockets;
 mod spare;
 mod target;
+mod timer;
 #[cfg(feature = "tls")]
 mod tls;
 

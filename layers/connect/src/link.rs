@@ -8,6 +8,7 @@ use crate::{
     road::Stream,
     settings::{Keepalive, Settings, Windows},
     slots::Slots,
+    timer::ClockTimer,
 };
 use http::{Request, Response};
 use http_body::Body;
@@ -26,7 +27,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 use tokio::runtime::Handle;
-use ziggurat_core::BoxError;
+use ziggurat_core::{BoxError, clock};
 
 /// What calls use of a connection.
 pub(crate) struct Link<B> {
@@ -60,16 +61,20 @@ const UNSAID: usize = usize::MAX - 1;
 // === impl Link ===
 
 impl<B: Body + 'static> Link<B> {
-    pub(crate) async fn send(
+    /// Sends `request`; when it is answered, somebody [says so](Self::note_answer).
+    // Not an `async fn`: its future would keep the request, and hyper's own beside it.
+    pub(crate) fn send(
         &self,
         request: Request<B>,
-    ) -> Result<Response<Incoming>, TrySendError<Request<B>>> {
-        let response = self.sender.clone().try_send_request(request).await?;
+    ) -> impl Future<Output = Result<Response<Incoming>, TrySendError<Request<B>>>> + use<B> {
+        self.sender.clone().try_send_request(request)
+    }
+
+    pub(crate) fn note_answer(&self) {
         // Read first: after the first answer the line stays shared by all cores.
         if !self.answered.load(Ordering::Relaxed) {
             self.answered.store(true, Ordering::Relaxed);
         }
-        Ok(response)
     }
 
     /// Was any call answered?
@@ -96,7 +101,7 @@ where
     let executor = Executor::new(Handle::try_current()?);
     let mut builder = http2::Builder::new(executor.clone());
     builder
-        .timer(TokioTimer::new())
+        .timer(ClockTimer(TokioTimer::new()))
         .initial_max_send_streams(UNSAID)
         .max_frame_size(settings.max_frame_size)
         .max_header_list_size(settings.max_header_list_size);
@@ -141,7 +146,7 @@ where
     /// Ready when the peer takes no more calls: it said GOAWAY, or is gone.
     pub(crate) async fn closed(&mut self, lane: &Lane) -> Result<(), hyper::Error> {
         poll_fn(|cx| {
-            let closed = self.poll_closed(cx);
+            let closed = clock::hold(|| self.poll_closed(cx));
             if std::mem::take(&mut self.limited_anew)
                 && let Some(limit) = self.limit()
             {

@@ -35,6 +35,13 @@ pub(crate) enum Phase<B> {
 // === impl Shared ===
 
 impl<B: Body + 'static> Shared<B> {
+    /// What [`admit`](Self::admit) answers when there is nothing to wait for.
+    pub(crate) fn admit_at_once(&self, spent: u64) -> Option<(Arc<Group<B>>, Seat<B>)> {
+        let group = self.up(spent)?.ok()?;
+        let seat = group.seat_at_once()?;
+        Some((group, seat))
+    }
+
     /// Waits for a group of connections after number `spent`, and for a stream of one of them.
     pub(crate) async fn admit(&self, mut spent: u64) -> Result<(Arc<Group<B>>, Seat<B>), BoxError> {
         loop {

@@ -4,7 +4,7 @@ use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},
 };
-use tokio::sync::{Notify, Semaphore, TryAcquireError};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit, TryAcquireError};
 
 /// As many permits as there are free streams, over all lanes of one group.
 ///
@@ -52,9 +52,8 @@ impl Slots {
 
     /// Takes a permit, after all who asked before: a lane has room, or owes it.
     pub(crate) async fn permit(&self) -> Result<(), NoSlot> {
-        // It cannot overtake: what comes free goes to those who wait.
-        match self.free.try_acquire() {
-            Ok(permit) => permit.forget(),
+        match self.permit_at_once() {
+            Ok(()) => {}
             Err(TryAcquireError::Closed) => return Err(NoSlot::Closed),
             Err(TryAcquireError::NoPermits) => {
                 let _waiting = self.wait().ok_or(NoSlot::Crowded)?;
@@ -63,6 +62,12 @@ impl Slots {
             }
         }
         Ok(())
+    }
+
+    /// Takes a permit, if there is one: it cannot overtake, for what comes free goes to those who
+    /// wait.
+    pub(crate) fn permit_at_once(&self) -> Result<(), TryAcquireError> {
+        self.free.try_acquire().map(SemaphorePermit::forget)
     }
 
     /// So many more are free, less what is owed.

@@ -2,7 +2,7 @@
 
 use crate::error::{InvalidAuthority, TooLate};
 use http::{
-    HeaderValue, Request, Uri,
+    HeaderName, HeaderValue, Request, Uri,
     header::{CONTENT_TYPE, USER_AGENT},
     uri::{Authority, PathAndQuery, Scheme},
 };
@@ -15,6 +15,14 @@ pub(crate) struct Target {
     authority: Authority,
     user_agent: HeaderValue,
 }
+
+/// What is another in every call. Remembered by HPACK, it would push what repeats out of the table,
+/// and be looked for in vain: so it is a "never indexed literal" (RFC 7541, 6.2.3), the one kind that
+/// hyper can be asked for.
+const UNLIKE: [HeaderName; 2] = [
+    HeaderName::from_static("traceparent"),
+    HeaderName::from_static("x-trace-id"),
+];
 
 // === impl Target ===
 
@@ -44,6 +52,11 @@ impl Target {
         let headers = request.headers_mut();
         if !headers.contains_key(USER_AGENT) {
             headers.insert(USER_AGENT, self.user_agent.clone());
+        }
+        for name in &UNLIKE {
+            if let Some(value) = headers.get_mut(name) {
+                value.set_sensitive(true);
+            }
         }
     }
 
@@ -83,7 +96,9 @@ pub(crate) fn stamp<B>(request: &mut Request<B>, deadline: Deadline) -> Result<(
         return Err(TooLate::new("deadline exceeded before the call was sent"));
     }
     if is_grpc(request) {
-        let left = grpc::encode_timeout(left);
+        let mut left = grpc::encode_timeout(left);
+        // As `UNLIKE`.
+        left.set_sensitive(true);
         request.headers_mut().insert(grpc::TIMEOUT, left);
     }
     Ok(())
@@ -138,6 +153,24 @@ mod tests {
         assert_eq!(request.uri(), "https://echo/");
     }
 
+    #[test]
+    fn what_is_another_in_every_call_is_never_indexed() {
+        let target = Target::new("echo", Scheme::HTTP, None, &AGENT).unwrap();
+        let mut request = Request::new(());
+        for name in ["traceparent", "x-trace-id", "other"] {
+            let value = HeaderValue::from_static("1");
+            request.headers_mut().insert(name, value);
+        }
+        target.address(&mut request);
+        let indexed: Vec<_> = request
+            .headers()
+            .iter()
+            .filter(|(_, value)| !value.is_sensitive())
+            .map(|(name, _)| name.as_str())
+            .collect();
+        assert_eq!(indexed, ["other", "user-agent"]);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_grpc_server_is_told_what_is_left() {
         let deadline = Deadline::after(Duration::from_millis(200));
@@ -149,6 +182,7 @@ mod tests {
         request.headers_mut().insert(CONTENT_TYPE, grpc);
         stamp(&mut request, deadline).unwrap();
         assert_eq!(request.headers()[grpc::TIMEOUT], "120000u");
+        assert!(request.headers()[grpc::TIMEOUT].is_sensitive());
         tokio::time::advance(Duration::from_millis(120)).await;
         stamp(&mut request, deadline).unwrap_err();
     }

@@ -244,6 +244,12 @@ async fn a_request_carries_its_earliest_deadline() {
     assert_eq!(Grpc.deadline(&request), due(1));
     assert_eq!(Http.deadline(&request), due(1));
     assert_eq!(ByResult.deadline(&request), None);
+
+    // Whoever settled the deadline has read the header, and may know better.
+    request
+        .headers_mut()
+        .insert("grpc-timeout", HeaderValue::from_static("1m"));
+    assert_eq!(Grpc.deadline(&request), due(1));
 }
 
 #[test]

@@ -56,6 +56,14 @@ impl DeadlineLayer {
         self.mode = self.mode.header(name);
         self
     }
+
+    /// Writes the time that is left into requests, as a client. On; off, for a stack whose connection
+    /// writes it when a request leaves, as `ziggurat-connect` does.
+    #[must_use]
+    pub fn tell(mut self, write: bool) -> Self {
+        self.mode = self.mode.telling(write);
+        self
+    }
 }
 
 impl DeadlineLayer<Values> {

@@ -1,6 +1,9 @@
 //! A response body inside its call's span.
 
-use crate::{TraceContext, local, span, span::End};
+use crate::{
+    TraceContext, local, span,
+    span::{End, Seen},
+};
 use http_body::{Frame, SizeHint};
 use pin_project_lite::pin_project;
 use std::{
@@ -8,7 +11,6 @@ use std::{
     pin::Pin,
     task::{Context, Poll},
 };
-use tracing::Span;
 use ziggurat_core::Recorded;
 
 pin_project! {
@@ -16,8 +18,8 @@ pin_project! {
     pub struct Body<B> {
         #[pin]
         inner: Recorded<B, Option<End>>,
-        span: Span,
-        scope: Option<TraceContext>,
+        span: Seen,
+        scope: Option<Box<TraceContext>>,
     }
 }
 
@@ -26,8 +28,8 @@ pin_project! {
 impl<B> Body<B> {
     pub(crate) const fn new(
         inner: Recorded<B, Option<End>>,
-        span: Span,
-        scope: Option<TraceContext>,
+        span: Seen,
+        scope: Option<Box<TraceContext>>,
     ) -> Self {
         Self { inner, span, scope }
     }
@@ -36,7 +38,7 @@ impl<B> Body<B> {
 /// A body outside of any call, as interceptors make for answers of their own.
 impl<B: Default> Default for Body<B> {
     fn default() -> Self {
-        Self::new(Recorded::default(), Span::none(), None)
+        Self::new(Recorded::default(), Seen::default(), None)
     }
 }
 
@@ -50,13 +52,14 @@ impl<B: http_body::Body> http_body::Body for Body<B> {
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let this = self.project();
         let inner = this.inner;
-        let polled = local::within(this.scope.as_ref(), || {
+        let polled = local::within(this.scope.as_deref(), || {
             this.span.in_scope(|| inner.poll_frame(cx))
         });
         if let Poll::Ready(Some(Ok(frame))) = &polled
             && let Some(trailers) = frame.trailers_ref()
+            && let Some(span) = this.span.get()
         {
-            span::record_status(this.span, trailers);
+            span::record_status(span, trailers);
         }
         polled
     }

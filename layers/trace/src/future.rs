@@ -17,8 +17,8 @@ pin_project! {
         #[pin]
         inner: F,
         watch: Option<Watch>,
-        scope: Option<TraceContext>,
-        echo: Option<HeaderValue>,
+        scope: Option<Box<TraceContext>>,
+        echo: Option<Box<HeaderValue>>,
     }
 }
 
@@ -28,8 +28,8 @@ impl<F> ResponseFuture<F> {
     pub(crate) const fn new(
         inner: F,
         watch: Watch,
-        scope: Option<TraceContext>,
-        echo: Option<HeaderValue>,
+        scope: Option<Box<TraceContext>>,
+        echo: Option<Box<HeaderValue>>,
     ) -> Self {
         Self {
             inner,
@@ -55,7 +55,7 @@ where
             .as_ref()
             .expect("`ResponseFuture` polled after completion");
         let inner = this.inner;
-        let result = ready!(local::within(this.scope.as_ref(), || {
+        let result = ready!(local::within(this.scope.as_deref(), || {
             watch.span.in_scope(|| inner.poll(cx))
         }));
         let watch = this
@@ -71,7 +71,7 @@ where
         };
         let (mut response, span) = watch.response(response);
         if let Some(echo) = this.echo.take() {
-            response.headers_mut().insert(wire::X_TRACE_ID, echo);
+            response.headers_mut().insert(wire::X_TRACE_ID, *echo);
         }
         let scope = this.scope.take();
         Poll::Ready(Ok(response.map(|body| Body::new(body, span, scope))))

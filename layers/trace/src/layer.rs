@@ -7,9 +7,10 @@ use ziggurat_core::Dice;
 /// Carries trace context through the services that it wraps.
 #[derive(Clone, Debug)]
 pub struct TraceLayer {
-    role: Role,
-    x_trace_id: bool,
-    dice: Dice,
+    pub(crate) role: Role,
+    pub(crate) x_trace_id: bool,
+    pub(crate) inject: bool,
+    pub(crate) dice: Dice,
 }
 
 /// Where in a stack the layer stands.
@@ -51,6 +52,16 @@ impl TraceLayer {
         self
     }
 
+    /// Writes headers into requests. On; off, a client leaves that to the attempts inside of it, and
+    /// nothing is written twice. Whether those write `x-trace-id` is [theirs to say](Self::x_trace_id).
+    ///
+    /// A server writes none.
+    #[must_use]
+    pub const fn inject(mut self, write: bool) -> Self {
+        self.inject = write;
+        self
+    }
+
     /// Draws new ids from `dice`. By default from the thread's generator.
     #[must_use]
     pub fn dice(mut self, dice: Dice) -> Self {
@@ -62,6 +73,7 @@ impl TraceLayer {
         Self {
             role,
             x_trace_id,
+            inject: true,
             dice: Dice::new(),
         }
     }
@@ -71,6 +83,6 @@ impl<S> Layer<S> for TraceLayer {
     type Service = Trace<S>;
 
     fn layer(&self, inner: S) -> Trace<S> {
-        Trace::new(inner, self.role, self.x_trace_id, self.dice.clone())
+        Trace::new(inner, self.clone())
     }
 }

@@ -1,13 +1,14 @@
 //! The service that the layer makes.
 
-use crate::{Body, ResponseFuture, TraceContext, layer::Role, local, span::Watch, wire};
+use crate::{
+    Body, ResponseFuture, TraceContext, TraceLayer, layer::Role, local, span::Watch, wire,
+};
 use http::{Request, Response};
 use std::{
     fmt::Display,
     task::{Context, Poll},
 };
 use tower_service::Service;
-use ziggurat_core::Dice;
 
 /// A service whose calls are steps of a trace.
 ///
@@ -15,21 +16,14 @@ use ziggurat_core::Dice;
 #[derive(Clone, Debug)]
 pub struct Trace<S> {
     inner: S,
-    role: Role,
-    x_trace_id: bool,
-    dice: Dice,
+    rules: TraceLayer,
 }
 
 // === impl Trace ===
 
 impl<S> Trace<S> {
-    pub(crate) const fn new(inner: S, role: Role, x_trace_id: bool, dice: Dice) -> Self {
-        Self {
-            inner,
-            role,
-            x_trace_id,
-            dice,
-        }
+    pub(crate) const fn new(inner: S, rules: TraceLayer) -> Self {
+        Self { inner, rules }
     }
 
     /// The service inside.
@@ -49,13 +43,14 @@ impl<S> Trace<S> {
 
     /// The step that `request` is.
     fn step<B>(&self, request: &Request<B>) -> TraceContext {
-        if self.role == Role::Server {
-            return TraceContext::extract(request.headers(), &self.dice);
+        let TraceLayer { role, dice, .. } = &self.rules;
+        if *role == Role::Server {
+            return TraceContext::extract(request.headers(), dice);
         }
         match request.extensions().get::<TraceContext>() {
-            Some(above) => above.child(&self.dice),
-            None => local::with_current(|above| above.child(&self.dice))
-                .unwrap_or_else(|| TraceContext::root(&self.dice)),
+            Some(above) => above.child(dice),
+            None => local::with_current(|above| above.child(dice))
+                .unwrap_or_else(|| TraceContext::root(dice)),
         }
     }
 }
@@ -76,22 +71,35 @@ where
 
     fn call(&mut self, mut request: Request<Req>) -> Self::Future {
         let context = self.step(&request);
-        let watch = Watch::open(self.role, &mut request, &context);
+        let &TraceLayer {
+            role,
+            x_trace_id,
+            inject,
+            ..
+        } = &self.rules;
+        let watch = Watch::open(role, &mut request, &context);
         let mut echo = None;
         let mut scope = None;
-        if self.role == Role::Server {
-            echo = self.x_trace_id.then(|| context.x_trace_id());
-            scope = Some(context.clone());
-        } else {
+        if role == Role::Server {
+            echo = x_trace_id.then(|| Box::new(context.x_trace_id()));
+            scope = Some(Box::new(context.clone()));
+        } else if inject {
             let headers = request.headers_mut();
             context.inject(headers);
-            if self.x_trace_id {
+            if x_trace_id {
                 headers.insert(wire::X_TRACE_ID, context.x_trace_id());
             }
         }
-        request.extensions_mut().insert(context);
+        let extensions = request.extensions_mut();
+        // The step above has a place there, and needs it no more.
+        match extensions.get_mut() {
+            Some(above) => *above = context,
+            None => {
+                extensions.insert(context);
+            }
+        }
         let inner = &mut self.inner;
-        let future = local::within(scope.as_ref(), || {
+        let future = local::within(scope.as_deref(), || {
             watch.span.in_scope(|| inner.call(request))
         });
         ResponseFuture::new(future, watch, scope, echo)

@@ -16,13 +16,18 @@ use ziggurat_core::{
 /// A call's span, while the call is under way.
 #[derive(Debug)]
 pub(crate) struct Watch {
-    pub(crate) span: Span,
+    pub(crate) span: Seen,
     is_grpc: bool,
     recorder: Recorder<Option<End>>,
 }
 
+/// A span, if a subscriber wants it. Boxed: every layer around moves what has it, and most calls
+/// have none.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Seen(Option<Box<Span>>);
+
 /// Writes how a call ended into its span.
-pub(crate) struct End(Span);
+pub(crate) struct End(Seen);
 
 /// The span of the step that made a request; a request extension, so that the next step is below
 /// it whatever task it is taken in.
@@ -85,15 +90,15 @@ impl Watch {
             None => open(),
         };
         if span.is_disabled() {
-            let recorder = Recorder::new(None, None);
             return Self {
-                span,
+                span: Seen::default(),
                 is_grpc,
-                recorder,
+                recorder: Recorder::new(None, None),
             };
         }
-        let recorder = Recorder::new(Some(End(span.clone())), Grpc.deadline(request));
         request.extensions_mut().insert(Above(span.clone()));
+        let span = Seen(Some(Box::new(span)));
+        let recorder = Recorder::new(Some(End(span.clone())), Grpc.deadline(request));
         Self {
             span,
             is_grpc,
@@ -105,14 +110,14 @@ impl Watch {
     pub(crate) fn response<B: http_body::Body>(
         self,
         response: Response<B>,
-    ) -> (Response<Recorded<B, Option<End>>>, Span) {
+    ) -> (Response<Recorded<B, Option<End>>>, Seen) {
         let span = self.span;
-        if !span.is_disabled() {
+        if let Some(span) = span.get() {
             if let Some(picked) = response.extensions().get::<Picked>() {
                 span.record("endpoint", picked.endpoint().as_str());
             }
             if self.is_grpc {
-                record_status(&span, response.headers());
+                record_status(span, response.headers());
             } else {
                 span.record("http.response.status_code", response.status().as_u16());
             }
@@ -128,19 +133,34 @@ impl Watch {
 
     /// The call failed.
     pub(crate) fn failed<E: Display + 'static>(self, error: &E) {
-        if self.span.is_disabled() {
+        let Some(span) = self.span.get() else {
             return;
-        }
-        self.span.record("error", field::display(error));
+        };
+        span.record("error", field::display(error));
         // What a stack of ours fails with is boxed; of other errors no more than that is known.
         let code = (error as &dyn Any)
             .downcast_ref::<BoxError>()
             .and_then(|error| error::code(&**error));
         if let (Some(code), true) = (code, self.is_grpc) {
-            self.span.record("rpc.grpc.status_code", code.number());
+            span.record("rpc.grpc.status_code", code.number());
         }
         self.recorder
             .settle(code.map_or(Outcome::Failure, Outcome::from));
+    }
+}
+
+// === impl Seen ===
+
+impl Seen {
+    pub(crate) fn get(&self) -> Option<&Span> {
+        self.0.as_deref()
+    }
+
+    pub(crate) fn in_scope<T>(&self, f: impl FnOnce() -> T) -> T {
+        match &self.0 {
+            Some(span) => span.in_scope(f),
+            None => f(),
+        }
     }
 }
 
@@ -155,7 +175,9 @@ impl Record for End {
             Outcome::Cancelled => "cancelled",
             _ => "failure",
         };
-        self.0.record("outcome", text);
+        if let Some(span) = self.0.get() {
+            span.record("outcome", text);
+        }
     }
 }
 
@@ -208,7 +230,7 @@ mod tests {
             let mut request = Request::new(());
             let context = TraceContext::root(&Dice::new());
             let watch = Watch::open(role, &mut request, &context);
-            assert!(watch.span.is_disabled());
+            assert!(watch.span.get().is_none());
             assert!(request.extensions().is_empty());
         }
     }

@@ -71,7 +71,12 @@ impl<B> Carry<Request<B>> for Grpc {
         let wanted = extensions
             .get::<CallOptions>()
             .and_then(|options| options.deadline);
-        let known = Deadline::earlier(extensions.get::<Deadline>().copied(), wanted);
+        let settled = extensions.get::<Deadline>().copied();
+        let known = Deadline::earlier(settled, wanted);
+        // Who settled it has read the header: a layer of ours, further out.
+        if settled.is_some() {
+            return known;
+        }
         // A caller's own timer may stand outside of ours, and only the header tells.
         let header = request.headers().get(grpc::TIMEOUT);
         let asked = header.and_then(|value| grpc::decode_timeout(value).ok());

@@ -15,6 +15,7 @@ use ziggurat_core::{
 pub struct Http {
     role: Role,
     header: Option<HeaderName>,
+    tells: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +36,7 @@ impl Http {
         Self {
             role: Role::Client,
             header: None,
+            tells: true,
         }
     }
 
@@ -42,11 +44,17 @@ impl Http {
         Self {
             role: Role::Server,
             header: None,
+            tells: false,
         }
     }
 
     pub(crate) fn header(mut self, name: HeaderName) -> Self {
         self.header = Some(name);
+        self
+    }
+
+    pub(crate) const fn telling(mut self, write: bool) -> Self {
+        self.tells = write && matches!(self.role, Role::Client);
         self
     }
 
@@ -95,7 +103,7 @@ impl<B> Stamp<Request<B>> for Http {
             Role::Server => of_server(request, settings, told, now)?,
             Role::Client => of_client(request, settings, told, now)?,
         };
-        if self.role == Role::Client {
+        if self.tells {
             let margin = settings.margin_or(Duration::ZERO);
             let left = deadline.remaining(now).saturating_add(margin);
             self.tell(request.headers_mut(), left);

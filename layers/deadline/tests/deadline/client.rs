@@ -29,6 +29,23 @@ fn told(seen: &Seen) -> Option<Duration> {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_client_may_leave_the_header_to_whoever_sends_the_call() {
+    let layer = DeadlineLayer::client(within(50)).tell(false);
+    let seen = send(&layer, grpc()).await;
+    assert_eq!((extension(&seen), told(&seen)), (Some(ms(50)), None));
+
+    // What the caller wrote is read, and stays.
+    let mut call = grpc();
+    call.headers_mut()
+        .insert(wire::TIMEOUT, wire::encode_timeout(ms(20)));
+    let seen = send(&layer, call).await;
+    assert_eq!(
+        (extension(&seen), told(&seen)),
+        (Some(ms(20)), Some(ms(20)))
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_earliest_deadline_in_sight_is_the_calls() {
     let sources: [fn(&mut Call, Duration); 3] = [
         |call, timeout| {

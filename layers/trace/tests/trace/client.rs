@@ -79,6 +79,24 @@ async fn one_header_is_enough_where_nobody_reads_the_other() {
 }
 
 #[tokio::test]
+async fn a_client_may_leave_the_headers_to_its_attempts() {
+    let client = TraceLayer::client().inject(false);
+    let seen = send(client.clone(), grpc()).await;
+    assert_eq!(seen.headers.len(), 1, "{:?}", seen.headers);
+
+    let inner = HttpScript::new([Step::grpc("hello")]);
+    let attempt = TraceLayer::attempt().x_trace_id(true).layer(inner.clone());
+    let service = client.layer(attempt);
+    scope(above(), service.oneshot(grpc())).await.unwrap();
+    let seen = &inner.seen()[0];
+    let step = sent(seen);
+    assert_eq!(step.trace_id(), above().trace_id());
+    // The call is between them.
+    assert_ne!(step.parent_id(), Some(above().span_id()));
+    assert_eq!(seen.headers["x-trace-id"], UUID);
+}
+
+#[tokio::test]
 async fn every_attempt_is_a_step_of_its_own_below_the_call() {
     let inner = HttpScript::new([Step::grpc("hello")]);
     let attempts = TraceLayer::attempt().layer(inner.clone());
