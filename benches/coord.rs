@@ -4,7 +4,6 @@ use std::path::Path;
 use ziggurat_benches::Figures;
 
 mod coord {
-    pub(crate) mod counting;
     pub(crate) mod fan_out;
     pub(crate) mod instances;
     pub(crate) mod memory;

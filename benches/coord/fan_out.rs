@@ -1,16 +1,13 @@
 //! A thousand who follow one name: the watches that they cost, and when the last has heard.
 
-use super::{
-    counting::Counting,
-    stores::{self, Place, median},
-};
+use super::stores::{self, Place, median};
 use futures_util::{StreamExt, stream::BoxStream};
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},
 };
 use tokio::{sync::Notify, task::JoinSet};
-use ziggurat::coord::{Keys, Range, Registry, Store, Watch};
+use ziggurat::coord::{Keys, Range, Registry, Store, Watch, conformance::Watched};
 use ziggurat_benches::{Figure, Figures, Stopwatch};
 use ziggurat_core::Resolve;
 
@@ -82,7 +79,7 @@ impl Crowd {
 
 async fn one_place(place: &Place, rounds: u32) -> Vec<Figure> {
     stores::fill(&*place.store, SERVICE, 10).await;
-    let store = Arc::new(Counting::new(Arc::clone(&place.store)));
+    let store = Arc::new(Watched::new(Arc::clone(&place.store)));
     let registry = Registry::new(Arc::clone(&store) as Arc<dyn Store>);
     let crowd = Crowd::new(|| {
         let changes = registry.resolve(SERVICE);
@@ -92,7 +89,7 @@ async fn one_place(place: &Place, rounds: u32) -> Vec<Figure> {
     });
     crowd.all_heard().await;
     let ours = crowd.times(&*place.store, rounds).await;
-    let (opened, counted) = (store.watches(), place.watchers());
+    let (opened, counted) = (store.opened(), place.watchers());
     crowd.go().await;
 
     let figure = |subject, value, unit| Figure::new("fan-out", place.name, subject, value, unit);

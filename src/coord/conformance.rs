@@ -1,11 +1,12 @@
 //! What every [`Store`] must do, for the tests of a store that is not ours (feature `conformance`).
 //!
-//! Two things, both written against the trait alone:
+//! Three things, all written against the trait alone:
 //!
 //! - [`CASES`]: one named sentence each, played on a store of its own;
 //!   [`store_conformance!`](crate::store_conformance) makes a test of each.
 //! - [`Scripts`]: random scripts, played by the store and by a model of it that is slow and obvious.
 //!   They print their seeds, and `ZIGGURAT_SEED` plays one again.
+//! - [`Watched`], which counts what is asked of a store, for tests of what stands above it.
 //!
 //! Everything here panics where a store does not do what it must, and says what was expected. The
 //! leases of the cases last whole seconds, so that a store that is a cluster passes as well; where
@@ -75,8 +76,9 @@ mod model;
 mod probe;
 mod script;
 mod scripts;
+mod watched;
 
-pub use self::scripts::Scripts;
+pub use self::{scripts::Scripts, watched::Watched};
 
 use super::store::Store;
 use futures_core::future::BoxFuture;

@@ -1,92 +1,24 @@
 //! What many channels of one name cost, and what is left of them.
 
 use crate::house::hello;
-use futures_util::StreamExt;
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering::SeqCst},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 use tokio::{
     runtime::Handle,
     time::{self, Instant},
 };
 use ziggurat::{
     client::Ziggurat,
-    coord::{
-        Lease, LeaseId, LeaseStatus, MemoryStore, Range, RangeResponse, Registry, Store,
-        StoreFuture, Txn, TxnResponse, Watch, WatchStream,
-    },
+    coord::{MemoryStore, Registry, conformance::Watched},
     core::Instance,
 };
 use ziggurat_testkit::{EchoClient, EchoServer, RefusingAddress, tonic::Code};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Counts the watches that are open, and those that ever were.
-#[derive(Debug, Default)]
-struct Counting {
-    store: MemoryStore,
-    open: Arc<AtomicUsize>,
-    opened: AtomicUsize,
-}
-
-struct Open(Arc<AtomicUsize>);
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, SeqCst);
-    }
-}
-
-impl Store for Counting {
-    fn range(&self, range: Range) -> StoreFuture<'_, RangeResponse> {
-        self.store.range(range)
-    }
-
-    fn txn(&self, txn: Txn) -> StoreFuture<'_, TxnResponse> {
-        self.store.txn(txn)
-    }
-
-    fn grant(&self, ttl: Duration) -> StoreFuture<'_, Lease> {
-        self.store.grant(ttl)
-    }
-
-    fn keep_alive(&self, lease: LeaseId) -> StoreFuture<'_, Duration> {
-        self.store.keep_alive(lease)
-    }
-
-    fn revoke(&self, lease: LeaseId) -> StoreFuture<'_, ()> {
-        self.store.revoke(lease)
-    }
-
-    fn abandon(&self, lease: LeaseId) {
-        self.store.abandon(lease);
-    }
-
-    fn time_to_live(&self, lease: LeaseId) -> StoreFuture<'_, LeaseStatus> {
-        self.store.time_to_live(lease)
-    }
-
-    fn watch(&self, watch: Watch) -> WatchStream {
-        self.opened.fetch_add(1, SeqCst);
-        self.open.fetch_add(1, SeqCst);
-        let open = Open(Arc::clone(&self.open));
-        let batches = self.store.watch(watch);
-        batches
-            .map(move |batch| {
-                let _open = &open;
-                batch
-            })
-            .boxed()
-    }
-}
-
 #[tokio::test]
 async fn a_hundred_channels_of_one_name_share_one_watch_and_leave_no_task() {
-    let store = Arc::new(Counting::default());
+    let memory = MemoryStore::new();
+    let store = Arc::new(Watched::new(Arc::new(memory.clone())));
     let ziggurat = Ziggurat::new(Registry::new(Arc::clone(&store) as _));
     let channels: Vec<_> = (0..100).map(|_| ziggurat.channel("im-logic")).collect();
     let refusing = RefusingAddress::new();
@@ -94,7 +26,7 @@ async fn a_hundred_channels_of_one_name_share_one_watch_and_leave_no_task() {
         refusing.address().ip().to_string(),
         refusing.address().port(),
     );
-    let registrar = Registry::new(Arc::new(store.store.clone()));
+    let registrar = Registry::new(Arc::new(memory));
     let instance = Instance::new("im-logic", "a", &ip, port).unwrap();
     let registration = registrar.register(instance).await.unwrap();
     let tasks = || Handle::current().metrics().num_alive_tasks();
@@ -104,16 +36,16 @@ async fn a_hundred_channels_of_one_name_share_one_watch_and_leave_no_task() {
         let answer = EchoClient::new(channel.clone()).unary(call).await;
         assert_eq!(answer.unwrap_err().code(), Code::Unavailable);
     }
-    assert_eq!((store.open.load(SeqCst), store.opened.load(SeqCst)), (1, 1));
+    assert_eq!((store.open(), store.opened()), (1, 1));
     drop(channels);
     drop(ziggurat);
     let ended = async {
-        while tasks() > before || store.open.load(SeqCst) > 0 {
+        while tasks() > before || store.open() > 0 {
             time::sleep(Duration::from_millis(1)).await;
         }
     };
     time::timeout(30 * SECOND, ended).await.unwrap();
-    assert_eq!((tasks(), store.open.load(SeqCst)), (before, 0));
+    assert_eq!((tasks(), store.open()), (before, 0));
     drop(registration);
 }
 
