@@ -1,6 +1,6 @@
 //! How long to wait before trying again.
 
-use crate::{Dice, InvalidSetting};
+use crate::{Dice, InvalidSetting, deadline::FAR};
 use std::{fmt, time::Duration};
 
 /// Delays that grow by a factor up to a maximum, each spread by chance.
@@ -72,13 +72,14 @@ impl Backoff {
         Ok(self)
     }
 
-    /// The delay before the `n`th new try; the first is 1.
+    /// The delay before the `n`th new try; the first is 1. It can be added to any clock: before jitter it
+    /// is at most about 30 years.
     #[must_use]
     pub fn delay(&self, n: u32, dice: &Dice) -> Duration {
         let grown = self
             .factor
             .powi(i32::try_from(n.saturating_sub(1)).unwrap_or(i32::MAX));
-        let cap = self.max.as_secs_f64();
+        let cap = self.max.min(FAR).as_secs_f64();
         let base = (self.initial.as_secs_f64() * grown).min(cap);
         let spread = 1.0 + self.jitter * (2.0 * dice.fraction() - 1.0);
         Duration::from_secs_f64(base * spread)
@@ -113,6 +114,15 @@ mod tests {
             [200 * MS, 400 * MS, 800 * MS, 1_000 * MS, 1_000 * MS]
         );
         assert_eq!(backoff.delay(u32::MAX, &Dice::new()), 1_000 * MS);
+    }
+
+    #[test]
+    fn the_longest_delay_can_be_added_to_a_clock() {
+        let backoff = Backoff::new(MS, 1e9, Duration::MAX).unwrap();
+        let backoff = backoff.jitter(1.0).unwrap();
+        let dice = Dice::seeded(1);
+        let now = crate::clock::now();
+        assert!((1..100).all(|n| now.checked_add(backoff.delay(n, &dice)).is_some()));
     }
 
     #[test]
