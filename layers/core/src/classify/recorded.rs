@@ -73,7 +73,7 @@ impl<B: Body, R: Record> Body for Recorded<B, R> {
         if let Some(outcome) = outcome
             && let Some(recorder) = this.recorder.take()
         {
-            recorder.settle(outcome);
+            recorder.answered(outcome);
         }
         Poll::Ready(frame)
     }
