@@ -209,3 +209,19 @@ async fn chance_lets_stay_whom_the_enforcement_percentage_spares() {
     // 50, give or take four standard deviations.
     assert!((30..=70).contains(&out(&all).len()), "{:?}", out(&all));
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_was_counted_before_an_ejection_is_forgotten_when_it_is_over() {
+    let percentage = FailurePercentage::new().minimum_hosts(1);
+    let settings = by_percentage(percentage).failures(60);
+    let second = Duration::from_secs(1);
+    let settings = settings.ejection(15 * second, 15 * second).unwrap();
+    let all = endpoints(2, HealthLayer::new(settings)).await;
+    fail(&all[0], 60).await;
+    assert_eq!(out(&all), [0], "in a row, in the middle of an interval");
+    pass(18).await;
+    assert_eq!(out(&all), [0; 0]);
+    succeed(&all[0]).await;
+    pass(11).await;
+    assert_eq!(out(&all), [0; 0], "the 60 failures were those of long ago");
+}
