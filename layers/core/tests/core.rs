@@ -90,6 +90,7 @@ async fn a_grpc_status_is_read_wherever_it_stands() {
     let streamed = |outcome| vec![Told::Responded, Told::Settled(outcome)];
     let at_once = |outcome| vec![Told::Settled(outcome)];
     let cut: BoxError = "connection reset".into();
+    let late = || -> BoxError { Rejection::decided(Code::DeadlineExceeded, "late").into() };
     for (response, told) in [
         (
             answer(HeaderMap::new(), vec![Ok(data()), trailers("0")]),
@@ -127,6 +128,10 @@ async fn a_grpc_status_is_read_wherever_it_stands() {
         (
             answer(HeaderMap::new(), vec![Ok(data()), Err(cut)]),
             streamed(Outcome::Failure),
+        ),
+        (
+            answer(HeaderMap::new(), vec![Ok(data()), Err(late())]),
+            streamed(Outcome::Timeout),
         ),
         (
             answer(
