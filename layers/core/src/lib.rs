@@ -53,7 +53,7 @@ pub use self::{
     attempt::{Attempt, Tried},
     availability::{Availability, Reporter, State},
     backoff::Backoff,
-    classify::{ByResult, Carry, Classify, Grpc, Http, Recorded},
+    classify::{ByResult, Carry, Classify, Grpc, Http, Observed, Recorded},
     code::{Code, UnknownCode},
     deadline::Deadline,
     dice::Dice,
