@@ -225,3 +225,19 @@ async fn what_was_counted_before_an_ejection_is_forgotten_when_it_is_over() {
     pass(11).await;
     assert_eq!(out(&all), [0; 0], "the 60 failures were those of long ago");
 }
+
+/// The one that the endpoints were made in looked at them.
+#[test]
+fn who_is_an_outlier_is_found_in_a_later_runtime_too() {
+    let runtime = || {
+        let builder = &mut tokio::runtime::Builder::new_current_thread();
+        builder.enable_time().start_paused(true).build().unwrap()
+    };
+    let layer = HealthLayer::new(by_percentage(FailurePercentage::new()));
+    let all = runtime().block_on(endpoints(5, layer));
+    runtime().block_on(async {
+        round(&all, &[100, 0, 0, 0, 0]).await;
+        pass(11).await;
+        assert_eq!(out(&all), [0]);
+    });
+}
