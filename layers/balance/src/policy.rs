@@ -112,3 +112,7 @@ pub trait Policy<Req>: Arrange {
         call: &Call<'_, Req>,
     ) -> Option<usize>;
 }
+
+#[cfg(not(ziggurat_loom))]
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! One call's search for an endpoint that takes it.
 
 use crate::{
+    facts::Facts,
     policy::{Call, Candidate, Candidates, Policy},
     service::Shared,
     settings::Weighing,
@@ -133,7 +134,7 @@ impl<E> Search<E> {
     {
         let facts = shared.hub.facts();
         let weighing = facts.weighing();
-        if let Poll::Ready(held) = self.ready_held(cx) {
+        if let Poll::Ready(held) = self.ready_held(facts, cx) {
             return Poll::Ready(Reached {
                 endpoint: held.endpoint,
                 stats: Arc::clone(held.candidate.stats()),
@@ -191,7 +192,7 @@ impl<E> Search<E> {
         Poll::Pending
     }
 
-    fn ready_held<Req>(&mut self, cx: &mut Context<'_>) -> Poll<Held<E>>
+    fn ready_held<Req>(&mut self, facts: &Facts, cx: &mut Context<'_>) -> Poll<Held<E>>
     where
         E: Service<Req>,
         E::Error: Into<BoxError>,
@@ -206,6 +207,8 @@ impl<E> Search<E> {
                 // The others are let go with the search, and what they have reserved with them.
                 Poll::Ready(Ok(())) => return Poll::Ready(self.held.swap_remove(at)),
                 Poll::Ready(Err(error)) => {
+                    let stats = held.candidate.stats();
+                    stats.fail(facts.now(), &facts.weighing());
                     self.refused = Some(error.into());
                     self.held.remove(at);
                 }

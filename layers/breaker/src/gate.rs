@@ -3,10 +3,7 @@
 mod future;
 mod post;
 
-pub use self::{
-    future::{GateFuture, GatedFuture},
-    post::Pass,
-};
+pub use self::{future::GateFuture, post::Pass};
 
 use self::post::Post;
 use crate::{Observer, Settings, circuit::Circuit};
@@ -19,7 +16,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 use ziggurat_core::{
     Availability, BoxError, Carry, Classify, Dice, Endpoint, EndpointId, Grpc, Instance, Live,
-    Recorder,
+    Observed, Recorder,
 };
 
 /// Wraps a connector, so that each endpoint it makes has a circuit of its own.
@@ -52,6 +49,9 @@ pub struct Gated<E, C = Grpc> {
     post: Arc<Post>,
     classifier: C,
 }
+
+/// The answer of a [`Gated`] endpoint, to come. Dropped, the call was cancelled.
+pub type GatedFuture<F, C> = Observed<F, C, Option<Pass>>;
 
 /// What a circuit is made of.
 #[derive(Clone)]

@@ -1,6 +1,6 @@
 //! How long to wait before trying again.
 
-use crate::{Dice, InvalidSetting};
+use crate::{Dice, InvalidSetting, deadline::FAR};
 use std::{fmt, time::Duration};
 
 /// Delays that grow by a factor up to a maximum, each spread by chance.
@@ -107,7 +107,8 @@ impl Backoff {
         self
     }
 
-    /// The delay before the `n`th new try; the first is 1.
+    /// The delay before the `n`th new try; the first is 1. It can be added to any clock: before jitter
+    /// it is at most about 30 years.
     ///
     /// Whoever knows the delay before says it to [`delay_after`](Self::delay_after): here a
     /// decorrelated one draws those that it depends on anew.
@@ -142,15 +143,16 @@ impl Backoff {
     fn grown(&self, n: u32) -> f64 {
         let exponent = i32::try_from(n.saturating_sub(1)).unwrap_or(i32::MAX);
         let grown = self.initial.as_secs_f64() * self.factor.powi(exponent);
-        grown.min(self.max.as_secs_f64())
+        grown.min(self.max.min(FAR).as_secs_f64())
     }
 
     fn decorrelated(&self, previous: Duration, dice: &Dice) -> Duration {
         let most = previous
             .max(self.initial)
             .saturating_mul(DECORRELATED)
-            .min(self.max);
-        dice.duration(self.initial..most)
+            .min(self.max)
+            .min(FAR);
+        dice.duration(self.initial.min(FAR)..most)
     }
 
     /// The longest delay before jitter.
@@ -182,6 +184,15 @@ mod tests {
             [200 * MS, 400 * MS, 800 * MS, 1_000 * MS, 1_000 * MS]
         );
         assert_eq!(backoff.delay(u32::MAX, &Dice::new()), 1_000 * MS);
+    }
+
+    #[test]
+    fn the_longest_delay_can_be_added_to_a_clock() {
+        let backoff = Backoff::new(MS, 1e9, Duration::MAX).unwrap();
+        let backoff = backoff.jitter(1.0).unwrap();
+        let dice = Dice::seeded(1);
+        let now = crate::clock::now();
+        assert!((1..100).all(|n| now.checked_add(backoff.delay(n, &dice)).is_some()));
     }
 
     #[test]

@@ -5,9 +5,10 @@
 
 mod grpc;
 mod http_status;
+mod observed;
 mod recorded;
 
-pub use self::{grpc::Grpc, http_status::Http, recorded::Recorded};
+pub use self::{grpc::Grpc, http_status::Http, observed::Observed, recorded::Recorded};
 
 use crate::{BoxError, CallOptions, Deadline, Outcome, Record, Recorder, error};
 use http::Extensions;

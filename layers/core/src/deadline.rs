@@ -11,7 +11,7 @@ use std::time::Duration;
 pub struct Deadline(Instant);
 
 /// Longer than any call, and short enough to be added to any clock (about 30 years).
-const FAR: Duration = Duration::from_secs(30 * 365 * 86_400);
+pub(crate) const FAR: Duration = Duration::from_secs(30 * 365 * 86_400);
 
 // === impl Deadline ===
 

@@ -55,7 +55,7 @@ pub use self::{
     attempt::{Attempt, Tried},
     availability::{Availability, Reporter, State},
     backoff::{Backoff, Jitter},
-    classify::{ByResult, Carry, Classify, Grpc, Http, Recorded},
+    classify::{ByResult, Carry, Classify, Grpc, Http, Observed, Recorded},
     code::{Code, UnknownCode},
     criticality::{Criticality, UnknownCriticality},
     deadline::Deadline,

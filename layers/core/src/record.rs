@@ -62,6 +62,16 @@ impl<R: Record> Recorder<R> {
         mem::forget(self);
         conclude(record, deadline, outcome);
     }
+
+    /// The peer has answered like this. To a caller who reads it, a call that was cancelled is none
+    /// that he has lost interest in: a timer of the peer's ended it, or somebody behind the peer.
+    pub(crate) fn answered(self, outcome: Outcome) {
+        let outcome = match outcome {
+            Outcome::Cancelled if !is_late(self.deadline) => Outcome::Failure,
+            outcome => outcome,
+        };
+        self.settle(outcome);
+    }
 }
 
 impl<R: Record> Drop for Recorder<R> {
@@ -110,11 +120,14 @@ fn conclude<R: Record>(record: Option<R>, deadline: Option<Deadline>, outcome: O
         return;
     };
     // A peer's own timer, or one outside this stack, looks like a caller who lost interest.
-    let late = || deadline.is_some_and(|deadline| deadline.is_over(clock::now()));
     record.settle(match outcome {
-        Outcome::Cancelled if EXPIRING.get() || late() => Outcome::Timeout,
+        Outcome::Cancelled if EXPIRING.get() || is_late(deadline) => Outcome::Timeout,
         outcome => outcome,
     });
+}
+
+fn is_late(deadline: Option<Deadline>) -> bool {
+    deadline.is_some_and(|deadline| deadline.is_over(clock::now()))
 }
 
 /// Runs `end`, which drops what is left of a call because its time is up: to every [`Recorder`] in

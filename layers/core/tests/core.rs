@@ -90,6 +90,7 @@ async fn a_grpc_status_is_read_wherever_it_stands() {
     let streamed = |outcome| vec![Told::Responded, Told::Settled(outcome)];
     let at_once = |outcome| vec![Told::Settled(outcome)];
     let cut: BoxError = "connection reset".into();
+    let late = || -> BoxError { Rejection::decided(Code::DeadlineExceeded, "late").into() };
     for (response, told) in [
         (
             answer(HeaderMap::new(), vec![Ok(data()), trailers("0")]),
@@ -113,7 +114,7 @@ async fn a_grpc_status_is_read_wherever_it_stands() {
         ),
         (
             answer(HeaderMap::new(), vec![trailers("1")]),
-            streamed(Outcome::Cancelled),
+            streamed(Outcome::Failure),
         ),
         (
             answer(HeaderMap::new(), vec![trailers("banana")]),
@@ -129,6 +130,10 @@ async fn a_grpc_status_is_read_wherever_it_stands() {
             streamed(Outcome::Failure),
         ),
         (
+            answer(HeaderMap::new(), vec![Ok(data()), Err(late())]),
+            streamed(Outcome::Timeout),
+        ),
+        (
             answer(
                 HeaderMap::new(),
                 vec![Ok(Frame::trailers(HeaderMap::new()))],
@@ -137,10 +142,33 @@ async fn a_grpc_status_is_read_wherever_it_stands() {
         ),
         (answer(status("14"), vec![]), at_once(Outcome::Failure)),
         (answer(status("3"), vec![]), at_once(Outcome::Success)),
+        (answer(status("1"), vec![]), at_once(Outcome::Failure)),
         (answer(status("-1"), vec![]), at_once(Outcome::Failure)),
     ] {
         let shown = format!("{:?}", response.headers());
         assert_eq!(grpc_outcome(response).await, told, "{shown}");
+    }
+}
+
+/// As a tonic server answers when its own timer ends a call.
+#[tokio::test(start_paused = true)]
+async fn cancelled_at_the_deadline_by_the_peer_is_a_timeout_and_before_it_a_failure() {
+    let second = Duration::from_secs(1);
+    let deadline = Deadline::after(second);
+    for expected in [Outcome::Failure, Outcome::Timeout] {
+        for in_head in [true, false] {
+            let (tell, told) = mpsc::channel();
+            let recorder = Recorder::new(Tell(tell), Some(deadline));
+            let trailers = || vec![Ok(data()), Ok(Frame::trailers(status("1")))];
+            let response = match in_head {
+                true => answer(status("1"), vec![]),
+                false => answer(HeaderMap::new(), trailers()),
+            };
+            let response = Grpc.observe(Ok(response), recorder).unwrap();
+            let _ = response.into_body().collect().await;
+            assert_eq!(told.iter().last(), Some(Told::Settled(expected)));
+        }
+        tokio::time::advance(second).await;
     }
 }
 

@@ -8,7 +8,10 @@ use std::{
     sync::Arc,
     task::{Context, Poll, ready},
 };
-use ziggurat_core::{BoxError, Classify, Endpoint, Recorder};
+use ziggurat_core::{Endpoint, Observed};
+
+/// The answer of a [`Checked`] endpoint. Dropped, the call was cancelled.
+pub type ResponseFuture<F, C> = Observed<F, C, Watch>;
 
 pin_project! {
     /// The answer of [`Health`](crate::Health): an endpoint that is watched.
@@ -18,18 +21,6 @@ pin_project! {
         inner: F,
         // Taken when the endpoint is there.
         parts: Option<(C, Arc<Group>)>,
-    }
-}
-
-pin_project! {
-    /// The answer of a [`Checked`] endpoint.
-    #[must_use = "futures do nothing unless polled"]
-    pub struct ResponseFuture<F, C> {
-        #[pin]
-        inner: F,
-        classify: C,
-        // Settles as cancelled when the future is dropped.
-        recorder: Option<Recorder<Watch>>,
     }
 }
 
@@ -66,41 +57,5 @@ where
 impl<F, C> fmt::Debug for ConnectFuture<F, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ConnectFuture").finish_non_exhaustive()
-    }
-}
-
-// === impl ResponseFuture ===
-
-impl<F, C> ResponseFuture<F, C> {
-    pub(crate) const fn new(inner: F, classify: C, recorder: Recorder<Watch>) -> Self {
-        Self {
-            inner,
-            classify,
-            recorder: Some(recorder),
-        }
-    }
-}
-
-impl<F, C, Rsp, E> Future for ResponseFuture<F, C>
-where
-    F: Future<Output = Result<Rsp, E>>,
-    E: Into<BoxError>,
-    C: Classify<Rsp>,
-{
-    type Output = Result<C::Response<Watch>, BoxError>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let result = ready!(this.inner.poll(cx)).map_err(Into::into);
-        let Some(recorder) = this.recorder.take() else {
-            return Poll::Pending;
-        };
-        Poll::Ready(this.classify.observe(result, recorder))
-    }
-}
-
-impl<F, C> fmt::Debug for ResponseFuture<F, C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ResponseFuture").finish_non_exhaustive()
     }
 }

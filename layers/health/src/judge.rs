@@ -191,6 +191,8 @@ impl Judge {
             self.group.if_room(&settings, &self.id, || {
                 let time = inner.standing.eject(now, luck, &settings);
                 self.word.store(word(&inner.standing), Ordering::Relaxed);
+                // What it goes for is not held against it once more when it is back.
+                self.counts.take();
                 time
             })
         } else {

@@ -29,8 +29,9 @@ impl Seat {
 
     /// Does nobody but health object to calls?
     pub(crate) fn is_there(&self) -> bool {
-        let said = [Reporter::Connection, Reporter::Registry, Reporter::Check];
-        said.iter()
+        use Reporter::{Check, Circuit, Connection, Registry};
+        [Connection, Registry, Check, Circuit]
+            .iter()
             .all(|by| self.availability.reported(*by) <= State::Idle)
     }
 

@@ -5,8 +5,8 @@
 
 use crate::{Settings, group::Group, group::lock, judge::Judge, outliers::Tally};
 use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicBool, Ordering},
+    Arc, Mutex, Weak,
+    atomic::{AtomicU64, Ordering},
 };
 use tokio::{runtime::Handle, task::JoinSet};
 use ziggurat_core::clock;
@@ -14,17 +14,25 @@ use ziggurat_core::clock;
 /// Whether calls are counted, and what looks at the counts.
 #[derive(Debug, Default)]
 pub(crate) struct Sweep {
-    /// Read by every call, and hardly ever written.
-    counting: AtomicBool,
+    /// The number of the task that looks at what is counted; 0 for none. Read by every call, and
+    /// hardly ever written.
+    counting: AtomicU64,
+    started: AtomicU64,
     /// A set of one, which ends its task when dropped.
     timer: Mutex<JoinSet<()>>,
+}
+
+/// Held by the task: nobody counts any more when it is gone, be it with its runtime.
+struct Counting {
+    group: Weak<Group>,
+    number: u64,
 }
 
 // === impl Sweep ===
 
 impl Sweep {
     pub(crate) fn is_counting(&self) -> bool {
-        self.counting.load(Ordering::Relaxed)
+        self.counting.load(Ordering::Relaxed) != 0
     }
 }
 
@@ -40,11 +48,14 @@ impl Group {
         if self.sweep.is_counting() {
             return true;
         }
-        // Weak: of a service that nobody has there is nothing to be looked at.
-        let group = Arc::downgrade(self);
-        let sweeping = move || {
-            let group = group.clone();
+        let number = self.sweep.started.fetch_add(1, Ordering::Relaxed) + 1;
+        let sweeping = || {
+            self.sweep.counting.store(number, Ordering::Relaxed);
+            // Weak: of a service that nobody has there is nothing to be looked at.
+            let group = Arc::downgrade(self);
+            let counting = Counting { group, number };
             async move {
+                let group = &counting.group;
                 while let Some(interval) = group.upgrade().map(|group| group.interval()) {
                     tokio::time::sleep(interval).await;
                     if !group.upgrade().is_some_and(|group| group.sweep()) {
@@ -57,7 +68,6 @@ impl Group {
             return false;
         };
         *timer = started;
-        self.sweep.counting.store(true, Ordering::Relaxed);
         true
     }
 
@@ -78,7 +88,7 @@ impl Group {
         let tallies: Vec<_> = judges.iter().map(|judge| judge.counts().take()).collect();
         if !settings.detects_outliers() {
             let _timer = lock(&self.sweep.timer);
-            self.sweep.counting.store(false, Ordering::Relaxed);
+            self.sweep.counting.store(0, Ordering::Relaxed);
             return false;
         }
         self.eject_outliers(&settings, &judges, &tallies);
@@ -95,6 +105,18 @@ impl Group {
                     judge.pardon(detection);
                 }
             }
+        }
+    }
+}
+
+// === impl Counting ===
+
+impl Drop for Counting {
+    fn drop(&mut self) {
+        if let Some(group) = self.group.upgrade() {
+            // Not if another has begun since.
+            let (mine, order) = (self.number, Ordering::Relaxed);
+            let _ = group.sweep.counting.compare_exchange(mine, 0, order, order);
         }
     }
 }

@@ -93,6 +93,8 @@ where
         Whereabouts::tell(|call| {
             call.attempt = Some(self.call.number());
             call.stage = stage;
+            // Not since when another call waited that was dropped before.
+            call.since = None;
         });
     }
 

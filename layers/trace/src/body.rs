@@ -42,7 +42,7 @@ impl<B: Default> Default for Body<B> {
     }
 }
 
-impl<B: http_body::Body> http_body::Body for Body<B> {
+impl<B: http_body::Body<Error: 'static>> http_body::Body for Body<B> {
     type Data = B::Data;
     type Error = B::Error;
 

@@ -13,6 +13,12 @@ pub(crate) struct Candidate {
     incarnation: u32,
 }
 
+#[cfg(test)]
+thread_local! {
+    /// How often this thread looked at one.
+    pub(crate) static LOOKS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
 // === impl Candidate ===
 
 impl Candidate {
@@ -53,6 +59,8 @@ impl Candidate {
     /// What it is good for, which is noted.
     #[inline]
     pub(crate) fn look(&self) -> State {
+        #[cfg(test)]
+        LOOKS.set(LOOKS.get() + 1);
         let state = self.state();
         self.stats.seen(state);
         state

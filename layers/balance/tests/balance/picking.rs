@@ -3,15 +3,15 @@
 use crate::feed::{Node, found};
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, mpsc},
     time::Duration,
 };
 use tower::{Layer, Service, ServiceExt};
-use ziggurat_balance::{BalanceLayer, Settings};
+use ziggurat_balance::{Arrange, BalanceLayer, Call, Candidates, Endpoints, Policy, Settings};
 use ziggurat_core::{Attempt, BoxError, ByResult, Dice, Grpc, Outcome, Picked, State, Tried};
 use ziggurat_testkit::{
-    Counting, Gate, HttpScript, Script, Step, Strict, assert_clone, assert_send, assert_sync,
-    tonic::Code,
+    Counting, Gate, Gauge, HttpScript, Script, Step, Strict, assert_clone, assert_send,
+    assert_sync, tonic::Code,
 };
 
 type Plain = Script<u32, u32>;
@@ -375,6 +375,87 @@ async fn the_observer_hears_how_every_call_ended() {
     );
     let view = &service.endpoints()[0];
     assert_eq!((view.calls(), view.failures(), view.pending()), (10, 5, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_readies_the_endpoint_that_it_goes_to_and_no_other_however_many_there_are() {
+    for endpoints in [2, 50, 1_000, 5_000] {
+        let gauge = Gauge::default();
+        let node = |n| Node::new(&format!("e{n}"), Counting::into_gauge(answers(), &gauge));
+        let (_feeder, feed) = found((0..endpoints).map(node));
+        let service = BalanceLayer::p2c().classify_with(ByResult).layer(feed);
+        service
+            .wait_until_ready(Duration::from_secs(1))
+            .await
+            .unwrap();
+        let polls = gauge.polls();
+        let mut tasks = tokio::task::JoinSet::new();
+        for task in 0..64 {
+            let service = service.clone();
+            tasks.spawn(async move {
+                for n in 0..20 {
+                    service.clone().oneshot(task + n).await.unwrap();
+                }
+            });
+        }
+        while let Some(ended) = tasks.join_next().await {
+            ended.unwrap();
+        }
+        assert_eq!(gauge.polls() - polls, 64 * 20, "of {endpoints}");
+    }
+}
+
+/// Takes as long for a call as the test wants.
+#[derive(Clone)]
+struct Ponders {
+    begins: mpsc::Sender<()>,
+    ends: Arc<Mutex<mpsc::Receiver<()>>>,
+}
+
+impl Arrange for Ponders {
+    type Table = ();
+
+    fn arrange(&self, _: &Endpoints<'_>) {}
+}
+
+impl Policy<u32> for Ponders {
+    fn pick(&self, (): &(), among: &Candidates<'_>, call: &Call<'_, u32>) -> Option<usize> {
+        if *call.request() == 1 {
+            self.begins.send(()).unwrap();
+            self.ends.lock().unwrap().recv().unwrap();
+        }
+        (0..among.len()).find(|index| among.is_open(*index))
+    }
+}
+
+#[tokio::test]
+async fn a_pick_that_takes_long_holds_up_neither_other_calls_nor_a_change() {
+    let (begins, began) = mpsc::channel();
+    let (end, ends) = mpsc::channel();
+    let ponders = Ponders {
+        begins,
+        ends: Arc::new(Mutex::new(ends)),
+    };
+    let (feeder, feed) = found([Node::new("a", answers())]);
+    let service = BalanceLayer::new(ponders)
+        .classify_with(ByResult)
+        .layer(feed);
+    let ready = service.wait_until_ready(Duration::from_secs(10));
+    ready.await.unwrap();
+    let mut slow = service.clone();
+    let slow = tokio::task::spawn_blocking(move || slow.call(1));
+    began.recv().unwrap();
+    // It holds whatever it holds: had it a lock, nothing would go on.
+    for _ in 0..100 {
+        service.clone().oneshot(0).await.unwrap();
+    }
+    feeder.insert(Node::new("b", answers()));
+    while service.endpoints().len() < 2 {
+        tokio::task::yield_now().await;
+    }
+    service.clone().oneshot(0).await.unwrap();
+    end.send(()).unwrap();
+    slow.await.unwrap().await.unwrap();
 }
 
 #[test]

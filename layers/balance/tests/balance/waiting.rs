@@ -317,6 +317,24 @@ async fn a_call_that_waits_for_ready_asks_again_where_getting_ready_failed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn getting_ready_that_fails_in_the_end_counts_like_one_that_fails_at_once() {
+    let gate = Gate::closed();
+    let strict = || Strict::around(script()).gate(&gate);
+    let (_feeder, feed) = found([Node::new("a", strict()), Node::new("b", strict())]);
+    let service = BalanceLayer::p2c().layer(feed);
+    service.wait_until_ready(millis(100)).await.unwrap();
+    let options = CallOptions::new().timeout(millis(1_000));
+    let call = spawn(service.clone().oneshot(request(options)));
+    tokio::time::sleep(millis(100)).await;
+    gate.fail_next(2);
+    gate.open();
+    assert!(call.end().await.is_err());
+    let failures = service.endpoints();
+    let failures: Vec<_> = failures.iter().map(|one| one.failures()).collect();
+    assert_eq!(failures, [1, 1]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_that_is_free_is_found_among_many_that_are_busy_or_broken() {
     for busy in [8, 50] {
         for broken in [false, true] {

@@ -62,15 +62,21 @@ impl Post {
     fn tell(self: &Arc<Self>) {
         let timer = self.timer.lock();
         let mut timer = timer.unwrap_or_else(PoisonError::into_inner);
-        timer.abort_all();
-        while timer.try_join_next().is_some() {}
+        *timer = JoinSet::new();
         let wait = self.shared.circuit().unpickable_for(clock::now());
-        let state = match wait {
-            Duration::ZERO => State::Ready,
-            _ => State::Ejected,
+        let state = if wait.is_zero() || !self.looks_again(wait, &mut timer) {
+            State::Ready
+        } else {
+            State::Ejected
         };
         self.availability.report(Reporter::Circuit, state);
-        if let (false, Some(runtime)) = (wait.is_zero(), &self.runtime) {
+    }
+
+    /// Looks again after so long, where the endpoint was made or else here. Not outside of a runtime:
+    /// nothing would ever bring the endpoint back.
+    fn looks_again(self: &Arc<Self>, wait: Duration, timer: &mut JoinSet<()>) -> bool {
+        let runtimes = [self.runtime.clone(), Handle::try_current().ok()];
+        runtimes.into_iter().flatten().any(|runtime| {
             let post = Arc::downgrade(self);
             let look_again = async move {
                 sleep(wait).await;
@@ -78,8 +84,10 @@ impl Post {
                     post.tell();
                 }
             };
-            timer.spawn_on(look_again, runtime);
-        }
+            timer.spawn_on(look_again, &runtime);
+            // A runtime that has been shut down ends its tasks before they start.
+            timer.try_join_next().is_none()
+        })
     }
 }
 

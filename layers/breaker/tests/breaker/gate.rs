@@ -156,3 +156,21 @@ async fn no_timer_outlives_the_endpoint() {
     tokio::task::yield_now().await;
     assert_eq!(tasks(), before);
 }
+
+/// Its timer would have run where it was made.
+#[test]
+fn one_that_was_made_in_a_runtime_that_is_gone_comes_back_too() {
+    let runtime = || {
+        let builder = &mut tokio::runtime::Builder::new_current_thread();
+        builder.enable_time().start_paused(true).build().unwrap()
+    };
+    let backend = Backend::default();
+    backend.breaks(true);
+    let endpoint = runtime().block_on(gated(five_for_a_minute(), &backend));
+    runtime().block_on(async {
+        break_it(&endpoint).await;
+        assert_eq!(endpoint.availability().state(), State::Ejected);
+        time::sleep(MINUTE + MILLISECOND).await;
+        assert!(endpoint.availability().is_ready());
+    });
+}

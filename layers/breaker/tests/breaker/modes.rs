@@ -8,7 +8,7 @@ use super::{
 use std::time::Duration;
 use tokio::time;
 use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt, service_fn};
-use ziggurat_breaker::{Event, Settings, State, Throttled};
+use ziggurat_breaker::{Counts, Event, Settings, State, Throttled};
 use ziggurat_core::{Code, Dice, Rejection, error};
 
 /// Answers after so many milliseconds.
@@ -185,6 +185,21 @@ async fn out_of_use_it_sends_every_call() {
     handle.reset();
     open_up(&service, &handle).await;
     assert_eq!(handle.state(), State::Open);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_circuit_out_of_use_counts_no_success_either() {
+    let breaker = layer(five_for_a_minute());
+    let (service, handle) = (breaker.layer(sleeper()), breaker.handle());
+    service.clone().oneshot(0).await.unwrap();
+    assert_eq!(handle.counts().successes, 1);
+    handle.disable();
+    service.clone().oneshot(0).await.unwrap();
+    assert_eq!(handle.counts(), Counts::default());
+    handle.reset();
+    assert_eq!(handle.counts(), Counts::default());
+    service.oneshot(0).await.unwrap();
+    assert_eq!(handle.counts().successes, 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,7 +11,8 @@ use std::time::Duration;
 /// For gRPC over HTTP/2: the outcome is that of the status, wherever it stands.
 ///
 /// Without a status, cut off, or from something that does not speak gRPC, an answer is a failure
-/// (HTTP statuses by gRPC's mapping).
+/// (HTTP statuses by gRPC's mapping). So is one of CANCELLED: who still reads it has cancelled nothing,
+/// and servers whose own timer ends a call say so (tonic's do).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Grpc;
 
@@ -34,7 +35,7 @@ impl<B: Body> Classify<Response<B>> for Grpc {
         };
         let open = match settled(&response) {
             Some(outcome) => {
-                recorder.settle(outcome);
+                recorder.answered(outcome);
                 None
             }
             None => {

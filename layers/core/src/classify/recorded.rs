@@ -1,9 +1,10 @@
 //! A response body that tells its recorder how it ended.
 
-use crate::{Code, Outcome, Record, Recorder, grpc};
+use crate::{BoxError, Code, Outcome, Record, Recorder, error, grpc};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use std::{
+    any::Any,
     fmt,
     pin::Pin,
     task::{Context, Poll, ready},
@@ -49,7 +50,7 @@ impl<B: Default, R: Record> Default for Recorded<B, R> {
     }
 }
 
-impl<B: Body, R: Record> Body for Recorded<B, R> {
+impl<B: Body<Error: 'static>, R: Record> Body for Recorded<B, R> {
     type Data = B::Data;
     type Error = B::Error;
 
@@ -67,13 +68,13 @@ impl<B: Body, R: Record> Body for Recorded<B, R> {
                 (None, _) if this.inner.is_end_stream() => Some(this.ending.by(None)),
                 (None, _) => None,
             },
-            Some(Err(_)) => Some(Outcome::Failure),
+            Some(Err(error)) => Some(cut_off(error)),
             None => Some(this.ending.by(None)),
         };
         if let Some(outcome) = outcome
             && let Some(recorder) = this.recorder.take()
         {
-            recorder.settle(outcome);
+            recorder.answered(outcome);
         }
         Poll::Ready(frame)
     }
@@ -105,5 +106,14 @@ impl Ending {
             (Self::Grpc, None) => Outcome::Failure,
             (Self::Http, _) => Outcome::Success,
         }
+    }
+}
+
+/// A body that an error ends was cut off, unless it is a deadline's.
+fn cut_off<E: 'static>(error: &E) -> Outcome {
+    let boxed = (error as &dyn Any).downcast_ref::<BoxError>();
+    match boxed.and_then(|error| error::code(&**error)) {
+        Some(Code::DeadlineExceeded) => Outcome::Timeout,
+        _ => Outcome::Failure,
     }
 }

@@ -110,6 +110,7 @@ async fn those_who_cannot_be_called_anyway_count_as_out() {
         (Reporter::Connection, State::Down, State::Ready),
         (Reporter::Connection, State::Connecting, State::Ready),
         (Reporter::Registry, State::Draining, State::Ready),
+        (Reporter::Circuit, State::Ejected, State::Ready),
         (Reporter::Connection, State::Idle, State::Ejected),
     ];
     for (reporter, said, expected) in gone {

@@ -209,3 +209,35 @@ async fn chance_lets_stay_whom_the_enforcement_percentage_spares() {
     // 50, give or take four standard deviations.
     assert!((30..=70).contains(&out(&all).len()), "{:?}", out(&all));
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_was_counted_before_an_ejection_is_forgotten_when_it_is_over() {
+    let percentage = FailurePercentage::new().minimum_hosts(1);
+    let settings = by_percentage(percentage).failures(60);
+    let second = Duration::from_secs(1);
+    let settings = settings.ejection(15 * second, 15 * second).unwrap();
+    let all = endpoints(2, HealthLayer::new(settings)).await;
+    fail(&all[0], 60).await;
+    assert_eq!(out(&all), [0], "in a row, in the middle of an interval");
+    pass(18).await;
+    assert_eq!(out(&all), [0; 0]);
+    succeed(&all[0]).await;
+    pass(11).await;
+    assert_eq!(out(&all), [0; 0], "the 60 failures were those of long ago");
+}
+
+/// The one that the endpoints were made in looked at them.
+#[test]
+fn who_is_an_outlier_is_found_in_a_later_runtime_too() {
+    let runtime = || {
+        let builder = &mut tokio::runtime::Builder::new_current_thread();
+        builder.enable_time().start_paused(true).build().unwrap()
+    };
+    let layer = HealthLayer::new(by_percentage(FailurePercentage::new()));
+    let all = runtime().block_on(endpoints(5, layer));
+    runtime().block_on(async {
+        round(&all, &[100, 0, 0, 0, 0]).await;
+        pass(11).await;
+        assert_eq!(out(&all), [0]);
+    });
+}

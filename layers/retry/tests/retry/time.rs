@@ -9,7 +9,7 @@ use std::{
 use tower::{Layer, Service, ServiceExt};
 use ziggurat_core::{
     CallOptions, Code as OurCode, Deadline, Live, Outcome, Record, Recorder, Rejection, Sent,
-    clock, error, grpc::decode_timeout,
+    Stage, Whereabouts, clock, error, grpc::decode_timeout,
 };
 use ziggurat_retry::{AttemptTimedOut, AttemptTimeout, RetryLayer};
 use ziggurat_testkit::{Gate, HttpScript, Step, Strict, tonic, tonic::Code};
@@ -332,6 +332,24 @@ async fn whoever_records_an_attempt_that_was_dropped_sees_a_timeout() {
     drop(call);
     let told = told.0.lock().unwrap();
     assert_eq!(*told, [Outcome::Timeout, Outcome::Cancelled]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_calls_that_are_ended_together_one_does_not_say_since_when_the_other_waited() {
+    let service = RetryLayer::new(settings()).layer(script([Step::never()]));
+    let mut call = Box::pin(service.oneshot(post()));
+    tokio::time::timeout(MS, &mut call).await.unwrap_err();
+    let ((), told) = Whereabouts::inquire(|| {
+        Whereabouts::tell(|other| {
+            other.stage = Some(Stage::Endpoint);
+            other.since = Some(clock::now());
+        });
+        drop(call);
+    });
+    assert_eq!(
+        (told.attempt, told.stage, told.since),
+        (Some(1), None, None)
+    );
 }
 
 #[tokio::test(start_paused = true)]
