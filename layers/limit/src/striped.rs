@@ -247,8 +247,12 @@ impl Striped {
             // Somebody else is at it, or was put aside in the midst of a call.
             return Err(1);
         };
-        all.void();
         let (rate, now) = present();
+        // What calls at this rate had of a piece counts: the first slot is that after the burst.
+        if all.reach(now.saturating_mul(TICKS)) {
+            self.gcra.lower(furthest(rate, now));
+        }
+        all.void();
         self.gcra.take(rate, cost, now, present)
     }
 }

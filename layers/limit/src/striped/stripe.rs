@@ -77,7 +77,8 @@ impl Stripe {
 
     /// Never waits: there are other stripes.
     pub(super) fn try_hold(&self) -> Option<Held<'_>> {
-        self.lock().then_some(Held(self))
+        // Not `then_some`: made and dropped, it would unlock what another holds.
+        self.lock().then(|| Held(self))
     }
 
     fn lock(&self) -> bool {
@@ -155,6 +156,11 @@ impl<'a> All<'a> {
             left -= piece.take(left, span);
             stripe.set(piece);
         }
+    }
+
+    /// Could any slot from `now` on have been given by way of them?
+    pub(super) fn reach(&self, now: u64) -> bool {
+        self.0.iter().any(|stripe| stripe.guess().to > now)
     }
 
     pub(super) fn void(&self) {

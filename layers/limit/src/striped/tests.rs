@@ -228,8 +228,8 @@ fn what_a_slower_rate_had_in_pieces_is_void_when_its_time_comes() {
     let limit = striped(SLOTS);
     take(&limit, 0, slow, 1, 0).unwrap();
     take(&limit, 1, slow, 1, 0).unwrap();
-    // The TAT is hours ahead, and brought back.
-    take(&limit, 2, fast, 1, 0).unwrap();
+    // The TAT is hours ahead, and brought back: to where it may be at most, as pieces were out.
+    assert_eq!(take(&limit, 2, fast, 1, 0), Err(SECOND));
     for half_hours in 1..10 {
         let now = half_hours * 1_800 * SECOND;
         let got: usize = (0..SLOTS)
@@ -237,6 +237,30 @@ fn what_a_slower_rate_had_in_pieces_is_void_when_its_time_comes() {
             .sum();
         assert_eq!(got, LARGE as usize);
     }
+}
+
+#[test]
+fn calls_at_a_new_rate_that_used_a_piece_of_the_old_one_are_counted() {
+    let slow = rate(1, 3_600 * SECOND, LARGE);
+    let fast = rate(1, SECOND, LARGE);
+    let limit = striped(SLOTS);
+    take(&limit, 0, slow, 1, 0).unwrap();
+    assert!(pieces(&limit)[0].to > 7_300 * SECOND * TICKS);
+    // The piece begins in an hour, when the rate is another.
+    let got = taken(&limit, 0, fast, 2 * 3_600 * SECOND - SECOND, 1_000);
+    assert_eq!(got, LARGE as usize);
+}
+
+#[test]
+fn a_stripe_that_is_held_is_not_let_go_by_who_cannot_hold_it() {
+    let stripe = Stripe::new();
+    let held = stripe.try_hold();
+    assert!(held.is_some());
+    for _ in 0..2 {
+        assert!(stripe.try_hold().is_none());
+    }
+    drop(held);
+    assert!(stripe.try_hold().is_some());
 }
 
 #[test]
