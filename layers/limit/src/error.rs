@@ -1,13 +1,14 @@
 //! Why a call was not sent.
 
-use std::{error::Error, fmt, time::Duration};
+use std::{error::Error, fmt, sync::OnceLock, time::Duration};
 use ziggurat_core::{Code, Rejection};
 
 /// More calls came than the rate allows: this one was not sent.
 #[derive(Clone, Debug)]
 pub struct Limited {
-    rejection: Rejection,
     retry_after: Duration,
+    /// Made when somebody asks: who is flooded says no more often than anybody reads why.
+    rejection: OnceLock<Rejection>,
 }
 
 /// A call that costs more than the burst: no waiting would help. It stands for INVALID_ARGUMENT.
@@ -37,11 +38,10 @@ pub(crate) enum Refusal {
 // === impl Limited ===
 
 impl Limited {
-    pub(crate) fn new(retry_after: Duration) -> Self {
-        let rejection = Rejection::decided(Code::ResourceExhausted, "rate limit exceeded");
+    pub(crate) const fn new(retry_after: Duration) -> Self {
         Self {
-            rejection: rejection.with_retry_after(retry_after),
             retry_after,
+            rejection: OnceLock::new(),
         }
     }
 
@@ -60,7 +60,9 @@ impl fmt::Display for Limited {
 
 impl Error for Limited {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&self.rejection)
+        let decided = || Rejection::decided(Code::ResourceExhausted, "rate limit exceeded");
+        let rejection = || decided().with_retry_after(self.retry_after);
+        Some(self.rejection.get_or_init(rejection))
     }
 }
 

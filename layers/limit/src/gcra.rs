@@ -9,7 +9,7 @@
 //! ahead than the new rate lets anybody be is brought back, by the call that finds it there.
 
 use self::sync::{AtomicU64, Ordering};
-use crate::Rate;
+use crate::{Rate, striped::Piece};
 
 /// Sixteenths of a nanosecond: 36 years fit, and the rounding of an interval stays below 0.1 % up
 /// to 16 million calls a second.
@@ -28,11 +28,79 @@ pub(crate) enum Step {
     Wait(u64, u64),
 }
 
+/// What comes of asking for time, at a rate that nobody changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Claim {
+    /// All of it, and this for later; did another thread come between?
+    Got { spare: Piece, met: bool },
+    /// To wait so many nanoseconds.
+    Wait(u64),
+    /// Nothing changed: the TAT is not what this rate and this time can explain.
+    Beyond,
+}
+
 // === impl Gcra ===
 
 impl Gcra {
     pub(crate) fn new() -> Self {
         Self(AtomicU64::new(0))
+    }
+
+    /// Takes so many ticks, and what `more` says of the ticks that are left then.
+    #[inline]
+    pub(crate) fn claim(
+        &self,
+        rate: Rate,
+        need: u64,
+        now: u64,
+        more: impl Fn(u64) -> u64,
+    ) -> Claim {
+        let mut tat = self.0.load(Ordering::Acquire);
+        let mut met = false;
+        loop {
+            let end = match ahead(tat, rate, need, now) {
+                Ok(end) => end,
+                Err(refused) => return refused,
+            };
+            let next = end + more(furthest(rate, now) - end);
+            match self
+                .0
+                .compare_exchange(tat, next, Ordering::AcqRel, Ordering::Acquire)
+            {
+                Ok(_) => {
+                    let spare = Piece {
+                        from: end,
+                        to: next,
+                    };
+                    return Claim::Got { spare, met };
+                }
+                Err(present) => (tat, met) = (present, true),
+            }
+        }
+    }
+
+    /// What [`claim`](Self::claim) would say.
+    pub(crate) fn peek(&self, rate: Rate, need: u64, now: u64) -> Claim {
+        match ahead(self.0.load(Ordering::Acquire), rate, need, now) {
+            Ok(_) => Claim::Got {
+                spare: Piece::default(),
+                met: false,
+            },
+            Err(refused) => refused,
+        }
+    }
+
+    /// Brings the TAT back to this, if it is further ahead.
+    pub(crate) fn lower(&self, furthest: u64) {
+        self.0.fetch_min(furthest, Ordering::AcqRel);
+    }
+
+    /// How many nanoseconds to wait until so many ticks could be taken, which may be above the window.
+    pub(crate) fn wait_ticks(&self, rate: Rate, need: u64, now: u64) -> u64 {
+        match step_ticks(self.0.load(Ordering::Acquire), rate, need, now) {
+            Step::Admit(_) => 0,
+            Step::Wait(wait, _) => wait,
+        }
     }
 
     /// Takes `cost`, or says how many nanoseconds to wait for it; `now` is in nanoseconds.
@@ -71,11 +139,23 @@ impl Gcra {
 
     /// How many nanoseconds to wait until `cost` could be taken, which may be above the burst.
     pub(crate) fn wait(&self, rate: Rate, cost: u64, now: u64) -> u64 {
-        match step(self.0.load(Ordering::Acquire), rate, cost, now) {
-            Step::Admit(_) => 0,
-            Step::Wait(wait, _) => wait,
-        }
+        self.wait_ticks(rate, rate.interval().saturating_mul(cost), now)
     }
+}
+
+/// Where so many ticks leave a TAT that this rate and this time explain.
+#[inline]
+const fn ahead(tat: u64, rate: Rate, need: u64, now: u64) -> Result<u64, Claim> {
+    let furthest = furthest(rate, now);
+    if tat > furthest {
+        return Err(Claim::Beyond);
+    }
+    let now = now.saturating_mul(TICKS);
+    let end = if tat > now { tat } else { now }.saturating_add(need);
+    if end > furthest {
+        return Err(Claim::Wait((end - furthest).div_ceil(TICKS)));
+    }
+    Ok(end)
 }
 
 /// Where calls at this rate can leave the TAT at most.
@@ -89,6 +169,10 @@ pub(crate) const fn furthest(rate: Rate, now: u64) -> u64 {
 /// back to where the next single call may go. Whoever calls has made sure that rate and time are not
 /// older than the TAT, or calls that read the time a little earlier than others would mint calls.
 pub(crate) const fn step(tat: u64, rate: Rate, cost: u64, now: u64) -> Step {
+    step_ticks(tat, rate, rate.interval().saturating_mul(cost), now)
+}
+
+const fn step_ticks(tat: u64, rate: Rate, ticks: u64, now: u64) -> Step {
     let furthest = furthest(rate, now);
     let from = if tat > furthest {
         furthest.saturating_sub(rate.interval())
@@ -96,7 +180,6 @@ pub(crate) const fn step(tat: u64, rate: Rate, cost: u64, now: u64) -> Step {
         tat
     };
     let now = now.saturating_mul(TICKS);
-    let ticks = rate.interval().saturating_mul(cost);
     // What is beyond a window is waited for, too: a queue asks for the sum of its calls.
     let earliest = from.saturating_add(ticks).saturating_sub(rate.window());
     if now < earliest && from.saturating_add(ticks) > from {

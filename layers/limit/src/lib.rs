@@ -20,7 +20,10 @@
 //!
 //! In any time `t` no more than `burst + rate * t` calls are admitted: not at the edge of a window,
 //! for there is none, and not after the clock jumped. A call that waits for nothing costs a look at
-//! the clock and one atomic write.
+//! the clock and one atomic write. Where threads meet at a [`RateLimitLayer`] and the burst is large (some
+//! 32 calls for every core, at most 256), each takes a piece of up to an eighth of the burst in advance, all
+//! together, so that they do not write the same word. What was not used in time is gone, so the bound is as
+//! exact; a burst that follows uneven load may be an eighth smaller.
 //!
 //! | layer | admits |
 //! |---|---|
@@ -66,6 +69,7 @@ mod queued;
 mod rate;
 mod service;
 mod shared;
+mod striped;
 mod table;
 
 pub use self::{

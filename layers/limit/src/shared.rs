@@ -1,6 +1,6 @@
 //! The limit that all clones share.
 
-use crate::{Observer, Rate, error::Refusal, gcra::Gcra};
+use crate::{Observer, Rate, error::Refusal, striped::Striped};
 use std::{
     fmt,
     sync::{Arc, OnceLock},
@@ -8,10 +8,11 @@ use std::{
 };
 use ziggurat_core::{Live, clock, clock::Instant};
 
-/// A rate, and what came of it so far.
+/// A rate, and what came of it so far; on lines of cache of its own, as clones count themselves beside it.
+#[repr(align(128))]
 pub(crate) struct Shared {
     rate: Live<Rate>,
-    gcra: Gcra,
+    limit: Striped,
     origin: Origin,
     pub(crate) observer: Told,
 }
@@ -30,7 +31,7 @@ impl Shared {
     pub(crate) fn new(rate: Live<Rate>, observer: Told) -> Self {
         Self {
             rate,
-            gcra: Gcra::new(),
+            limit: Striped::new(),
             origin: Origin::default(),
             observer,
         }
@@ -55,14 +56,14 @@ impl Shared {
         let present = || (self.rate.get(), self.origin.nanos());
         let (rate, now) = present();
         affordable(rate, cost)?;
-        let taken = self.gcra.take(rate, cost, now, present);
+        let taken = self.limit.take(rate, cost, now, present);
         taken.map_err(|nanos| Refusal::Limited(Duration::from_nanos(nanos)))
     }
 
     /// How long it takes until so many single calls could be admitted.
     pub(crate) fn wait(&self, cost: u64) -> Duration {
         let (rate, now) = (self.rate.get(), self.origin.nanos());
-        Duration::from_nanos(self.gcra.wait(rate, cost, now))
+        Duration::from_nanos(self.limit.wait(rate, cost, now))
     }
 }
 
