@@ -7,7 +7,7 @@
 //!
 //! ```text
 //!  client   trace -> breaker -> deadline -> retry -> attempt span -> balance <- discover <- health <- connect
-//!  server   trace -> answer -> deadline -> rate limit -> handler
+//!  server   trace -> answer -> trust -> deadline -> rate limit -> handler
 //! ```
 //!
 //! # Example
@@ -74,6 +74,8 @@ pub use ziggurat_limit as limit;
 pub use ziggurat_retry as retry;
 #[cfg(feature = "trace")]
 pub use ziggurat_trace as trace;
+#[cfg(feature = "trust")]
+pub use ziggurat_trust as trust;
 
 #[cfg(feature = "client")]
 pub mod client;

@@ -10,6 +10,7 @@
 //! | [`Rejection`], [`Code`], [`Sent`], [`Unready`] | why a call was not answered, and how far it got | every layer that adds an error |
 //! | [`Deadline`] | when a call must be over | deadline, retry, balance, connect |
 //! | [`CallOptions`] | what the caller wants of this one call | client, deadline, retry, balance |
+//! | [`Criticality`] | how much it matters that the call is answered | trust, whatever sheds |
 //! | [`Attempt`], [`Tried`] | the how-manieth try this is, and where the others went | retry, balance, trace |
 //! | [`Picked`] | which endpoint answered | balance, metrics |
 //! | [`Instance`], [`Resolve`], [`Change`] | where a service is to be found | registry, discover |
@@ -33,6 +34,7 @@ mod backoff;
 mod classify;
 pub mod clock;
 mod code;
+mod criticality;
 mod deadline;
 mod dice;
 mod endpoint;
@@ -54,6 +56,7 @@ pub use self::{
     backoff::Backoff,
     classify::{ByResult, Carry, Classify, Grpc, Http, Recorded},
     code::{Code, UnknownCode},
+    criticality::{Criticality, UnknownCriticality},
     deadline::Deadline,
     dice::Dice,
     endpoint::{Endpoint, Named, Picked},

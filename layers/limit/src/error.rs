@@ -10,6 +10,30 @@ pub struct Limited {
     retry_after: Duration,
 }
 
+/// A call that costs more than the burst: no waiting would help. It stands for INVALID_ARGUMENT.
+#[derive(Clone, Debug)]
+pub struct TooCostly {
+    rejection: Rejection,
+    cost: u32,
+    burst: u32,
+}
+
+/// A key that is longer than [`MAX_KEY`](crate::MAX_KEY): nobody counted it, and nobody would want to.
+/// It stands for INVALID_ARGUMENT.
+#[derive(Clone, Debug)]
+pub struct KeyTooLong {
+    rejection: Rejection,
+    len: usize,
+}
+
+/// Why a limit does not admit a call.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    Limited(Duration),
+    TooCostly { cost: u32, burst: u32 },
+    KeyTooLong(usize),
+}
+
 // === impl Limited ===
 
 impl Limited {
@@ -37,5 +61,89 @@ impl fmt::Display for Limited {
 impl Error for Limited {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(&self.rejection)
+    }
+}
+
+// === impl TooCostly ===
+
+impl TooCostly {
+    fn new(cost: u32, burst: u32) -> Self {
+        Self {
+            rejection: Rejection::decided(Code::InvalidArgument, "call costs more than the burst"),
+            cost,
+            burst,
+        }
+    }
+
+    /// What the call would have cost.
+    #[must_use]
+    pub const fn cost(&self) -> u32 {
+        self.cost
+    }
+
+    /// The burst, which it is above.
+    #[must_use]
+    pub const fn burst(&self) -> u32 {
+        self.burst
+    }
+}
+
+impl fmt::Display for TooCostly {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { cost, burst, .. } = self;
+        write!(f, "a call that costs {cost} is above the burst of {burst}")
+    }
+}
+
+impl Error for TooCostly {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.rejection)
+    }
+}
+
+// === impl KeyTooLong ===
+
+impl KeyTooLong {
+    fn new(len: usize) -> Self {
+        Self {
+            rejection: Rejection::decided(Code::InvalidArgument, "key of the call is too long"),
+            len,
+        }
+    }
+
+    /// The length of the key, in bytes.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// It never is.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+}
+
+impl fmt::Display for KeyTooLong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a key of {} bytes is too long", self.len)
+    }
+}
+
+impl Error for KeyTooLong {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.rejection)
+    }
+}
+
+// === impl Refusal ===
+
+impl From<Refusal> for ziggurat_core::BoxError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Limited(wait) => Limited::new(wait).into(),
+            Refusal::TooCostly { cost, burst } => TooCostly::new(cost, burst).into(),
+            Refusal::KeyTooLong(len) => KeyTooLong::new(len).into(),
+        }
     }
 }

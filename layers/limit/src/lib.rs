@@ -1,4 +1,4 @@
-//! A tower layer that admits requests at a rate, by GCRA.
+//! Tower layers that admit requests at a rate, by GCRA.
 //!
 //! ```text
 //!        the bucket fills at `rate`
@@ -14,13 +14,20 @@
 //! |---|---|
 //! | **Readiness** | the inner service's; a permit is taken in `call`, so readiness costs none; one that fails is told by the next call, and costs none |
 //! | **Clones** | share one limit, and so do all services that one layer value wraps; [`isolated`](RateLimitLayer::isolated) makes another |
-//! | **Dropped futures** | give nothing back: the call may have been sent |
-//! | **Errors it adds** | [`Limited`]: RESOURCE_EXHAUSTED, with the time until there is a permit; [`Unready`](ziggurat_core::Unready): UNAVAILABLE, for an inner service whose readiness failed |
+//! | **Dropped futures** | give nothing back: the call may have been sent; one that still waits has taken nothing |
+//! | **Errors it adds** | [`Limited`]: RESOURCE_EXHAUSTED, with the time until there is a permit; [`TooCostly`] and [`KeyTooLong`]: INVALID_ARGUMENT; [`Unready`](ziggurat_core::Unready): UNAVAILABLE, for an inner service whose readiness failed |
 //! | **Place it** | on a server outside what costs anything; on a client inside retry, so that attempts count |
 //!
 //! In any time `t` no more than `burst + rate * t` calls are admitted: not at the edge of a window,
 //! for there is none, and not after the clock jumped. A call that waits for nothing costs a look at
 //! the clock and one atomic write.
+//!
+//! | layer | admits |
+//! |---|---|
+//! | [`RateLimitLayer`] | at one rate, or not at all; [`cost_with`](RateLimitLayer::cost_with) makes some calls count for more |
+//! | [`QueuedLimitLayer`] | at one rate: calls [wait](RateLimitLayer::wait_in) for their turn, in order, never past their deadline |
+//! | [`KeyedLimitLayer`] | at a rate for every key, by any [`KeyExtractor`], in bounded memory |
+//! | [`NestedLimitLayer`] | at a rate in all and at others within it; what one refuses is spent at none |
 //!
 //! # Example
 //!
@@ -45,17 +52,34 @@
 //! # }
 //! ```
 
+mod cost;
 mod error;
 mod future;
 mod gcra;
+mod key;
+mod keyed;
 mod layer;
+mod nested;
 mod observer;
+mod queue;
+mod queued;
 mod rate;
 mod service;
 mod shared;
+mod table;
 
 pub use self::{
-    error::Limited, future::ResponseFuture, layer::RateLimitLayer, observer::Observer, rate::Rate,
+    cost::{Cost, Each},
+    error::{KeyTooLong, Limited, TooCostly},
+    future::ResponseFuture,
+    key::{ByAddress, ByHeader, ByMethod, Forwarding, Key, KeyExtractor, MAX_KEY},
+    keyed::{KeyedLimitLayer, KeyedRateLimit},
+    layer::RateLimitLayer,
+    nested::{NestedLimit, NestedLimitLayer},
+    observer::Observer,
+    queue::Queue,
+    queued::{QueuedFuture, QueuedLimit, QueuedLimitLayer},
+    rate::Rate,
     service::RateLimit,
 };
 

@@ -82,13 +82,32 @@ impl Rate {
         Ok(self)
     }
 
+    /// How many calls come in a [`period`](Self::period).
+    #[must_use]
+    pub const fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// The time in which [`count`](Self::count) calls come.
+    #[must_use]
+    pub const fn period(&self) -> Duration {
+        self.per
+    }
+
+    /// How many calls may come at once.
+    #[must_use]
+    pub const fn at_once(&self) -> u32 {
+        self.burst
+    }
+
+    /// Between two calls, in ticks.
     pub(crate) const fn interval(&self) -> u64 {
         self.interval
     }
 
-    /// How far the theoretical arrival time may be ahead.
-    pub(crate) const fn tolerance(&self) -> u64 {
-        self.interval * (self.burst as u64 - 1)
+    /// How far the theoretical arrival time may be ahead, after a call.
+    pub(crate) const fn window(&self) -> u64 {
+        self.interval * self.burst as u64
     }
 }
 
@@ -105,6 +124,7 @@ fn invalid(field: &'static str, value: impl fmt::Debug, rule: &'static str) -> I
     InvalidSetting::new("rate", field, value, rule)
 }
 
+#[cfg(not(ziggurat_loom))]
 #[cfg(test)]
 mod tests {
     use super::*;

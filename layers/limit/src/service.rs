@@ -1,29 +1,31 @@
 //! The service that is called at a rate.
 
-use crate::{ResponseFuture, shared::Shared};
+use crate::{Cost, Each, ResponseFuture, shared::Shared};
 use std::{
+    fmt,
     sync::Arc,
     task::{Context, Poll, ready},
 };
 use tower_service::Service;
-use ziggurat_core::{BoxError, Unready, clock};
+use ziggurat_core::{BoxError, Unready};
 
 /// A service that is called at a rate; clones share the limit. See the [crate](crate) for the rules.
-#[derive(Debug)]
-pub struct RateLimit<S> {
+pub struct RateLimit<S, C = Each> {
     inner: S,
     shared: Arc<Shared>,
+    cost: C,
     /// What `inner` said instead of being ready: the next call's answer.
     unready: Option<BoxError>,
 }
 
 // === impl RateLimit ===
 
-impl<S> RateLimit<S> {
-    pub(crate) const fn new(inner: S, shared: Arc<Shared>) -> Self {
+impl<S, C> RateLimit<S, C> {
+    pub(crate) const fn new(inner: S, shared: Arc<Shared>, cost: C) -> Self {
         Self {
             inner,
             shared,
+            cost,
             unready: None,
         }
     }
@@ -44,15 +46,17 @@ impl<S> RateLimit<S> {
     }
 }
 
-impl<S: Clone> Clone for RateLimit<S> {
+impl<S: Clone, C: Clone> Clone for RateLimit<S, C> {
     fn clone(&self) -> Self {
-        Self::new(self.inner.clone(), Arc::clone(&self.shared))
+        let shared = Arc::clone(&self.shared);
+        Self::new(self.inner.clone(), shared, self.cost.clone())
     }
 }
 
-impl<S, Req> Service<Req> for RateLimit<S>
+impl<S, C, Req> Service<Req> for RateLimit<S, C>
 where
     S: Service<Req>,
+    C: Cost<Req>,
     S::Error: Into<BoxError>,
 {
     type Response = S::Response;
@@ -73,9 +77,18 @@ where
         if let Some(error) = self.unready.take() {
             return ResponseFuture::failed(error);
         }
-        match self.shared.take(clock::now) {
+        match self.shared.take(self.cost.cost(&request)) {
             Ok(()) => ResponseFuture::sent(self.inner.call(request)),
-            Err(limited) => ResponseFuture::failed(limited.into()),
+            Err(refusal) => ResponseFuture::failed(refusal.into()),
         }
+    }
+}
+
+impl<S: fmt::Debug, C> fmt::Debug for RateLimit<S, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RateLimit")
+            .field("inner", &self.inner)
+            .field("shared", &self.shared)
+            .finish_non_exhaustive()
     }
 }

@@ -1,30 +1,37 @@
 //! The limit that all clones share.
 
-use crate::{Limited, Observer, Rate, gcra::Gcra};
+use crate::{Observer, Rate, error::Refusal, gcra::Gcra};
 use std::{
     fmt,
     sync::{Arc, OnceLock},
     time::Duration,
 };
-use ziggurat_core::{Live, clock::Instant};
+use ziggurat_core::{Live, clock, clock::Instant};
 
 /// A rate, and what came of it so far.
 pub(crate) struct Shared {
     rate: Live<Rate>,
     gcra: Gcra,
-    /// The moment of the first call: nobody needs a clock before.
-    origin: OnceLock<Instant>,
-    observer: Option<Arc<dyn Observer>>,
+    origin: Origin,
+    pub(crate) observer: Told,
 }
+
+/// The moment of the first call: nobody needs a clock before.
+#[derive(Debug, Default)]
+pub(crate) struct Origin(OnceLock<Instant>);
+
+/// Who is told, if anybody.
+#[derive(Clone, Default)]
+pub(crate) struct Told(Option<Arc<dyn Observer>>);
 
 // === impl Shared ===
 
 impl Shared {
-    pub(crate) fn new(rate: Live<Rate>, observer: Option<Arc<dyn Observer>>) -> Self {
+    pub(crate) fn new(rate: Live<Rate>, observer: Told) -> Self {
         Self {
             rate,
             gcra: Gcra::new(),
-            origin: OnceLock::new(),
+            origin: Origin::default(),
             observer,
         }
     }
@@ -33,25 +40,29 @@ impl Shared {
         Self::new(self.rate.clone(), self.observer.clone())
     }
 
-    pub(crate) fn with_observer(&self, observer: Arc<dyn Observer>) -> Self {
-        Self::new(self.rate.clone(), Some(observer))
+    pub(crate) fn with_observer(&self, observer: Told) -> Self {
+        Self::new(self.rate.clone(), observer)
     }
 
-    /// Takes the permit of one call.
-    pub(crate) fn take(&self, clock: impl Fn() -> Instant) -> Result<(), Limited> {
-        let now = clock();
-        let origin = *self.origin.get_or_init(|| now);
-        let present = || {
-            let rate = self.rate.get();
-            (rate, nanos(origin, clock()))
-        };
-        let taken = self.gcra.take(self.rate.get(), nanos(origin, now), present);
-        taken.map_err(|nanos| {
-            if let Some(observer) = &self.observer {
-                observer.limited();
-            }
-            Limited::new(Duration::from_nanos(nanos))
-        })
+    /// Takes what a call costs.
+    pub(crate) fn take(&self, cost: u32) -> Result<(), Refusal> {
+        self.try_take(cost)
+            .inspect_err(|refusal| self.observer.hear(refusal))
+    }
+
+    /// Takes what a call costs, and tells nobody.
+    pub(crate) fn try_take(&self, cost: u32) -> Result<(), Refusal> {
+        let present = || (self.rate.get(), self.origin.nanos());
+        let (rate, now) = present();
+        affordable(rate, cost)?;
+        let taken = self.gcra.take(rate, cost, now, present);
+        taken.map_err(|nanos| Refusal::Limited(Duration::from_nanos(nanos)))
+    }
+
+    /// How long it takes until so many single calls could be admitted.
+    pub(crate) fn wait(&self, cost: u64) -> Duration {
+        let (rate, now) = (self.rate.get(), self.origin.nanos());
+        Duration::from_nanos(self.gcra.wait(rate, cost, now))
     }
 }
 
@@ -63,9 +74,51 @@ impl fmt::Debug for Shared {
     }
 }
 
-/// What is before the origin, by the clock of another thread, is at it.
-fn nanos(origin: Instant, now: Instant) -> u64 {
-    let since = now.saturating_duration_since(origin);
-    let nanos = since.as_secs().saturating_mul(1_000_000_000);
-    nanos.saturating_add(since.subsec_nanos().into())
+// === impl Origin ===
+
+impl Origin {
+    /// Nanoseconds from the first call till now. What is before it, by the clock of another thread,
+    /// is at it.
+    pub(crate) fn nanos(&self) -> u64 {
+        let now = clock::now();
+        let since = now.saturating_duration_since(*self.0.get_or_init(|| now));
+        let nanos = since.as_secs().saturating_mul(1_000_000_000);
+        nanos.saturating_add(since.subsec_nanos().into())
+    }
+}
+
+// === impl Told ===
+
+impl Told {
+    pub(crate) fn new(observer: impl Observer) -> Self {
+        Self(Some(Arc::new(observer)))
+    }
+
+    pub(crate) fn tell(&self, what: impl FnOnce(&dyn Observer)) {
+        if let Some(observer) = &self.0 {
+            what(&**observer);
+        }
+    }
+
+    pub(crate) fn hear(&self, refusal: &Refusal) {
+        self.tell(|observer| match refusal {
+            Refusal::Limited(_) => observer.limited(),
+            Refusal::TooCostly { .. } | Refusal::KeyTooLong(_) => observer.refused(),
+        });
+    }
+}
+
+impl fmt::Debug for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "observed" } else { "-" })
+    }
+}
+
+/// What is above the burst is never admitted.
+pub(crate) const fn affordable(rate: Rate, cost: u32) -> Result<(), Refusal> {
+    let burst = rate.at_once();
+    if cost > burst {
+        return Err(Refusal::TooCostly { cost, burst });
+    }
+    Ok(())
 }

@@ -14,10 +14,19 @@ use tokio_test::{assert_pending, assert_ready_ok, task};
 use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt};
 use tower_test::mock;
 use ziggurat_core::{Code, Live, Rejection, Sent, Unready, error};
-use ziggurat_limit::{Limited, Observer, Rate, RateLimit, RateLimitLayer, ResponseFuture};
+use ziggurat_limit::{
+    Limited, Observer, Rate, RateLimit, RateLimitLayer, ResponseFuture, TooCostly,
+};
 use ziggurat_testkit::{
     Counting, Echo, Gate, Strict, assert_clone, assert_send, assert_sync, tonic,
 };
+
+#[path = "limit/keyed.rs"]
+mod keyed;
+#[path = "limit/nested.rs"]
+mod nested;
+#[path = "limit/queued.rs"]
+mod queued;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -184,6 +193,73 @@ async fn a_new_rate_is_in_force_at_the_next_call() {
     time::advance(SECOND).await;
     setter.set(rate(1, 2));
     assert_eq!(admitted(&service, 10).await, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_takes_what_it_costs_and_one_above_the_burst_is_refused_by_name() {
+    let layer = layer(10, 20).cost_with(|cost: &u32| *cost);
+    let service = layer.layer(Strict::echo());
+    for (cost, wait) in [
+        (15, None),
+        (6, Some(100)),
+        (5, None),
+        (20, Some(2_000)),
+        (0, None),
+    ] {
+        let answer = service.clone().oneshot(cost).await;
+        let waits = answer.err().map(|error| {
+            let limited = error::find::<Limited>(&*error).unwrap();
+            limited.retry_after().as_millis()
+        });
+        assert_eq!(waits, wait);
+    }
+    let error = service.clone().oneshot(21).await.unwrap_err();
+    let costly = error::find::<TooCostly>(&*error).unwrap();
+    assert_eq!((costly.cost(), costly.burst()), (21, 20));
+    assert_eq!(
+        costly.to_string(),
+        "a call that costs 21 is above the burst of 20"
+    );
+    let rejection = error::find::<Rejection>(&*error).unwrap();
+    assert_eq!(
+        (rejection.code(), rejection.retry_after()),
+        (Code::InvalidArgument, None)
+    );
+    time::advance(2 * SECOND).await;
+    assert!(service.oneshot(20).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_costly_call_comes_through_after_a_change_to_a_quicker_rate() {
+    let (setter, live) = Live::channel(Rate::new(1, 3_600 * SECOND).unwrap().burst(9).unwrap());
+    let layer = RateLimitLayer::new(live).cost_with(|cost: &u32| *cost);
+    let service = layer.layer(Strict::echo());
+    service.clone().oneshot(9).await.unwrap();
+    setter.set(rate(1, 9));
+    // Asked again and again, it is not put off again and again.
+    let mut seconds = 0;
+    while service.clone().oneshot(5).await.is_err() {
+        time::advance(SECOND).await;
+        seconds += 1;
+    }
+    assert_eq!(seconds, 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_changes_of_the_rate_a_second_lose_no_call_and_mint_none() {
+    // Two rates that admit the same: 1,000 a second, 10 at once; whichever is in force.
+    let one = rate(1_000, 10);
+    let two = Rate::new(2_000, 2 * SECOND).unwrap().burst(10).unwrap();
+    let (setter, live) = Live::channel(one);
+    let service = RateLimitLayer::new(live).layer(Strict::echo());
+    assert_eq!(admitted(&service, 100).await, 10);
+    let mut got = 0;
+    for change in 0..5_000 {
+        setter.set(if change % 2 == 0 { two } else { one });
+        time::advance(SECOND / 1_000).await;
+        got += admitted(&service, 3).await;
+    }
+    assert_eq!(got, 5_000);
 }
 
 #[tokio::test(start_paused = true)]

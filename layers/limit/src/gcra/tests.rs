@@ -13,7 +13,7 @@ fn rate(count: u32, per_nanos: u64, burst: u32) -> Rate {
 
 /// A call at a rate that nobody changes, by a clock that says the same whenever it is asked.
 fn take(gcra: &Gcra, rate: Rate, now: u64) -> Result<(), u64> {
-    gcra.take(rate, now, || (rate, now))
+    gcra.take(rate, 1, now, || (rate, now))
 }
 
 fn taken(gcra: &Gcra, rate: Rate, now: u64, calls: usize) -> usize {
@@ -88,7 +88,7 @@ fn no_pattern_gets_more_than_the_burst_and_the_rate() {
                 counted.set(latest);
                 (rate, latest)
             };
-            if gcra.take(rate, now, present).is_ok() {
+            if gcra.take(rate, 1, now, present).is_ok() {
                 admitted.push(counted.get());
             }
         }
@@ -123,7 +123,7 @@ fn a_jump_of_the_clock_mints_one_burst() {
     assert_eq!(taken(&gcra, rate, 0, 100), 20);
     assert_eq!(taken(&gcra, rate, 3_600 * SECOND, 100), 20);
     let late = || (rate, 3_600 * SECOND);
-    assert!(gcra.take(rate, 3_599 * SECOND, late).is_err());
+    assert!(gcra.take(rate, 1, 3_599 * SECOND, late).is_err());
     assert_eq!(taken(&gcra, rate, u64::MAX / TICKS / 2, 100), 20);
     let _ = taken(&gcra, rate, u64::MAX, 100);
 }
@@ -146,7 +146,7 @@ fn eight_threads_never_exceed_it() {
         let work = || {
             let at = |_| {
                 let now = clock.fetch_add(20_000, Ordering::Relaxed);
-                gcra.take(rate, now, || (rate, clock.load(Ordering::Relaxed)))
+                gcra.take(rate, 1, now, || (rate, clock.load(Ordering::Relaxed)))
             };
             (0..10_000).map(at).filter(Result::is_ok).count()
         };
@@ -256,8 +256,8 @@ fn a_call_that_races_with_a_change_to_a_quicker_rate_starves_nobody() {
     race(
         trials,
         // It was late to hear of the change.
-        |n| _ = limits[n].take(slow, SECOND, present),
-        |n| _ = limits[n].take(fast, SECOND, present),
+        |n| _ = limits[n].take(slow, 1, SECOND, present),
+        |n| _ = limits[n].take(fast, 1, SECOND, present),
     );
     for limit in &limits {
         assert_eq!(take(limit, fast, 61 * SECOND), Ok(()));
@@ -272,7 +272,7 @@ fn a_call_that_is_late_to_hear_of_a_slower_rate_takes_no_more_than_it_allows() {
     let gcra = Gcra::new();
     assert_eq!(taken(&gcra, slow, SECOND, 100), 20);
     for _ in 0..100 {
-        let waits = gcra.take(fast, SECOND, || (slow, SECOND));
+        let waits = gcra.take(fast, 1, SECOND, || (slow, SECOND));
         assert_eq!(waits, Err(3_600 * SECOND));
     }
 }
@@ -289,7 +289,7 @@ fn eight_threads_under_a_rate_that_changes_keep_the_quicker_of_the_two() {
         if nth.is_multiple_of(100) {
             setter.set(rates[usize::from((nth / 100).is_multiple_of(2))]);
         }
-        gcra.take(live.get(), now, || {
+        gcra.take(live.get(), 1, now, || {
             (live.get(), clock.load(Ordering::Relaxed))
         })
         .is_ok()
@@ -304,7 +304,7 @@ fn eight_threads_under_a_rate_that_changes_keep_the_quicker_of_the_two() {
     // Nothing is left of the slow one.
     setter.set(rates[1]);
     let now = clock.load(Ordering::Relaxed);
-    let waits = gcra.take(live.get(), now, || (live.get(), now)).err();
+    let waits = gcra.take(live.get(), 1, now, || (live.get(), now)).err();
     assert!(waits.unwrap_or(0) <= SECOND, "{waits:?}");
     assert_eq!(taken(&gcra, rates[1], now + SECOND, 100), 50);
 }

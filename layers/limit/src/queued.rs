@@ -1,0 +1,160 @@
+//! A limit whose calls wait for their turn.
+
+mod future;
+
+pub use self::future::QueuedFuture;
+
+use crate::{Cost, Each, Queue, queue::Line, shared::Shared};
+use std::{
+    fmt, mem,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+use tower_layer::Layer;
+use tower_service::Service;
+use ziggurat_core::{BoxError, Carry, Grpc, Unready};
+
+/// Lets calls wait for a permit of a rate limit, in order; made by
+/// [`RateLimitLayer::wait_in`](crate::RateLimitLayer::wait_in).
+///
+/// A call waits in its future, and only if its turn comes before its deadline; else it is rejected at
+/// once. One that is dropped while it waits has taken nothing, and those behind it move up. Its
+/// deadline is that of the request's extensions ([`carry_with`](Self::carry_with) for requests that
+/// are not HTTP). Whoever holds a future has to poll it, as others wait behind it. The timer is tokio's, in milliseconds: for more than a thousand a second the burst
+/// should be what a few of them bring.
+#[derive(Clone)]
+pub struct QueuedLimitLayer<C = Each, W = Grpc> {
+    shared: Arc<Shared>,
+    line: Arc<Line>,
+    cost: C,
+    carry: W,
+}
+
+/// A service whose calls wait for their turn; clones share the limit and the queue.
+pub struct QueuedLimit<S, C = Each, W = Grpc> {
+    inner: S,
+    shared: Arc<Shared>,
+    line: Arc<Line>,
+    cost: C,
+    carry: W,
+    /// What `inner` said instead of being ready: the next call's answer.
+    unready: Option<BoxError>,
+}
+
+// === impl QueuedLimitLayer ===
+
+impl<C> QueuedLimitLayer<C> {
+    pub(crate) fn new(shared: Arc<Shared>, cost: C, queue: Queue) -> Self {
+        Self {
+            shared,
+            line: Arc::new(Line::new(queue)),
+            cost,
+            carry: Grpc,
+        }
+    }
+}
+
+impl<C, W> QueuedLimitLayer<C, W> {
+    /// Finds the deadline of a request by `carry`: `ByResult` for requests that have none.
+    #[must_use]
+    pub fn carry_with<V>(self, carry: V) -> QueuedLimitLayer<C, V> {
+        QueuedLimitLayer {
+            shared: self.shared,
+            line: self.line,
+            cost: self.cost,
+            carry,
+        }
+    }
+}
+
+impl<S, C: Clone, W: Clone> Layer<S> for QueuedLimitLayer<C, W> {
+    type Service = QueuedLimit<S, C, W>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        QueuedLimit {
+            inner,
+            shared: Arc::clone(&self.shared),
+            line: Arc::clone(&self.line),
+            cost: self.cost.clone(),
+            carry: self.carry.clone(),
+            unready: None,
+        }
+    }
+}
+
+// === impl QueuedLimit ===
+
+impl<S: Clone, C: Clone, W: Clone> Clone for QueuedLimit<S, C, W> {
+    fn clone(&self) -> Self {
+        Self {
+            inner: self.inner.clone(),
+            shared: Arc::clone(&self.shared),
+            line: Arc::clone(&self.line),
+            cost: self.cost.clone(),
+            carry: self.carry.clone(),
+            unready: None,
+        }
+    }
+}
+
+impl<S, C, W, Req> Service<Req> for QueuedLimit<S, C, W>
+where
+    S: Service<Req> + Clone,
+    S::Error: Into<BoxError>,
+    C: Cost<Req>,
+    W: Carry<Req>,
+{
+    type Response = S::Response;
+    type Error = BoxError;
+    type Future = QueuedFuture<S, Req>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        // What failed is not asked again before it is told.
+        if self.unready.is_none()
+            && let Err(error) = ready!(self.inner.poll_ready(cx))
+        {
+            self.unready = Some(Unready::answer(error.into()));
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Req) -> Self::Future {
+        if let Some(error) = self.unready.take() {
+            return QueuedFuture::failed(error);
+        }
+        let (cost, deadline) = (self.cost.cost(&request), self.carry.deadline(&request));
+        match self.line.join(&self.shared, cost, deadline) {
+            Ok(None) => QueuedFuture::sent(self.inner.call(request)),
+            Ok(Some(turn)) => {
+                let fresh = self.inner.clone();
+                // The one that is ready waits, as only it may be called.
+                let ready = mem::replace(&mut self.inner, fresh);
+                let observer = Arc::clone(&self.shared);
+                QueuedFuture::waiting(ready, request, turn, observer)
+            }
+            Err(refusal) => {
+                self.shared.observer.hear(&refusal);
+                QueuedFuture::failed(refusal.into())
+            }
+        }
+    }
+}
+
+impl<C, W> fmt::Debug for QueuedLimitLayer<C, W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("QueuedLimitLayer")
+            .field("shared", &self.shared)
+            .field("line", &self.line)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S: fmt::Debug, C, W> fmt::Debug for QueuedLimit<S, C, W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("QueuedLimit")
+            .field("inner", &self.inner)
+            .field("shared", &self.shared)
+            .field("line", &self.line)
+            .finish_non_exhaustive()
+    }
+}
