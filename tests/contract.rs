@@ -17,9 +17,10 @@ use ziggurat::{
     core::{BoxError, Instance},
     deadline::{self, DeadlineLayer},
     health::HealthLayer,
-    limit::{Limited, Rate, RateLimitLayer},
+    limit::{ByMethod, KeyedLimitLayer, Limited, NestedLimitLayer, Queue, Rate, RateLimitLayer},
     retry::{self, RetryLayer},
     trace::TraceLayer,
+    trust::{self, TrustLayer},
 };
 use ziggurat_testkit::tonic::Code;
 use ziggurat_testkit::{Counting, Gauge, HttpScript, Step, Strict, exercise};
@@ -168,6 +169,29 @@ fn retry() {
 fn limit() {
     let rate = Rate::per_second(1_000_000).unwrap();
     keeps_the_contract(RateLimitLayer::new(rate));
+}
+
+#[test]
+fn limit_that_lets_calls_wait() {
+    let rate = Rate::per_second(1_000_000).unwrap();
+    keeps_the_contract(RateLimitLayer::new(rate).wait_in(Queue::new(9).unwrap()));
+}
+
+#[test]
+fn limit_by_key() {
+    let rate = Rate::per_second(1_000_000).unwrap();
+    keeps_the_contract(KeyedLimitLayer::new(ByMethod, rate));
+}
+
+#[test]
+fn limits_within_limits() {
+    let rate = Rate::per_second(1_000_000).unwrap();
+    keeps_the_contract(NestedLimitLayer::new(rate).within(ByMethod, rate));
+}
+
+#[test]
+fn trust() {
+    keeps_the_contract(TrustLayer::edge(trust::Settings::new()));
 }
 
 #[test]

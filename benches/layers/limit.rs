@@ -1,15 +1,16 @@
 //! Rate limits: with tokens to spare, and with none.
 
 use super::floor;
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter};
 use std::{fmt::Debug, num::NonZeroU32, sync::Arc, time::Duration};
 use tower::{Layer, Service, ServiceExt, limit::RateLimitLayer, service_fn};
 use tower_resilience_ratelimiter::RateLimiterLayer;
 use ziggurat_benches::{Board, Noop};
-use ziggurat_limit::{Rate, RateLimitLayer as Ours};
+use ziggurat_limit::{Key, KeyedLimitLayer, NestedLimitLayer, Rate, RateLimitLayer as Ours};
 
 /// More a second than any row can ask for.
 const PLENTY: NonZeroU32 = NonZeroU32::new(1_000_000_000).expect("not zero");
+const SLOW: NonZeroU32 = NonZeroU32::new(1_000).expect("not zero");
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// Says no without allocating, so that the row is governor's alone.
@@ -51,6 +52,37 @@ pub(crate) fn rows(board: &mut Board) {
             through_governor(limiter)
         })
         .rejecting("tower-resilience", || exhausted(tower_resilience(1, HOUR)));
+
+    keyed(board, "1,000 keys", 1_000);
+    keyed(board, "1 M keys", 1_000_000);
+}
+
+/// All keys are known and in use.
+fn keyed(board: &mut Board, state: &'static str, keys: u64) {
+    board
+        .section::<u64>("keyed limit", state)
+        .service("bare", || Noop)
+        .service("ziggurat", move || {
+            let layer = KeyedLimitLayer::new(number, plenty());
+            let layer = layer.keys(keys as usize).expect("valid");
+            spread(keys, known(keys, layer.layer(Noop)))
+        })
+        .service("ziggurat, nested", move || {
+            let layer = NestedLimitLayer::new(Rate::per_second(PLENTY.get()).expect("valid"))
+                .within_keys(number, plenty(), keys as usize)
+                .expect("valid");
+            spread(keys, known(keys, layer.layer(Noop)))
+        })
+        .service("governor", move || {
+            let limiter = RateLimiter::keyed(Quota::per_second(SLOW).allow_burst(PLENTY));
+            spread(keys, known(keys, through_keyed_governor(limiter)))
+        });
+}
+
+/// So slow that a key stays in use, with a burst that no row can use up.
+fn plenty() -> Rate {
+    let rate = Rate::per_second(SLOW.get()).expect("valid");
+    rate.burst(PLENTY.get()).expect("valid")
 }
 
 fn exhausted<S: Service<u64, Error: Debug> + Clone>(limited: S) -> S {
@@ -72,6 +104,46 @@ fn through_governor(
             Noop.call(request).await
         }
     })
+}
+
+fn through_keyed_governor(
+    limiter: DefaultKeyedRateLimiter<u64>,
+) -> impl Service<u64, Response = u64, Error: Debug, Future: Send> + Clone + Send + 'static {
+    let limiter = Arc::new(limiter);
+    service_fn(move |request| {
+        let admitted = limiter.check_key(&request);
+        async move {
+            admitted.map_err(|_| Limited)?;
+            Noop.call(request).await
+        }
+    })
+}
+
+fn number(request: &u64) -> Option<Key<'_>> {
+    Some((*request).into())
+}
+
+/// Every key has called once.
+fn known<S: Service<u64, Error: Debug> + Clone>(keys: u64, service: S) -> S {
+    let handle = tokio::runtime::Handle::current();
+    for key in 0..keys {
+        let first = handle.block_on(service.clone().oneshot(key));
+        assert!(first.is_ok(), "there is plenty");
+    }
+    service
+}
+
+/// Each call is of another key, in no order that a cache could guess.
+fn spread<S>(
+    keys: u64,
+    inner: S,
+) -> impl Service<u64, Response = u64, Error: Debug, Future: Send> + Clone + Send + 'static
+where
+    S: Service<u64, Response = u64, Error: Debug, Future: Send> + Clone + Send + 'static,
+{
+    let mut inner = inner;
+    let mut random = fastrand::Rng::with_seed(7);
+    service_fn(move |_| inner.call(random.u64(..keys)))
 }
 
 fn tower_resilience(

@@ -11,7 +11,7 @@ use tonic::{
     Code, Request,
     transport::{Channel, Endpoint, Server, server::TcpIncoming},
 };
-use tower::ServiceBuilder;
+use tower::{ServiceBuilder, ServiceExt};
 use ziggurat::{
     answer::AnswerLayer,
     client::Ziggurat,
@@ -20,6 +20,7 @@ use ziggurat::{
     deadline::{self, DeadlineLayer},
     limit::{Rate, RateLimitLayer},
     trace::{self, TraceLayer},
+    trust::{self, TrustLayer},
 };
 use ziggurat_testkit::{
     Behaviour, EchoClient, EchoHandler, EchoRequest, EchoServer, proto::echo_server,
@@ -175,4 +176,29 @@ async fn a_handlers_calls_carry_the_deadline_and_the_trace_that_it_serves() {
     );
     let timeout = ziggurat::core::grpc::decode_timeout(&seen["grpc-timeout"]).unwrap();
     assert!(timeout <= Duration::from_secs(1), "{timeout:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn three_hundred_milliseconds_are_one_second_over_http_and_exact_over_grpc() {
+    let rate = Rate::new(10, Duration::from_secs(3)).unwrap().burst(1);
+    let layers = ServiceBuilder::new()
+        .layer(AnswerLayer::new())
+        .layer(TrustLayer::edge(trust::Settings::new()))
+        .layer(RateLimitLayer::new(rate.unwrap()));
+    let service = layers.service(Router::new().route("/", get(|| async { "fine" })));
+    let ask = |content_type: &'static str| {
+        let request = http::Request::builder().header("content-type", content_type);
+        let request = request.body(axum::body::Body::empty()).unwrap();
+        service.clone().oneshot(request)
+    };
+    assert_eq!(ask("text/plain").await.unwrap().status(), 200);
+    let plain = ask("text/plain").await.unwrap();
+    assert_eq!(
+        (plain.status().as_u16(), &plain.headers()["retry-after"]),
+        (429, &"1".parse().unwrap())
+    );
+    let grpc = ask("application/grpc").await.unwrap();
+    assert_eq!(grpc.status(), 200);
+    assert_eq!(grpc.headers()["grpc-status"], "8");
+    assert_eq!(grpc.headers()["grpc-retry-pushback-ms"], "300");
 }

@@ -6,7 +6,12 @@ mod forwarded;
 pub use self::address::{ByAddress, Forwarding};
 
 use http::{HeaderName, Request};
-use std::{borrow::Cow, fmt, net::IpAddr};
+use std::{
+    borrow::Cow,
+    fmt,
+    hash::{Hash, Hasher},
+    net::IpAddr,
+};
 
 /// Finds the key of a request: whoever, or whatever, has a limit of its own.
 ///
@@ -17,7 +22,7 @@ pub trait KeyExtractor<Req> {
 }
 
 /// Whoever has a limit of its own.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Key<'r> {
     /// A name, of at most [`MAX_KEY`] bytes.
@@ -79,6 +84,30 @@ impl Key<'_> {
         match self {
             Self::Text(text) => text.len(),
             Self::Number(_) | Self::Network(..) => 0,
+        }
+    }
+}
+
+/// A byte tells the kinds apart; derived, it would be a word, and most of what there is to hash.
+impl Hash for Key<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        match self {
+            Self::Text(text) => {
+                state.write(text.as_bytes());
+                state.write_u8(0);
+            }
+            Self::Number(number) => {
+                state.write_u64(*number);
+                state.write_u8(1);
+            }
+            Self::Network(IpAddr::V4(address), prefix) => {
+                state.write(&address.octets());
+                state.write(&[*prefix, 2]);
+            }
+            Self::Network(IpAddr::V6(address), prefix) => {
+                state.write(&address.octets());
+                state.write(&[*prefix, 3]);
+            }
         }
     }
 }

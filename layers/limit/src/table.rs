@@ -18,7 +18,7 @@ use crate::{
 };
 use std::{
     fmt,
-    hash::{BuildHasher, RandomState},
+    hash::{BuildHasher, Hash, Hasher, RandomState},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -67,7 +67,13 @@ impl Table {
     }
 
     pub(crate) fn hash(&self, key: Option<&Key<'_>>) -> u64 {
-        self.hasher.hash_one(key)
+        let mut hasher = self.hasher.build_hasher();
+        // One byte stands for no key; none of the others is that short.
+        match key {
+            Some(key) => key.hash(&mut hasher),
+            None => hasher.write_u8(4),
+        }
+        hasher.finish()
     }
 
     /// Takes `cost` of the limit of a key, or says how many nanoseconds to wait for it.
