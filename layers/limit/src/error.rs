@@ -37,7 +37,9 @@ pub(crate) enum Refusal {
 // === impl Limited ===
 
 impl Limited {
-    pub(crate) fn new(retry_after: Duration) -> Self {
+    /// A call that may come again after this time: for limits of one's own, that are kept elsewhere.
+    #[must_use]
+    pub fn new(retry_after: Duration) -> Self {
         let rejection = Rejection::decided(Code::ResourceExhausted, "rate limit exceeded");
         Self {
             rejection: rejection.with_retry_after(retry_after),
@@ -67,7 +69,9 @@ impl Error for Limited {
 // === impl TooCostly ===
 
 impl TooCostly {
-    fn new(cost: u32, burst: u32) -> Self {
+    /// A call of this cost, where no more than `burst` may come at once.
+    #[must_use]
+    pub fn new(cost: u32, burst: u32) -> Self {
         Self {
             rejection: Rejection::decided(Code::InvalidArgument, "call costs more than the burst"),
             cost,
@@ -104,7 +108,9 @@ impl Error for TooCostly {
 // === impl KeyTooLong ===
 
 impl KeyTooLong {
-    fn new(len: usize) -> Self {
+    /// A key of so many bytes.
+    #[must_use]
+    pub fn new(len: usize) -> Self {
         Self {
             rejection: Rejection::decided(Code::InvalidArgument, "key of the call is too long"),
             len,
