@@ -73,7 +73,9 @@ fn rows(figures: &mut Figures, runtime: &Runtime, server: &RedisServer, part: &s
             let case = format!("{part}, {tasks} at once");
             let figure = |name, value, unit| Figure::new("quota", case.clone(), name, value, unit);
             let rate = calls / begun.millis() / 1e3;
-            rows.push(figure("ziggurat", rate, "M checks/s").of(1.0, "what is asked for"));
+            rows.push(
+                figure("ziggurat", rate, "M checks/s").of(1.0, "the least that is asked for"),
+            );
             rows.push(figure("ziggurat", allocated as f64 / calls, "allocations"));
         }
     }

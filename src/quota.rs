@@ -30,7 +30,7 @@
 //! use std::time::Duration;
 //! use tower::{Layer, ServiceExt, service_fn};
 //! use ziggurat::{
-//!     core::{BoxError, error},
+//!     core::{BoxError, ByResult, error},
 //!     limit::{Key, Limited, Rate},
 //!     quota::{OnOutage, RedisLimitLayer, RedisQuota},
 //! };
@@ -44,7 +44,8 @@
 //! # let nobody = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
 //! let quota = RedisQuota::open(&format!("redis://{nobody}"), OnOutage::Share(2.into()))?;
 //! let rate = Rate::per_second(1)?.burst(2)?;
-//! let layer = RedisLimitLayer::new(&quota, "login", rate, user)?;
+//! // These requests are plain values, which have no deadline.
+//! let layer = RedisLimitLayer::new(&quota, "login", rate, user)?.carry_with(ByResult);
 //! let service = layer.layer(service_fn(|_| async { Ok::<_, BoxError>("welcome") }));
 //!
 //! assert_eq!(service.clone().oneshot("alice").await?, "welcome");
