@@ -41,6 +41,7 @@
 //! | `conformance` | `coord::conformance`: what every store must do, for the tests of a third one |
 //! | `uuid` | `coord::UuidV7`: ids of 128 bits, unique without any coordination |
 //! | `etcd` | the store on an etcd cluster, `coord::EtcdStore`; its build needs `protoc` |
+//! | `redis` | `quota`: rate limits that many processes share, on a Redis |
 //! | `dns` | instances by DNS: `discover::dns` |
 //! | `tls` | TLS to the endpoints, by rustls with ring: `connect::Tls`, `client::ChannelSettings::tls` |
 //! | `tls-webpki-roots`, `tls-native-roots` | whom to believe: Mozilla's certificates, or the system's |
@@ -83,6 +84,8 @@ pub use ziggurat_trust as trust;
 pub mod client;
 #[cfg(feature = "coord")]
 pub mod coord;
+#[cfg(feature = "redis")]
+pub mod quota;
 #[cfg(feature = "server")]
 pub mod server;
 

@@ -85,6 +85,13 @@ pub fn weigh<T>(make: impl FnOnce() -> T) -> (T, i64) {
     (made, HELD.load(Ordering::Relaxed))
 }
 
+/// What `run` answers, and how often memory was asked for meanwhile, by the whole process.
+pub fn allocations<T>(run: impl FnOnce() -> T) -> (T, u64) {
+    let count = Count::start();
+    let answer = run();
+    (answer, count.stop())
+}
+
 #[inline]
 fn note(allocations: u64, bytes: i64) {
     if ON.load(Ordering::Relaxed) {

@@ -37,7 +37,7 @@ mod trial;
 mod worker;
 
 pub use self::{
-    alloc::{Count, weigh},
+    alloc::{Count, allocations, weigh},
     board::{Board, Section},
     clock::{Reading, Stopwatch},
     figures::{Figure, Figures},

@@ -38,7 +38,9 @@ pub(crate) enum Refusal {
 // === impl Limited ===
 
 impl Limited {
-    pub(crate) const fn new(retry_after: Duration) -> Self {
+    /// A call that may come again after this time: for limits of one's own, that are kept elsewhere.
+    #[must_use]
+    pub const fn new(retry_after: Duration) -> Self {
         Self {
             retry_after,
             rejection: OnceLock::new(),
@@ -69,7 +71,9 @@ impl Error for Limited {
 // === impl TooCostly ===
 
 impl TooCostly {
-    fn new(cost: u32, burst: u32) -> Self {
+    /// A call of this cost, where no more than `burst` may come at once.
+    #[must_use]
+    pub fn new(cost: u32, burst: u32) -> Self {
         Self {
             rejection: Rejection::decided(Code::InvalidArgument, "call costs more than the burst"),
             cost,
@@ -106,7 +110,9 @@ impl Error for TooCostly {
 // === impl KeyTooLong ===
 
 impl KeyTooLong {
-    fn new(len: usize) -> Self {
+    /// A key of so many bytes.
+    #[must_use]
+    pub fn new(len: usize) -> Self {
         Self {
             rejection: Rejection::decided(Code::InvalidArgument, "key of the call is too long"),
             len,

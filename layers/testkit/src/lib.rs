@@ -24,6 +24,7 @@
 //! | a network that loses its way | [`Proxy`] |
 //! | gRPC of another implementation | [`GrpcioServer`], [`grpcio_client`] |
 //! | a real etcd to kill and freeze | [`Etcd`], [`EtcdCluster`] |
+//! | a real Redis to kill and freeze | [`RedisServer`] |
 //! | bounds | [`assert_send`], [`assert_sync`], [`assert_clone`] |
 //!
 //! The kit panics where a test should fail, and where the machine has no loopback to serve on.
@@ -58,6 +59,7 @@ mod port;
 pub mod proto;
 mod proxy;
 mod raw_h2;
+mod redis;
 mod script;
 mod step;
 pub mod strict;
@@ -80,6 +82,7 @@ pub use self::{
     proto::{EchoReply, EchoRequest, echo_client::EchoClient},
     proxy::Proxy,
     raw_h2::{Act, RawH2, RawScript},
+    redis::RedisServer,
     script::Script,
     step::{Scripted, Step},
     strict::{Echo, Gate, Handler, Strict},

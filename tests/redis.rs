@@ -1,0 +1,12 @@
+//! Limits that processes share, on real Redis servers, which are killed, frozen and flushed.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod redis {
+    mod answers;
+    mod exact;
+    mod gochat;
+    mod layer;
+    mod outage;
+    mod rules;
+    mod support;
+}
