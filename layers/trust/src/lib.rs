@@ -25,7 +25,7 @@
 //! | what a request says | from a stranger |
 //! |---|---|
 //! | `x-criticality`, and that member of `baggage` | at most [`Settings::criticality`] (Critical) |
-//! | `x-chain-stop`, `grpc-previous-rpc-attempts` | dropped |
+//! | `ziggurat-chain-stop`, `grpc-previous-rpc-attempts` | dropped |
 //! | `baggage` | dropped |
 //! | `traceparent` | its sampled flag is cleared; dropped if malformed, as `tracestate` then is |
 //! | `x-request-id`, `x-trace-id` | dropped, unless UUID or hex text |
@@ -74,7 +74,6 @@ pub use self::{
     layer::TrustLayer,
     observer::{Distrusted, Observer},
     peer::{Peer, PeerExtractor, Unknown},
-    rules::CHAIN_STOP,
     service::Trust,
     settings::Settings,
 };

@@ -9,11 +9,6 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use std::{net::IpAddr, time::Duration};
 use ziggurat_core::{Criticality, grpc};
 
-/// The header that says: this call is a retry already, so nobody below may retry it.
-pub const CHAIN_STOP: HeaderName = HeaderName::from_static("x-chain-stop");
-
-static PREVIOUS_ATTEMPTS: HeaderName = HeaderName::from_static("grpc-previous-rpc-attempts");
-static GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 static BAGGAGE: HeaderName = HeaderName::from_static("baggage");
 static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
@@ -32,7 +27,7 @@ pub(crate) fn distrust(
     mut told: impl FnMut(Distrusted),
 ) {
     criticality(headers, settings.criticality, &mut told);
-    if drop_all(headers, &CHAIN_STOP) | drop_all(headers, &PREVIOUS_ATTEMPTS) {
+    if drop_all(headers, &grpc::CHAIN_STOP) | drop_all(headers, &grpc::PREVIOUS_ATTEMPTS) {
         told(Distrusted::Attempts);
     }
     if drop_all(headers, &BAGGAGE) {
@@ -121,12 +116,12 @@ fn timeouts(
     let read = |value: &HeaderValue| grpc::decode_timeout(value).ok();
     let mut lowered = bound(
         headers,
-        &GRPC_TIMEOUT,
+        &grpc::TIMEOUT,
         most,
         read,
         grpc::encode_timeout(most),
     );
-    let mut named = headers.contains_key(&GRPC_TIMEOUT);
+    let mut named = headers.contains_key(&grpc::TIMEOUT);
     if let Some(name) = header {
         let millis = u64::try_from(most.as_millis()).unwrap_or(u64::MAX);
         lowered |= bound(headers, name, most, millis_of, millis.into());
@@ -136,7 +131,7 @@ fn timeouts(
         told(Distrusted::Deadline);
     }
     if !named {
-        headers.insert(&GRPC_TIMEOUT, grpc::encode_timeout(most));
+        headers.insert(&grpc::TIMEOUT, grpc::encode_timeout(most));
     }
 }
 

@@ -73,7 +73,7 @@ async fn one(settings: &Settings, name: &str, value: &str) -> Option<String> {
 
 const STEERING: [(&str, &str); 12] = [
     ("x-criticality", "CRITICAL_PLUS"),
-    ("x-chain-stop", "1"),
+    ("ziggurat-chain-stop", "1"),
     ("grpc-previous-rpc-attempts", "4"),
     ("baggage", "user=root"),
     (
