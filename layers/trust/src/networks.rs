@@ -20,13 +20,10 @@ pub(crate) fn is_in(networks: &[IpNet], address: Option<IpAddr>) -> bool {
 }
 
 fn canonical(network: IpNet) -> IpNet {
-    let IpAddr::V4(address) = network.addr().to_canonical() else {
+    let (IpNet::V6(_), IpAddr::V4(address)) = (network, network.addr().to_canonical()) else {
         return network;
     };
     let prefix = network.prefix_len().checked_sub(MAPPED);
     let mapped = prefix.and_then(|prefix| Ipv4Net::new(address, prefix).ok());
-    match network {
-        IpNet::V4(_) => network,
-        IpNet::V6(_) => mapped.map_or(network, IpNet::V4),
-    }
+    mapped.map_or(network, IpNet::V4)
 }
