@@ -3,7 +3,8 @@
 //! [`ServerLayer`] is what a request passes before its handler, outermost first:
 //!
 //! ```text
-//!  trust -> trace -> count -> answer -> panics -> deadline -> rate limit -> concurrency -> handler
+//!  trust -> trace -> count -> answer -> panics -> deadline -> chain -> rate limit -> concurrency -> handler
+//!                                                                └───── health checks ─────┘
 //! ```
 //!
 //! | step | why it stands there |
@@ -14,8 +15,12 @@
 //! | [answer](crate::answer) | outside of all that rejects; after it the stack cannot fail, as axum wants |
 //! | panics | whatever panics further in is one more error to answer: INTERNAL, or 500 |
 //! | [deadline](crate::deadline) | waiting for a permit is part of the call's time |
+//! | [chain](crate::retry::chain) | what is called to serve a further attempt is called once; inside of what answers, as it tells callers when a further attempt is no use |
 //! | [rate limit](crate::limit) | a refusal has cost nothing yet, and is no sample of latency |
 //! | [concurrency](crate::concurrency) | measures the handler, and nothing else |
+//!
+//! Health checks of gRPC (`grpc.health.v1.Health`: `Check`, `Watch`, `List`) pass beside both limits,
+//! whoever sends them: a server that is busy is asked how it does as well. All else holds for them too.
 //!
 //! A rejection is answered by the content type of its request: gRPC and gRPC-Web by a status, with
 //! `grpc-retry-pushback-ms`; anything else by 429, 503 or 504, with `Retry-After`.
@@ -65,11 +70,13 @@
 //! beside them and the layer around all. For browsers, `tonic_web::GrpcWebLayer` goes directly outside
 //! or inside of this one.
 
+mod exempt;
 mod in_flight;
 mod layer;
 mod lifecycle;
 
 pub use self::{
+    exempt::{Body as ExemptBody, Exempt, ResponseFuture as ExemptFuture},
     in_flight::{Body, InFlight, ResponseFuture},
     layer::{ServerLayer, Stack},
     lifecycle::{CutOff, Drained, Lifecycle, Phase, Settings},

@@ -1,12 +1,13 @@
 //! The whole server order as one layer.
 
-use super::{InFlight, Lifecycle};
+use super::{Exempt, InFlight, Lifecycle};
 use http::HeaderName;
 use std::fmt;
 use tower::{Layer, layer::util::Identity};
 use ziggurat_answer::{Answer, AnswerLayer, CatchPanicLayer, panic::CatchPanic};
 use ziggurat_core::Live;
 use ziggurat_deadline::{self as deadline, DeadlineLayer, WithDeadline};
+use ziggurat_retry::chain::{ChainLayer, WithChain};
 use ziggurat_trace::{Trace, TraceLayer};
 
 /// What stands between the socket and a handler: see the [module](super) for the order, and why.
@@ -18,7 +19,8 @@ use ziggurat_trace::{Trace, TraceLayer};
 ///
 /// Callers that name no timeout have none, and none is too long. No limit. Every header is believed: see
 /// [`trust`](Self::trust).
-/// A lifecycle of its own, which nobody ends. Panics are caught.
+/// A lifecycle of its own, which nobody ends. Panics are caught. What is called to serve somebody's
+/// further attempt is called once ([`chain`](crate::retry::chain)).
 #[derive(Clone)]
 pub struct ServerLayer<T = Identity, L = Identity, C = Identity> {
     trace: TraceLayer,
@@ -30,8 +32,9 @@ pub struct ServerLayer<T = Identity, L = Identity, C = Identity> {
     concurrency: C,
 }
 
-/// What a [`ServerLayer`] makes around `S`: the steps that it always has.
-pub type Stack<S> = Trace<InFlight<Answer<CatchPanic<WithDeadline<S>>>>>;
+/// What a [`ServerLayer`] makes around the handler `S`, and around `L`, which is the handler with its
+/// limits: the steps that it always has.
+pub type Stack<L, S> = Trace<InFlight<Answer<CatchPanic<WithDeadline<WithChain<Exempt<L, S>>>>>>>;
 
 // === impl ServerLayer ===
 
@@ -100,7 +103,7 @@ impl<T, L, C> ServerLayer<T, L, C> {
         }
     }
 
-    /// Limits the rate of requests: a [`RateLimitLayer`](crate::limit::RateLimitLayer), several of
+    /// Limits the rate of requests, but for health checks of gRPC: a [`RateLimitLayer`](crate::limit::RateLimitLayer), several of
     /// them in a `ServiceBuilder`, or a layer of your own.
     #[must_use]
     pub fn rate_limit<U>(self, rate_limit: U) -> ServerLayer<T, U, C> {
@@ -116,7 +119,7 @@ impl<T, L, C> ServerLayer<T, L, C> {
         }
     }
 
-    /// Limits how many requests are served at once, and sheds the rest: a
+    /// Limits how many requests are served at once, but for health checks of gRPC, and sheds the rest: a
     /// [`ConcurrencyLayer`](crate::concurrency::ConcurrencyLayer). It stands next to the handler.
     ///
     /// One that finds its limit by itself reads how calls end as gRPC does; behind axum let it
@@ -158,16 +161,19 @@ impl Default for ServerLayer {
 
 impl<S, T, L, C> Layer<S> for ServerLayer<T, L, C>
 where
+    S: Clone,
     C: Layer<S>,
     L: Layer<C::Service>,
-    T: Layer<Stack<L::Service>>,
+    T: Layer<Stack<L::Service, S>>,
 {
     type Service = T::Service;
 
     /// Inner to outer.
     fn layer(&self, handler: S) -> Self::Service {
-        let inner = self.concurrency.layer(handler);
+        let inner = self.concurrency.layer(handler.clone());
         let inner = self.rate_limit.layer(inner);
+        let inner = Exempt::new(inner, handler);
+        let inner = ChainLayer::new().layer(inner);
         let inner = self.deadline.layer(inner);
         let inner = CatchPanicLayer::new().layer(inner);
         let inner = self.answer.layer(inner);

@@ -19,6 +19,7 @@ mod malformed;
 mod membership;
 mod on_a_server;
 mod outcomes;
+mod passing;
 mod serving;
 mod sharing;
 mod stopping;

@@ -1,7 +1,7 @@
 //! How much a call matters to a limit.
 
 use http::Request;
-use ziggurat_core::Criticality;
+use ziggurat_core::{Criticality, grpc};
 
 /// How much a call matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,8 +31,6 @@ pub struct Alike;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ByCriticality;
 
-const HEALTH: &str = "/grpc.health.v1.Health/";
-
 // === impl Prioritize ===
 
 impl<Req> Prioritize<Req> for Alike {
@@ -44,7 +42,7 @@ impl<Req> Prioritize<Req> for Alike {
 
 impl<B> Prioritize<Request<B>> for ByCriticality {
     fn priority(&self, request: &Request<B>) -> Priority {
-        match request.uri().path().starts_with(HEALTH) {
+        match grpc::is_health_check(request.uri().path()) {
             true => Priority::Exempt,
             false => Priority::Level(Criticality::of(request)),
         }

@@ -1,5 +1,6 @@
 //! The headers that gRPC defines for what the layers have to say: `grpc-status`, `grpc-timeout`,
-//! `grpc-retry-pushback-ms`, `grpc-previous-rpc-attempts`.
+//! `grpc-retry-pushback-ms`, `grpc-previous-rpc-attempts`; one that it does not define, the
+//! [chain stop](CHAIN_STOP); and the paths of its health checks.
 
 use crate::Code;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -15,6 +16,10 @@ pub const TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 pub const PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
 /// How many attempts of this call came before this one (gRFC A6).
 pub const PREVIOUS_ATTEMPTS: HeaderName = HeaderName::from_static("grpc-previous-rpc-attempts");
+
+/// Says that a request is made to serve a further attempt of another call: what is called to serve it
+/// is called once. gRPC has no name for it.
+pub const CHAIN_STOP: HeaderName = HeaderName::from_static("ziggurat-chain-stop");
 
 /// A [pushback](PUSHBACK) that says never.
 pub const NEVER: HeaderValue = HeaderValue::from_static("-1");
@@ -43,6 +48,17 @@ const UNITS: [(u8, u64); 6] = [
     (b'H', 3_600_000_000_000),
 ];
 const MAX_DIGITS: usize = 8;
+
+/// The methods of `grpc.health.v1` (grpc/grpc, `src/proto/grpc/health/v1/health.proto`).
+const HEALTH: &str = "/grpc.health.v1.Health/";
+const CHECKS: [&str; 3] = ["Check", "Watch", "List"];
+
+/// Is this the path of a gRPC health check? Exactly: what only begins like one may lead anywhere.
+#[must_use]
+pub fn is_health_check(path: &str) -> bool {
+    path.strip_prefix(HEALTH)
+        .is_some_and(|method| CHECKS.contains(&method))
+}
 
 /// Reads the status of an answer from its headers or trailers.
 ///

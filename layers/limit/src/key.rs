@@ -2,6 +2,7 @@
 
 mod address;
 mod forwarded;
+mod quoted;
 
 pub use self::address::{ByAddress, Forwarding};
 

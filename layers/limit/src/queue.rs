@@ -156,6 +156,10 @@ impl Place {
         // An error would mean that it is closed, which nobody does.
         let _turn = self.line.turn.acquire().await.ok();
         loop {
+            // Whoever polls this may have been busy for long: what is too late takes nothing.
+            if latest.is_over(clock::now()) {
+                return Err(Refusal::Limited(shared.wait(self.cost.into())));
+            }
             match shared.try_take(self.cost) {
                 Err(Refusal::Limited(wait)) if wait <= latest.remaining(clock::now()) => {
                     time::sleep(wait).await;

@@ -34,8 +34,9 @@ pub use self::{
     local::{Scope, current, spawn},
 };
 
-/// Says that a request is made to serve a further attempt of another call.
-pub const STOP: HeaderName = HeaderName::from_static("ziggurat-chain-stop");
+/// Says that a request is made to serve a further attempt of another call:
+/// [`grpc::CHAIN_STOP`], which the edge of a network drops.
+pub const STOP: HeaderName = grpc::CHAIN_STOP;
 /// What [`STOP`] says.
 pub(crate) const AGAIN: HeaderValue = HeaderValue::from_static("1");
 

@@ -1,6 +1,6 @@
 //! The layer: whom to believe, and what strangers may say.
 
-use crate::{Observer, Peer, PeerExtractor, Settings, Trust, Unknown, service::Shared};
+use crate::{Observer, Peer, PeerExtractor, Settings, Trust, Unknown, networks, service::Shared};
 use http::Extensions;
 use ipnet::IpNet;
 use std::{fmt, sync::Arc};
@@ -30,7 +30,7 @@ impl TrustLayer {
         networks: impl IntoIterator<Item = IpNet>,
         settings: impl Into<Live<Settings>>,
     ) -> Self {
-        let networks = networks.into_iter().collect();
+        let networks = networks::collect(networks);
         Self::with(Shared::new(settings.into(), networks, false))
     }
 

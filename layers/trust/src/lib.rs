@@ -25,11 +25,11 @@
 //! | what a request says | from a stranger |
 //! |---|---|
 //! | `x-criticality`, and that member of `baggage` | at most [`Settings::criticality`] (Critical) |
-//! | `x-chain-stop`, `grpc-previous-rpc-attempts` | dropped |
+//! | `ziggurat-chain-stop`, `grpc-previous-rpc-attempts` | dropped |
 //! | `baggage` | dropped |
 //! | `traceparent` | its sampled flag is cleared; dropped if malformed, as `tracestate` then is |
 //! | `x-request-id`, `x-trace-id` | dropped, unless UUID or hex text |
-//! | `forwarded`, `x-forwarded-*`, `x-real-ip` | dropped, unless the peer is a [proxy](Settings::proxies) |
+//! | `forwarded`, `x-forwarded-*`, `x-real-ip` and what others write for them | dropped, unless the peer is a [proxy](Settings::proxies) |
 //! | `grpc-timeout`, and a [header](Settings::timeout_header) of yours | at most [`Settings::timeout`] (none) |
 //! | [`Deadline`](ziggurat_core::Deadline) and the like in extensions | kept: they are of this process |
 //!
@@ -64,6 +64,7 @@
 
 mod ids;
 mod layer;
+mod networks;
 mod observer;
 mod peer;
 mod rules;
@@ -74,7 +75,6 @@ pub use self::{
     layer::TrustLayer,
     observer::{Distrusted, Observer},
     peer::{Peer, PeerExtractor, Unknown},
-    rules::CHAIN_STOP,
     service::Trust,
     settings::Settings,
 };

@@ -3,17 +3,12 @@
 use crate::{
     Distrusted, Settings,
     ids::{is_id, unsampled},
-    settings::is_in,
+    networks::is_in,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 use std::{net::IpAddr, time::Duration};
 use ziggurat_core::{Criticality, grpc};
 
-/// The header that says: this call is a retry already, so nobody below may retry it.
-pub const CHAIN_STOP: HeaderName = HeaderName::from_static("x-chain-stop");
-
-static PREVIOUS_ATTEMPTS: HeaderName = HeaderName::from_static("grpc-previous-rpc-attempts");
-static GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 static BAGGAGE: HeaderName = HeaderName::from_static("baggage");
 static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
@@ -21,8 +16,23 @@ static IDS: [HeaderName; 2] = [
     HeaderName::from_static("x-request-id"),
     HeaderName::from_static("x-trace-id"),
 ];
-const FORWARDING: [&str; 2] = ["forwarded", "x-real-ip"];
-const FORWARDING_PREFIX: &str = "x-forwarded-";
+/// Besides the standard's and the prefix: what proxies and networks in front of servers write of their
+/// own, and libraries behind them read.
+const FORWARDING: [&str; 12] = [
+    "forwarded",
+    "x-real-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-original-forwarded-for",
+    "x-envoy-external-address",
+    "true-client-ip",
+    "cf-connecting-ip",
+    "cf-connecting-ipv6",
+    "fastly-client-ip",
+    "fly-client-ip",
+    "cloudfront-viewer-address",
+];
+const FORWARDING_PREFIX: &str = "x-forwarded";
 
 /// Drops, clamps and bounds; tells `told` of each kind of thing once.
 pub(crate) fn distrust(
@@ -32,7 +42,7 @@ pub(crate) fn distrust(
     mut told: impl FnMut(Distrusted),
 ) {
     criticality(headers, settings.criticality, &mut told);
-    if drop_all(headers, &CHAIN_STOP) | drop_all(headers, &PREVIOUS_ATTEMPTS) {
+    if drop_all(headers, &grpc::CHAIN_STOP) | drop_all(headers, &grpc::PREVIOUS_ATTEMPTS) {
         told(Distrusted::Attempts);
     }
     if drop_all(headers, &BAGGAGE) {
@@ -104,12 +114,16 @@ fn drop_forwarding(headers: &mut HeaderMap) -> bool {
         let name = name.as_str();
         FORWARDING.contains(&name) || name.starts_with(FORWARDING_PREFIX)
     };
-    let mut any = false;
-    // One at a time, as nearly every request has none.
-    while let Some(name) = headers.keys().find(|name| forwards(name)).cloned() {
-        any |= drop_all(headers, &name);
+    // Nearly every request has none, for which this allocates nothing.
+    let names: Vec<_> = headers
+        .keys()
+        .filter(|name| forwards(name))
+        .cloned()
+        .collect();
+    for name in &names {
+        headers.remove(name);
     }
-    any
+    !names.is_empty()
 }
 
 fn timeouts(
@@ -121,22 +135,17 @@ fn timeouts(
     let read = |value: &HeaderValue| grpc::decode_timeout(value).ok();
     let mut lowered = bound(
         headers,
-        &GRPC_TIMEOUT,
+        &grpc::TIMEOUT,
         most,
         read,
         grpc::encode_timeout(most),
     );
-    let mut named = headers.contains_key(&GRPC_TIMEOUT);
     if let Some(name) = header {
         let millis = u64::try_from(most.as_millis()).unwrap_or(u64::MAX);
         lowered |= bound(headers, name, most, millis_of, millis.into());
-        named |= headers.contains_key(name);
     }
     if lowered {
         told(Distrusted::Deadline);
-    }
-    if !named {
-        headers.insert(&GRPC_TIMEOUT, grpc::encode_timeout(most));
     }
 }
 

@@ -1,7 +1,7 @@
 //! The service that believes few.
 
 use crate::{
-    Observer, PeerExtractor, Settings, TrustLayer, Unknown, rules::distrust, settings::is_in,
+    Observer, PeerExtractor, Settings, TrustLayer, Unknown, networks::is_in, rules::distrust,
 };
 use http::Request;
 use ipnet::IpNet;

@@ -1,8 +1,9 @@
 //! What strangers may say.
 
+use crate::networks;
 use http::HeaderName;
 use ipnet::IpNet;
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use ziggurat_core::{Criticality, InvalidSetting};
 
 /// What strangers may say.
@@ -37,8 +38,8 @@ impl Settings {
         self
     }
 
-    /// Their calls take at most so long: a longer timeout, or one that makes no sense, becomes this
-    /// one, and a call that names none gets it.
+    /// Their calls ask for at most so long: a longer timeout, or one that makes no sense, becomes this
+    /// one. What a call gets that names none is for the deadline layer further in to say.
     ///
     /// # Errors
     ///
@@ -63,15 +64,7 @@ impl Settings {
     /// that comes through them is a stranger's.
     #[must_use]
     pub fn proxies(mut self, networks: impl IntoIterator<Item = IpNet>) -> Self {
-        self.proxies = networks.into_iter().collect();
+        self.proxies = networks::collect(networks);
         self
     }
-}
-
-/// Is it in one of these networks? An IPv4 address that is mapped into IPv6 is that IPv4 address.
-pub(crate) fn is_in(networks: &[IpNet], address: Option<IpAddr>) -> bool {
-    address.is_some_and(|address| {
-        let address = address.to_canonical();
-        networks.iter().any(|network| network.contains(&address))
-    })
 }

@@ -105,3 +105,24 @@ fn a_status_that_is_none_counts_as_unknown() {
     headers.insert(STATUS, value("fourteen"));
     assert_eq!(status(&headers), Some(Code::Unknown));
 }
+
+#[test]
+fn a_health_check_is_one_to_the_letter() {
+    for method in ["Check", "Watch", "List"] {
+        assert!(is_health_check(&format!("/grpc.health.v1.Health/{method}")));
+    }
+    for path in [
+        "",
+        "/",
+        "/grpc.health.v1.Health",
+        "/grpc.health.v1.Health/",
+        "/grpc.health.v1.Health/check",
+        "/grpc.health.v1.Health/Check/",
+        "/grpc.health.v1.Health/../x",
+        "/grpc.health.v1.Health/Check/../../admin",
+        "/grpc.health.v1.Health/Check%2f..%2fadmin",
+        "//grpc.health.v1.Health/Check",
+    ] {
+        assert!(!is_health_check(path), "{path}");
+    }
+}

@@ -2,7 +2,7 @@
 
 use super::{Key, KeyExtractor, forwarded};
 use http::{Extensions, HeaderMap, Request};
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use std::{fmt, net::IpAddr, sync::Arc};
 use ziggurat_core::InvalidSetting;
 
@@ -73,7 +73,7 @@ impl<F: Fn(&Extensions) -> Option<IpAddr>> ByAddress<F> {
         proxies: impl IntoIterator<Item = IpNet>,
         forwarding: Forwarding,
     ) -> Self {
-        self.proxies = proxies.into_iter().collect();
+        self.proxies = proxies.into_iter().map(canonical).collect();
         self.forwarding = forwarding;
         self
     }
@@ -151,4 +151,16 @@ impl<F> fmt::Debug for ByAddress<F> {
             .field("forwarding", &self.forwarding)
             .finish_non_exhaustive()
     }
+}
+
+/// A network of IPv4 that is mapped into IPv6 is that of IPv4, as its addresses are.
+fn canonical(network: IpNet) -> IpNet {
+    /// The bits before the address of IPv4.
+    const MAPPED: u8 = 96;
+    let (IpNet::V6(_), IpAddr::V4(address)) = (network, network.addr().to_canonical()) else {
+        return network;
+    };
+    let prefix = network.prefix_len().checked_sub(MAPPED);
+    let mapped = prefix.and_then(|prefix| Ipv4Net::new(address, prefix).ok());
+    mapped.map_or(network, IpNet::V4)
 }

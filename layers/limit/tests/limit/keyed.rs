@@ -154,6 +154,77 @@ fn forwarded_is_read_as_rfc_7239_writes_it() {
 }
 
 #[test]
+fn what_a_client_writes_of_itself_names_nobody_through_a_proxy_that_quotes_it() {
+    let by = behind(Forwarding::Forwarded);
+    for value in [
+        // `host` is what the client sent: a name may have commas and semicolons in it.
+        r#"for=198.51.100.7;host="x,for=6.6.6.6""#,
+        r#"for=198.51.100.7;host=",for=6.6.6.6;x=""#,
+        r#"host="x;for=6.6.6.6";for=198.51.100.7"#,
+        r#"host="x\",for=6.6.6.6;x=\"";for=198.51.100.7"#,
+        r#"host="x\\";for=198.51.100.7"#,
+        // And all that it wrote into the header itself stands to the left.
+        r#"for=6.6.6.6;x=", for=198.51.100.7;host="y""#,
+        r#"for=6.6.6.6;x="\, for=198.51.100.7"#,
+        r#"", for=198.51.100.7"#,
+        r#"for=6.6.6.6;x=", for=198.51.100.7;host=";y=\"""#,
+    ] {
+        let address = by.address(&from("10.0.0.1", "forwarded", value));
+        assert_eq!(address, Some([198, 51, 100, 7].into()), "{value}");
+    }
+    // Where it is the proxy that is odd, nobody is believed.
+    for value in [
+        "for=198.51.100.7;for=6.6.6.6",
+        r#"for=198.51.100.7;FOR="6.6.6.6""#,
+        r#"for="198.51.100.7"#,
+        r#"for=198.51.100.7""#,
+        r#"for=""198.51.100.7"""#,
+        "for=",
+        "for",
+        ";;;",
+    ] {
+        let address = by.address(&from("10.0.0.1", "forwarded", value));
+        assert_eq!(address, Some([10, 0, 0, 1].into()), "{value}");
+    }
+}
+
+#[test]
+fn a_port_is_no_part_of_an_address_even_if_it_is_hidden() {
+    for (forwarding, name, values) in [
+        (
+            Forwarding::Forwarded,
+            "forwarded",
+            [
+                r#"for="192.0.2.9:4711""#,
+                r#"for="192.0.2.9:_hidden""#,
+                r#"for="[::ffff:192.0.2.9]:_p-1.x""#,
+            ],
+        ),
+        (
+            Forwarding::XForwardedFor,
+            "x-forwarded-for",
+            ["192.0.2.9:4711", "192.0.2.9:65535", "[::ffff:192.0.2.9]:1"],
+        ),
+    ] {
+        for value in values {
+            let address = behind(forwarding).address(&from("10.0.0.1", name, value));
+            assert_eq!(address, Some([192, 0, 2, 9].into()), "{value}");
+        }
+    }
+}
+
+#[test]
+fn proxies_may_be_written_as_ipv4_mapped_into_ipv6() {
+    let mapped = "::ffff:10.0.0.0/104".parse().unwrap();
+    let by = ByAddress::of_peer(peer).behind([mapped], Forwarding::XForwardedFor);
+    let value = "192.0.2.9, 10.0.0.2";
+    for proxy in ["10.0.0.1", "::ffff:10.0.0.1"] {
+        let address = by.address(&from(proxy, "x-forwarded-for", value));
+        assert_eq!(address, Some([192, 0, 2, 9].into()), "{proxy}");
+    }
+}
+
+#[test]
 fn many_lines_of_a_header_are_one_list_and_nobody_makes_us_read_for_long() {
     let by = behind(Forwarding::XForwardedFor);
     let mut request = from("10.0.0.1", "x-forwarded-for", "1.1.1.1");

@@ -45,6 +45,24 @@ async fn calls_leave_at_the_rate_in_the_order_in_which_they_came() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_call_that_nobody_polls_until_its_time_is_up_takes_nothing() {
+    let (inner, gauge) = Counting::new(Strict::echo());
+    let queue = Queue::new(10).unwrap().longest(SECOND).unwrap();
+    let layer = RateLimitLayer::new(rate(2, 1)).wait_in(queue);
+    let service = layer.carry_with(ByResult).layer(inner);
+    assert_eq!(service.clone().oneshot(0).await.unwrap(), 0);
+    let mut late = task::spawn(service.clone().oneshot(1));
+    assert_pending!(late.poll());
+    time::advance(2 * SECOND).await;
+    let error = assert_ready!(late.poll()).unwrap_err();
+    assert!(error::find::<Limited>(&*error).is_some());
+    assert_eq!(gauge.started(), 1);
+    // What it might have had is there for the next.
+    drop(late);
+    assert_eq!(service.oneshot(2).await.unwrap(), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_queue_is_bounded_and_one_too_many_hears_when_to_come_back() {
     let service = layer(rate(10, 1), 3).layer(Strict::echo());
     let mut calls: Vec<_> = (0..4)

@@ -1,0 +1,78 @@
+//! The answer to a call, with limits or without.
+
+use super::Body;
+use http::Response;
+use pin_project_lite::pin_project;
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll},
+};
+use tower::{Service, util::Oneshot};
+use ziggurat_core::BoxError;
+
+pin_project! {
+    /// The response of an [`Exempt`](super::Exempt).
+    #[must_use = "futures do nothing unless polled"]
+    pub struct ResponseFuture<F, S, Req>
+    where
+        S: Service<Req>,
+    {
+        #[pin]
+        way: Way<F, S, Req>,
+    }
+}
+
+pin_project! {
+    #[project = WayProj]
+    enum Way<F, S, Req>
+    where
+        S: Service<Req>,
+    {
+        Limited { #[pin] future: F },
+        Exempt { future: Pin<Box<Oneshot<S, Req>>> },
+    }
+}
+
+// === impl ResponseFuture ===
+
+impl<F, S: Service<Req>, Req> ResponseFuture<F, S, Req> {
+    pub(super) const fn limited(future: F) -> Self {
+        let way = Way::Limited { future };
+        Self { way }
+    }
+
+    pub(super) const fn exempt(future: Pin<Box<Oneshot<S, Req>>>) -> Self {
+        let way = Way::Exempt { future };
+        Self { way }
+    }
+}
+
+impl<F, S, Req, Limited, Plain, E> Future for ResponseFuture<F, S, Req>
+where
+    F: Future<Output = Result<Response<Limited>, E>>,
+    E: Into<BoxError>,
+    S: Service<Req, Response = Response<Plain>>,
+    S::Error: Into<BoxError>,
+{
+    type Output = Result<Response<Body<Limited, Plain>>, BoxError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project().way.project() {
+            WayProj::Limited { future } => future.poll(cx).map(|result| match result {
+                Ok(response) => Ok(response.map(Body::limited)),
+                Err(error) => Err(error.into()),
+            }),
+            WayProj::Exempt { future } => future.as_mut().poll(cx).map(|result| match result {
+                Ok(response) => Ok(response.map(Body::exempt)),
+                Err(error) => Err(error.into()),
+            }),
+        }
+    }
+}
+
+impl<F, S: Service<Req>, Req> fmt::Debug for ResponseFuture<F, S, Req> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+    }
+}
