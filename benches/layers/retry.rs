@@ -2,11 +2,37 @@
 
 use super::budgeted::Budgeted;
 use backon::{ExponentialBuilder, Retryable};
-use std::fmt::Debug;
+use std::{
+    fmt::Debug,
+    hint::black_box,
+    task::{Context, Poll},
+};
 use tower::{BoxError, Layer, Service, retry, service_fn};
 use tower_resilience_retry::RetryBudgetBuilder;
 use ziggurat_benches::{Board, HttpNoop, HttpRequest, HttpResponse, Noop};
 use ziggurat_retry::{RetryLayer, Settings};
+
+/// Clones the head of a request, and calls with the clone.
+#[derive(Clone)]
+struct Cloning;
+
+// === impl Cloning ===
+
+impl Service<HttpRequest> for Cloning {
+    type Response = HttpResponse;
+    type Error = BoxError;
+    type Future = <HttpNoop as Service<HttpRequest>>::Future;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: HttpRequest) -> Self::Future {
+        let (head, body) = request.into_parts();
+        let clone = black_box(&head).clone();
+        HttpNoop.call(HttpRequest::from_parts(clone, body))
+    }
+}
 
 pub(crate) fn rows(board: &mut Board) {
     board
@@ -31,6 +57,8 @@ pub(crate) fn rows(board: &mut Board) {
     board
         .section::<HttpRequest>("retry", "http")
         .service("floor", || HttpNoop)
+        // What nobody can do without who may have to send it again.
+        .service("clone of the head", || Cloning)
         .service("ziggurat", || RetryLayer::default().layer(HttpNoop))
         .service("tower", || {
             retry::RetryLayer::new(Budgeted::default()).layer(HttpNoop)

@@ -17,5 +17,7 @@ mod membership;
 mod on_a_server;
 mod sharing;
 mod storeys;
+mod storm;
+mod streams;
 mod tower_balance;
 mod zones;

@@ -15,7 +15,7 @@
 //! | [`Instance`], [`Resolve`], [`Change`] | where a service is to be found | registry, discover |
 //! | [`Endpoint`], [`Availability`], [`Named`] | what a balancer may pick | connect, health, balance |
 //! | [`Live`], [`InvalidSetting`] | a setting that may change while calls run; one that never works | every layer with settings |
-//! | [`clock`], [`Dice`], [`Backoff`] | the one clock, the one source of chance, the one delay | everyone |
+//! | [`clock`], [`Dice`], [`Backoff`], [`Jitter`] | the one clock, the one source of chance, the one delay | everyone |
 //!
 //! # Example
 //!
@@ -51,7 +51,7 @@ mod unready;
 pub use self::{
     attempt::{Attempt, Tried},
     availability::{Availability, Reporter, State},
-    backoff::Backoff,
+    backoff::{Backoff, Jitter},
     classify::{ByResult, Carry, Classify, Grpc, Http, Recorded},
     code::{Code, UnknownCode},
     deadline::Deadline,

@@ -56,6 +56,16 @@ impl<T> Live<T> {
         }
     }
 
+    /// The present value, to be held on to, if it is one that may change; `None` for a constant, of
+    /// which one copy is enough for all calls.
+    #[must_use]
+    pub fn watched(&self) -> Option<Arc<T>> {
+        match &self.0 {
+            Inner::Fixed(_) => None,
+            Inner::Watched(shared) => Some(shared.load_full()),
+        }
+    }
+
     /// Copies the present value.
     #[must_use]
     pub fn get(&self) -> T
@@ -114,6 +124,15 @@ impl<T: fmt::Debug> fmt::Debug for LiveSetter<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_value_that_may_change_is_held_as_it_was() {
+        assert_eq!(Live::fixed(5).watched(), None);
+        let (setter, live) = Live::channel(5);
+        let held = live.watched().unwrap();
+        setter.set(6);
+        assert_eq!((*held, live.get()), (5, 6));
+    }
 
     #[test]
     fn whoever_sets_a_value_can_read_it_and_make_readers() {

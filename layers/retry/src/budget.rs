@@ -1,153 +1,176 @@
-//! How many retries all the calls of a layer may make together.
-//!
-//! Every call earns a share of a retry, and so does every second; a retry costs one. What calls
-//! have earned beyond the reserve fades with a time constant of ten seconds, so that a quiet night
-//! does not pay for a storm in the morning.
+//! How many more attempts the calls to one destination may cost, together.
 
-use std::sync::{
-    OnceLock,
-    atomic::{AtomicU64, Ordering::Relaxed},
+mod in_flight;
+mod purse;
+mod rules;
+mod throttle;
+
+use self::{
+    in_flight::InFlight,
+    purse::Purse,
+    rules::{Earning, Income},
+    throttle::Throttle,
 };
-use ziggurat_core::clock::Instant;
+use std::{fmt, sync::Arc};
+use ziggurat_core::clock::{self, Instant};
 
-/// A balance of retries; one atomic holds both the balance and its time, so no two threads can
-/// spend the same retry.
+pub use self::rules::Rules;
+
+/// What retries and hedges of one destination have left; clones share it.
 ///
-/// All orderings are relaxed: the balance guards nothing but itself.
-#[derive(Debug)]
-pub(crate) struct Budget {
-    /// Calls that have not been paid in yet. Reading the time for each would cost twice the rest.
-    calls: AtomicU64,
-    /// The tick in the high bits, the balance in the low ones.
-    balance: AtomicU64,
-    start: OnceLock<Instant>,
+/// It keeps the score, and the [`Rules`] come with every question, so that they may change under it.
+/// Whoever makes calls of his own within it says [`call`](Self::call) for each,
+/// [`withdraw`](Self::withdraw) before each further attempt, and how they
+/// [succeed](Self::succeeded) or [fail](Self::failed).
+///
+/// ```
+/// use ziggurat_core::clock;
+/// use ziggurat_retry::{Budget, Rules};
+///
+/// let (budget, rules) = (Budget::new(), Rules::ratio(0.5, 0)?);
+/// let now = clock::now();
+/// let _calls = [budget.call(&rules, now), budget.call(&rules, now)];
+/// // Two calls have earned one further attempt.
+/// let mut permit = budget.withdraw(&rules, now).ok_or("it was earned")?;
+/// permit.spend();
+/// assert!(budget.withdraw(&rules, now).is_none());
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Budget(Arc<Score>);
+
+/// One further attempt, which the budget has paid for.
+///
+/// It is in flight until this is dropped; dropped before it is [spent](Self::spend), it is paid back.
+pub struct Permit {
+    budget: Budget,
+    income: Option<Income>,
+    spent: bool,
+    /// It has a place among those in flight.
+    placed: bool,
 }
 
-/// What is earned.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Income {
-    /// Retries that each call earns.
-    pub(crate) per_call: f64,
-    /// Retries that each second earns, saved for ten seconds.
-    pub(crate) per_second: f64,
-}
+/// One call, which is in flight until this is dropped.
+#[derive(Debug, Default)]
+#[must_use = "the call counts as over once this is dropped"]
+pub struct Counted(Option<Budget>);
 
-/// How long earnings last, as in Finagle's `RetryBudget`.
-const WINDOW: f64 = 10.0;
-/// Calls are paid in by so many.
-const BATCH: u64 = 64;
-const BALANCE_BITS: u32 = 28;
-const BALANCE_MAX: u64 = (1 << BALANCE_BITS) - 1;
-/// The balance is kept in this fraction of a retry; 65535 retries are the most it holds.
-const UNITS: f64 = 4_096.0;
-/// Time is kept in ticks of this many milliseconds: 36 bits of them are 17 years.
-const TICK: u128 = 8;
-const TICK_MASK: u64 = (1 << (64 - BALANCE_BITS)) - 1;
-/// Nothing has happened yet: the reserve is full.
-const FRESH: u64 = u64::MAX;
+#[derive(Debug, Default)]
+struct Score {
+    purse: Purse,
+    throttle: Throttle,
+    in_flight: InFlight,
+}
 
 // === impl Budget ===
 
 impl Budget {
-    pub(crate) const fn new() -> Self {
-        Self {
-            calls: AtomicU64::new(0),
-            balance: AtomicU64::new(FRESH),
-            start: OnceLock::new(),
+    /// A destination of which nothing is known yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A call begins.
+    pub fn call(&self, rules: &Rules, now: Instant) -> Counted {
+        self.call_at(rules, || now)
+    }
+
+    /// A call begins; asks for the time once in a while.
+    pub(crate) fn call_at(&self, rules: &Rules, now: impl FnOnce() -> Instant) -> Counted {
+        if let Earning::Income(income) = rules.earning {
+            self.0.purse.deposit(income, now);
         }
+        Counted(rules.in_flight.is_some().then(|| {
+            self.0.in_flight.call();
+            self.clone()
+        }))
     }
 
-    /// A call has begun. Asks for the time once in a while.
-    pub(crate) fn deposit(&self, income: Income, now: impl FnOnce() -> Instant) {
-        let before = self.calls.fetch_add(1, Relaxed);
-        if before + 1 >= BATCH {
-            self.settle(income, now(), Some);
-        }
-    }
-
-    /// Pays for one retry, if there is enough.
-    pub(crate) fn withdraw(&self, income: Income, now: Instant) -> bool {
-        self.settle(income, now, |balance| {
-            (balance >= UNITS).then_some(balance - UNITS)
-        })
-    }
-
-    /// The retry that was paid for was not made.
-    pub(crate) fn refund(&self, income: Income, now: Instant) {
-        self.settle(income, now, |balance| Some(balance + UNITS));
-    }
-
-    /// Brings the balance up to `now` and changes it; an answer of `None` leaves it as it is.
-    fn settle(&self, income: Income, now: Instant, change: impl Fn(f64) -> Option<f64>) -> bool {
-        let tick = self.tick(now);
-        let calls = self.calls.swap(0, Relaxed);
-        let mut old = self.balance.load(Relaxed);
-        loop {
-            let (then, balance) = unpack(old, tick, income);
-            // Another thread's clock reading may be a little ahead of ours.
-            let ticks = tick.wrapping_sub(then) & TICK_MASK;
-            let (latest, ticks) = if ticks > TICK_MASK / 2 {
-                (then, 0)
-            } else {
-                (tick, ticks)
-            };
-            let seconds = ticks as f64 * TICK as f64 / 1_000.0;
-            let balance = income.aged(balance, seconds) + income.earned(calls, seconds);
-            let changed = change(balance);
-            let new = pack(latest, changed.unwrap_or(balance));
-            match self
-                .balance
-                .compare_exchange_weak(old, new, Relaxed, Relaxed)
-            {
-                Ok(_) => return changed.is_some(),
-                Err(current) => old = current,
+    /// Pays for a further attempt, if there is enough, and a place for it among those in flight.
+    #[must_use]
+    pub fn withdraw(&self, rules: &Rules, now: Instant) -> Option<Permit> {
+        let score = &*self.0;
+        let placed = match rules.in_flight {
+            Some(share) if !score.in_flight.enter(share) => return None,
+            share => share.is_some(),
+        };
+        let mut permit = Permit {
+            budget: self.clone(),
+            income: None,
+            spent: true,
+            placed,
+        };
+        match rules.earning {
+            Earning::Income(income) => {
+                if !score.purse.withdraw(income, now) {
+                    return None;
+                }
+                permit.income = Some(income);
+                permit.spent = false;
+            }
+            Earning::Tokens(tokens) => {
+                if !score.throttle.allows(tokens) {
+                    return None;
+                }
             }
         }
+        Some(permit)
     }
 
-    fn tick(&self, now: Instant) -> u64 {
-        let start = *self.start.get_or_init(|| now);
-        let ticks = now.saturating_duration_since(start).as_millis() / TICK;
-        ticks as u64 & TICK_MASK
-    }
-}
-
-// === impl Income ===
-
-impl Income {
-    /// A balance, in units, after so many seconds.
-    fn aged(self, balance: f64, seconds: f64) -> f64 {
-        let reserve = self.per_second * WINDOW * UNITS;
-        if balance < reserve {
-            return (balance + self.per_second * seconds * UNITS).min(reserve);
+    /// An attempt has succeeded: of interest to [throttling](Rules::throttling) alone.
+    pub fn succeeded(&self, rules: &Rules) {
+        if let Earning::Tokens(tokens) = rules.earning {
+            self.0.throttle.succeed(tokens);
         }
-        // Less than one retry cannot be spent yet, so it must not fade either: slow callers would
-        // never get anywhere.
-        let kept = reserve.max(UNITS);
-        if balance <= kept {
-            return balance;
+    }
+
+    /// An attempt has failed in a way that is tried again, or the server said not to: of interest to
+    /// [throttling](Rules::throttling) alone.
+    pub fn failed(&self, rules: &Rules) {
+        if let Earning::Tokens(tokens) = rules.earning {
+            self.0.throttle.fail(tokens);
         }
-        kept + (balance - kept) * (-seconds / WINDOW).exp()
-    }
-
-    /// What calls have earned, in units, of which we know that they came within so many seconds.
-    fn earned(self, calls: u64, seconds: f64) -> f64 {
-        let recent = (WINDOW / seconds).min(1.0);
-        calls as f64 * self.per_call * recent * UNITS
     }
 }
 
-fn unpack(state: u64, tick: u64, income: Income) -> (u64, f64) {
-    if state == FRESH {
-        return (tick, income.per_second * WINDOW * UNITS);
+// === impl Permit ===
+
+impl Permit {
+    /// The attempt is made.
+    pub const fn spend(&mut self) {
+        self.spent = true;
     }
-    (state >> BALANCE_BITS, (state & BALANCE_MAX) as f64)
 }
 
-fn pack(tick: u64, balance: f64) -> u64 {
-    // One below the maximum, so that no state looks fresh. Rounded down: never more than earned.
-    let balance = (balance as u64).min(BALANCE_MAX - 1);
-    tick << BALANCE_BITS | balance
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let score = &*self.budget.0;
+        if let Some(income) = self.income.filter(|_| !self.spent) {
+            score.purse.refund(income, clock::now());
+        }
+        if self.placed {
+            score.in_flight.leave();
+        }
+    }
+}
+
+impl fmt::Debug for Permit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Permit")
+            .field("spent", &self.spent)
+            .finish_non_exhaustive()
+    }
+}
+
+// === impl Counted ===
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        if let Some(budget) = &self.0 {
+            budget.0.in_flight.over();
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,34 +1,26 @@
 //! What belongs to one call, from its first attempt to its last.
 
 use crate::{
-    AttemptTimedOut, Failure, Judge, Repeat,
-    budget::Income,
+    AttemptTimedOut, Counted, Failure, Judge, Permit, Repeat, chain,
     course::{Course, Next, Stop},
-    service::{Shared, State},
+    service::{Chosen, Shared},
 };
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 use ziggurat_core::{Attempt, BoxError, Deadline, Tried, clock, clock::Instant};
 
 /// What belongs to one call, whatever service answers it.
 pub(crate) struct Call<M: Repeat<Req>, Req> {
-    shared: Arc<Shared<M>>,
-    course: Course,
+    course: Course<Chosen<M>>,
     kept: M::Kept,
     /// Made when somebody is told.
     tried: Option<Tried>,
     began: Option<Instant>,
     /// When the head of the present attempt's answer must be here.
     due: Option<Deadline>,
-    /// Paid for, and not yet made.
-    paid: Option<Paid>,
+    /// Of the attempt that waits, or is under way.
+    permit: Option<Permit>,
+    counted: Counted,
     /// All tries that the call was worth were made.
-    spent: bool,
-}
-
-/// A retry that the budget has paid for; it is paid back if it is dropped unspent.
-struct Paid {
-    state: Arc<State>,
-    income: Income,
     spent: bool,
 }
 
@@ -36,15 +28,15 @@ struct Paid {
 
 impl<M: Repeat<Req>, Req> Call<M, Req> {
     #[inline]
-    pub(crate) fn new(shared: Arc<Shared<M>>, kept: M::Kept, course: Course) -> Self {
+    pub(crate) const fn new(course: Course<Chosen<M>>, kept: M::Kept, counted: Counted) -> Self {
         Self {
-            shared,
             course,
             kept,
             tried: None,
             began: None,
             due: None,
-            paid: None,
+            permit: None,
+            counted,
             spent: false,
         }
     }
@@ -53,14 +45,15 @@ impl<M: Repeat<Req>, Req> Call<M, Req> {
     ///
     /// The first attempt, or the one that [`follows`](Self::follows) has allowed.
     pub(crate) fn attempt(&mut self, now: Option<Instant>) -> M::Request {
-        let mode = &self.shared.mode;
+        let shared = &*self.course.source().shared;
+        let mode = &shared.mode;
         self.began = now;
         self.due = now.and_then(|now| {
             let method = self.course.wanted().method;
             let p99 = self
                 .course
                 .measures()
-                .then(|| self.shared.state.latencies.of(method).p99());
+                .then(|| shared.state.latencies.of(method).p99());
             let repeatable = mode.is_repeatable(&self.kept);
             self.course.attempt_deadline(now, p99.flatten(), repeatable)
         });
@@ -69,8 +62,8 @@ impl<M: Repeat<Req>, Req> Call<M, Req> {
             let tried = tried.get_or_insert_with(Tried::new).clone();
             Attempt::new(course.number(), tried).pushback(course.previous_pushback())
         };
-        if let Some(paid) = self.paid.take() {
-            paid.spend();
+        if let Some(permit) = &mut self.permit {
+            permit.spend();
         }
         // Whoever serves the attempt has as long as the call: its body may follow at leisure, and the
         // attempt itself may yet be given more time.
@@ -98,7 +91,7 @@ impl<M: Repeat<Req>, Req> Call<M, Req> {
 
     /// The attempt's time is up. `None`: there is no use in ending it, for no other can follow.
     pub(crate) fn time_out(&mut self) -> Option<AttemptTimedOut> {
-        let useful = self.course.is_strict() || self.shared.mode.is_repeatable(&self.kept);
+        let useful = self.course.is_strict() || self.shared().mode.is_repeatable(&self.kept);
         if self.is_cut() && !useful && !self.is_over() {
             self.due = self.course.wanted().deadline;
             return None;
@@ -108,7 +101,9 @@ impl<M: Repeat<Req>, Req> Call<M, Req> {
             _ => Duration::ZERO,
         };
         self.measure(after);
-        self.shared.observer.timed_out(self.course.number(), after);
+        self.shared()
+            .observer
+            .timed_out(self.course.number(), after);
         Some(AttemptTimedOut::new(self.course.number(), after))
     }
 
@@ -117,9 +112,12 @@ impl<M: Repeat<Req>, Req> Call<M, Req> {
     where
         M: Judge<Rsp>,
     {
-        match self.shared.mode.judge(result) {
+        match self.shared().mode.judge(result) {
             Some(failure) => self.follows_failure(&failure),
             None => {
+                self.shared()
+                    .budget
+                    .succeeded(&self.course.settings().rules);
                 if let Some(began) = self.began.filter(|_| self.course.measures()) {
                     self.measure(clock::now().saturating_duration_since(began));
                 }
@@ -131,14 +129,30 @@ impl<M: Repeat<Req>, Req> Call<M, Req> {
     /// Decides whether another attempt follows this failure, and after how long.
     pub(crate) fn follows_failure(&mut self, failure: &Failure) -> Option<Duration> {
         let now = clock::now();
-        let shared = &*self.shared;
         let before = self.course.number();
-        let (after, why, paid) = match self.course.next(failure, now, &shared.dice) {
+        let rules = self.course.settings().rules;
+        // The attempt is over; and before the attempts are counted, as grpc-go has it.
+        self.permit = None;
+        if self.course.costs(failure) {
+            self.shared().budget.failed(&rules);
+        }
+        let dice = self.shared().dice.clone();
+        let next = self.course.next(failure, now, &dice);
+        let shared = &*self.course.source().shared;
+        let (after, why, paid) = match next {
             Next::Again { after, why, paid } => (after, why, paid),
-            Next::Stop(Stop::Final) => return None,
+            Next::Stop(Stop::Final) => {
+                // Somebody below has given up: whoever serves a call here hears of it, too.
+                self.spent = failure.is_forbidden();
+                return None;
+            }
             Next::Stop(Stop::Exhausted) => {
                 self.spent = before > 1;
                 shared.observer.exhausted(before);
+                return None;
+            }
+            Next::Stop(Stop::Chained) => {
+                shared.observer.chained();
                 return None;
             }
             Next::Stop(Stop::OutOfTime) => {
@@ -148,9 +162,8 @@ impl<M: Repeat<Req>, Req> Call<M, Req> {
             }
         };
         if paid {
-            let income = self.course.settings().income;
-            self.paid = Paid::from(&shared.state, income, now);
-            if self.paid.is_none() {
+            self.permit = shared.budget.withdraw(&rules, now);
+            if self.permit.is_none() {
                 self.spent = true;
                 shared.observer.out_of_budget();
                 return None;
@@ -160,7 +173,11 @@ impl<M: Repeat<Req>, Req> Call<M, Req> {
         // is made, or what the last one goes on reading meanwhile could outgrow the limit.
         if !shared.mode.rewind(&mut self.kept) {
             self.spent = before > 1;
-            shared.observer.unrepeatable();
+            if shared.mode.is_crowded(&self.kept) {
+                shared.observer.crowded();
+            } else {
+                shared.observer.unrepeatable();
+            }
             return None;
         }
         shared.observer.retried(self.course.number(), why, after);
@@ -172,10 +189,16 @@ impl<M: Repeat<Req>, Req> Call<M, Req> {
     where
         M: Judge<Rsp>,
     {
-        self.paid = None;
+        self.permit = None;
+        self.counted = Counted::default();
         if self.spent {
-            self.shared.mode.give_up(result);
+            self.shared().mode.give_up(result);
+            chain::give_up();
         }
+    }
+
+    fn shared(&self) -> &Shared<M> {
+        &self.course.source().shared
     }
 
     /// Must the attempt be over before the call?
@@ -194,31 +217,7 @@ impl<M: Repeat<Req>, Req> Call<M, Req> {
     fn measure(&self, took: Duration) {
         if self.course.measures() {
             let method = self.course.wanted().method;
-            self.shared.state.latencies.of(method).record(took);
-        }
-    }
-}
-
-// === impl Paid ===
-
-impl Paid {
-    fn from(state: &Arc<State>, income: Income, now: Instant) -> Option<Self> {
-        state.budget.withdraw(income, now).then(|| Self {
-            state: Arc::clone(state),
-            income,
-            spent: false,
-        })
-    }
-
-    fn spend(mut self) {
-        self.spent = true;
-    }
-}
-
-impl Drop for Paid {
-    fn drop(&mut self) {
-        if !self.spent {
-            self.state.budget.refund(self.income, clock::now());
+            self.shared().state.latencies.of(method).record(took);
         }
     }
 }

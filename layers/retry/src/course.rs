@@ -1,13 +1,13 @@
 //! The course of one call: what may follow an attempt, and when. No clock, no task, no lock.
 
 use crate::{AttemptTimeout, Failure, Settings, Wanted, Why, failure::Kind};
-use std::time::Duration;
+use std::{borrow::Borrow, time::Duration};
 use ziggurat_core::{Code, Deadline, Dice, clock::Instant, grpc::Pushback};
 
 /// Where a call stands.
 #[derive(Debug)]
-pub(crate) struct Course {
-    settings: Settings,
+pub(crate) struct Course<S = Settings> {
+    settings: S,
     wanted: Wanted,
     /// A third of what the call had when it began.
     third: Option<Duration>,
@@ -18,6 +18,8 @@ pub(crate) struct Course {
     unsent: u32,
     unprocessed: bool,
     pushback: Option<Duration>,
+    /// The last computed delay; zero before the first.
+    delay: Duration,
 }
 
 /// What follows a failed attempt.
@@ -38,6 +40,8 @@ pub(crate) enum Stop {
     Final,
     Exhausted,
     OutOfTime,
+    /// It serves the further attempt of another call.
+    Chained,
 }
 
 /// A connection that fails and a call that has for ever must not meet for ever.
@@ -48,9 +52,21 @@ const LONGEST_HINT: Duration = Duration::from_secs(60);
 // === impl Course ===
 
 impl Course {
+    /// Does anything about this call depend on the time before an attempt has failed?
+    pub(crate) const fn needs_time(settings: &Settings, wanted: &Wanted) -> bool {
+        wanted.deadline.is_some()
+            || match settings.attempt_timeout {
+                AttemptTimeout::Off => false,
+                AttemptTimeout::Fixed(_) => true,
+                AttemptTimeout::Measured { .. } => wanted.idempotent,
+            }
+    }
+}
+
+impl<S: Borrow<Settings>> Course<S> {
     /// A call begins; `now` is needed only where [`needs_time`](Self::needs_time) says so.
     #[inline]
-    pub(crate) fn new(settings: Settings, wanted: Wanted, now: Option<Instant>) -> Self {
+    pub(crate) fn new(settings: S, wanted: Wanted, now: Option<Instant>) -> Self {
         let whole = wanted
             .deadline
             .zip(now)
@@ -64,31 +80,22 @@ impl Course {
             unsent: 0,
             unprocessed: false,
             pushback: None,
+            delay: Duration::ZERO,
         }
     }
 
-    /// Does anything about this call depend on the time before an attempt has failed?
-    pub(crate) const fn needs_time(settings: &Settings, wanted: &Wanted) -> bool {
-        wanted.deadline.is_some()
-            || match settings.attempt_timeout {
-                AttemptTimeout::Off => false,
-                AttemptTimeout::Fixed(_) => true,
-                AttemptTimeout::Measured { .. } => wanted.idempotent,
-            }
-    }
-
     /// Is the latency of this call's method of any use?
-    pub(crate) const fn measures(&self) -> bool {
+    pub(crate) fn measures(&self) -> bool {
         let measured = matches!(
-            self.settings.attempt_timeout,
+            self.settings().attempt_timeout,
             AttemptTimeout::Measured { .. }
         );
         measured && self.wanted.idempotent
     }
 
     /// Does an attempt end in its time even if no other can follow?
-    pub(crate) const fn is_strict(&self) -> bool {
-        matches!(self.settings.attempt_timeout, AttemptTimeout::Fixed(_))
+    pub(crate) fn is_strict(&self) -> bool {
+        matches!(self.settings().attempt_timeout, AttemptTimeout::Fixed(_))
     }
 
     /// When the head of the answer to the attempt that begins `now` must be here. `repeatable`: the
@@ -99,9 +106,11 @@ impl Course {
         p99: Option<Duration>,
         repeatable: bool,
     ) -> Option<Deadline> {
-        let may_follow =
-            repeatable && self.wanted.idempotent && self.number < self.settings.attempts;
-        let timeout = match self.settings.attempt_timeout {
+        let may_follow = repeatable
+            && self.wanted.idempotent
+            && !self.wanted.once
+            && self.number < self.settings().attempts;
+        let timeout = match self.settings().attempt_timeout {
             AttemptTimeout::Fixed(timeout) => Some(timeout),
             AttemptTimeout::Measured { multiple, floor } if may_follow => {
                 let measured = p99.map(|p99| p99.saturating_mul(multiple).max(floor));
@@ -126,7 +135,8 @@ impl Course {
             Some(after) => (after.max(hint.unwrap_or_default()), false),
             None if failure.kind == Kind::Unsent => return Next::Stop(Stop::Exhausted),
             None if !self.is_eligible(failure) => return Next::Stop(Stop::Final),
-            None if self.number >= self.settings.attempts => return Next::Stop(Stop::Exhausted),
+            None if self.wanted.once => return Next::Stop(Stop::Chained),
+            None if self.number >= self.settings().attempts => return Next::Stop(Stop::Exhausted),
             None => (self.delay(hint, dice), true),
         };
         let too_late = match self.wanted.deadline {
@@ -144,6 +154,16 @@ impl Course {
         }
     }
 
+    /// Does this failure count against the service, as gRPC's throttling has it?
+    pub(crate) fn costs(&self, failure: &Failure) -> bool {
+        let transparent = match failure.kind {
+            Kind::Unsent => true,
+            Kind::Unprocessed => !self.unprocessed,
+            _ => false,
+        };
+        !transparent && (failure.is_forbidden() || self.is_eligible(failure))
+    }
+
     pub(crate) const fn number(&self) -> u32 {
         self.number
     }
@@ -152,7 +172,12 @@ impl Course {
         &self.wanted
     }
 
-    pub(crate) const fn settings(&self) -> &Settings {
+    pub(crate) fn settings(&self) -> &Settings {
+        self.settings.borrow()
+    }
+
+    /// Where the settings are.
+    pub(crate) const fn source(&self) -> &S {
         &self.settings
     }
 
@@ -173,7 +198,7 @@ impl Course {
                 let before = self.unsent - 1;
                 Some(match before {
                     0 => Duration::ZERO,
-                    _ => self.settings.backoff.delay(before, dice),
+                    _ => self.settings().backoff.delay(before, dice),
                 })
             }
             Kind::Unprocessed if !self.unprocessed => {
@@ -185,7 +210,7 @@ impl Course {
     }
 
     fn is_eligible(&self, failure: &Failure) -> bool {
-        let listed = self.settings.codes.contains(failure.code);
+        let listed = self.settings().codes.contains(failure.code);
         match failure.kind {
             Kind::Decided | Kind::Unsent => false,
             Kind::Unprocessed => listed,
@@ -202,11 +227,16 @@ impl Course {
     fn delay(&mut self, hint: Option<Duration>, dice: &Dice) -> Duration {
         if let Some(hint) = hint {
             self.step = 0;
+            self.delay = Duration::ZERO;
             self.pushback = Some(hint);
             return hint;
         }
         self.step += 1;
-        self.settings.backoff.delay(self.step, dice)
+        self.delay = self
+            .settings()
+            .backoff
+            .delay_after(self.delay, self.step, dice);
+        self.delay
     }
 }
 

@@ -86,6 +86,11 @@ impl Failure {
         self.kind == Kind::Lost
     }
 
+    /// Does the server want no other try?
+    pub(crate) fn is_forbidden(&self) -> bool {
+        self.pushback == Some(Pushback::Never)
+    }
+
     pub(crate) const fn timed_out() -> Self {
         Self::new(Kind::TimedOut, Code::DeadlineExceeded)
     }

@@ -144,8 +144,15 @@ where
             } else {
                 this.call.follows(&result)
             };
+            let Some(delay) = follows else {
+                // Whatever the last attempt still holds goes now, even if the caller keeps the future.
+                this.state.set(State::Done);
+                this.timer.set(None);
+                let mut result = result;
+                this.call.finish(&mut result);
+                return Poll::Ready(result);
+            };
             *this.last = Some(result);
-            let Some(delay) = follows else { break };
             if delay.is_zero() {
                 this.timer.set(None);
                 this.state.set(State::Readying);
@@ -155,7 +162,6 @@ where
                 this.state.set(State::Waiting);
             }
         }
-        // Whatever the last attempt still holds goes now, even if the caller keeps the future.
         this.state.set(State::Done);
         this.timer.set(None);
         // Nothing is left only when it is polled after its end.

@@ -1,7 +1,7 @@
 //! The configuration. Nothing happens here.
 
 use crate::{
-    ByPredicate, Observer, Retry, Settings,
+    Budget, ByPredicate, Observer, Retry, Settings,
     service::{Shared, State},
 };
 use std::{error::Error, fmt, sync::Arc};
@@ -18,6 +18,7 @@ pub struct RetryLayer<M = Grpc> {
     settings: Live<Settings>,
     dice: Dice,
     observer: Arc<dyn Observer>,
+    budget: Budget,
     state: Arc<State>,
 }
 
@@ -64,6 +65,7 @@ impl RetryLayer<ByResult> {
             settings: self.settings,
             dice: self.dice,
             observer: self.observer,
+            budget: self.budget,
             state: self.state,
         }
     }
@@ -78,6 +80,7 @@ impl<M> RetryLayer<M> {
             settings: settings.into(),
             dice: Dice::new(),
             observer: Arc::new(()),
+            budget: Budget::new(),
             state: Arc::new(State::new()),
         }
     }
@@ -96,9 +99,23 @@ impl<M> RetryLayer<M> {
         self
     }
 
-    /// The same, with a budget and a measure of its own.
+    /// Draws on `budget`, together with whoever else does, by the rules of these settings.
+    #[must_use]
+    pub fn share(mut self, budget: Budget) -> Self {
+        self.budget = budget;
+        self
+    }
+
+    /// What the retries of this layer draw on.
+    #[must_use]
+    pub const fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
+    /// The same, with a budget, a measure and room for bodies of its own.
     #[must_use]
     pub fn isolated(mut self) -> Self {
+        self.budget = Budget::new();
         self.state = Arc::new(State::new());
         self
     }
@@ -111,8 +128,10 @@ impl<S, M: Clone> Layer<S> for RetryLayer<M> {
         let shared = Shared {
             mode: self.mode.clone(),
             settings: self.settings.clone(),
+            constant: self.settings.get(),
             dice: self.dice.clone(),
             observer: Arc::clone(&self.observer),
+            budget: self.budget.clone(),
             state: Arc::clone(&self.state),
         };
         Retry::new(inner, Arc::new(shared))

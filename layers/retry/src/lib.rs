@@ -35,10 +35,20 @@
 //! | a pushback or `Retry-After` that the deadline leaves no time for; above a minute without one | never | no peer makes a call wait for ever |
 //! | CANCELLED, other codes | never, unless `retry_on` names them | trying again changes nothing |
 //! | response headers without a status | never | the answer is under way: committed (gRFC A6) |
-//! | a body beyond [`replay_limit`](Settings::replay_limit) | never | it is gone |
+//! | a body beyond [`replay_limit`](Settings::replay_limit), or for which all bodies together leave no room ([`replay_total`](Settings::replay_total)) | never | it is gone |
+//! | anything but what no server has seen, in a call that serves another one's further attempt | never | whoever tries again does so in one place: [`chain`] |
 //!
 //! A call is idempotent if its [`CallOptions`](ziggurat_core::CallOptions) say so, and if they say
 //! nothing, by its HTTP method or the [`Settings`].
+//!
+//! Streams of requests are tried again like single ones: what was sent of the stream is sent once
+//! more, and the rest follows from the caller as it comes, until the headers of an answer are here.
+//!
+//! # The budget
+//!
+//! All retries of a layer draw on one [`Budget`], which [`share`](RetryLayer::share) gives to several
+//! layers, [`run`](run()) or a user's own hedging as well. Its [`Rules`] are a share of the calls and a floor a
+//! second, or gRPC's `retryThrottling`, and a bound on what is in flight if one is wanted.
 //!
 //! # What an attempt carries
 //!
@@ -59,7 +69,8 @@
 //! attempt or because the budget was empty. An error says for itself how far the call got; a server
 //! makes it an answer (`ziggurat-answer`, or a handler that hands on a `tonic::Status` as it is), with
 //! the same pushback where the call may have been acted on. A handler that makes up a status of its
-//! own loses both.
+//! own loses both, unless [`chain::ChainLayer`] stands around it. That layer also reads whether the
+//! request is a further attempt itself: what the handler calls for it is then made once.
 //!
 //! # What it costs
 //!
@@ -100,6 +111,7 @@
 
 mod budget;
 mod call;
+pub mod chain;
 mod course;
 mod error;
 mod failure;
@@ -110,18 +122,21 @@ mod observer;
 mod repeat;
 mod replay;
 mod request;
+mod run;
 mod service;
 mod settings;
 
 pub use self::{
+    budget::{Budget, Counted, Permit, Rules},
     error::{AttemptTimedOut, Superseded},
     failure::Failure,
     future::ResponseFuture,
     layer::RetryLayer,
     observer::{Observer, Why},
     repeat::{ByPredicate, Judge, Repeat, Wanted},
-    replay::ReplayBody,
+    replay::{ReplayBody, ReplayRoom},
     request::Kept,
+    run::{Always, Failed, Last, Policy, Retryable, run},
     service::Retry,
     settings::{AttemptTimeout, Settings},
 };

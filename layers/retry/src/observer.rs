@@ -33,6 +33,14 @@ pub trait Observer: Send + Sync + 'static {
 
     /// An attempt was due, and the request could not be made again: its body had outgrown the limit.
     fn unrepeatable(&self) {}
+
+    /// An attempt was due, and the request could not be made again: the bodies of all calls together
+    /// had outgrown theirs.
+    fn crowded(&self) {}
+
+    /// An attempt was due, but the call was made to serve another one's further attempt, whose caller
+    /// is the one to try again.
+    fn chained(&self) {}
 }
 
 /// Why a call is tried again.

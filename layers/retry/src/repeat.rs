@@ -1,6 +1,6 @@
 //! How a request is made once more, and what its answer says about that.
 
-use crate::{Failure, Settings};
+use crate::{Failure, ReplayRoom, Settings};
 use std::error::Error;
 use ziggurat_core::{Attempt, BoxError, ByResult, CallOptions, Carry, Deadline, clock::Instant};
 
@@ -14,8 +14,8 @@ pub trait Repeat<Req>: Clone {
     /// What the call wants.
     fn wanted(&self, request: &Req, settings: &Settings) -> Wanted;
 
-    /// Takes a request apart.
-    fn keep(&self, request: Req, settings: &Settings) -> Self::Kept;
+    /// Takes a request apart; what is kept of its body counts towards the `room` for all of them.
+    fn keep(&self, request: Req, settings: &Settings, room: &ReplayRoom) -> Self::Kept;
 
     /// Makes the request of an attempt of a call that must be over by the `deadline`, seen from the
     /// moment beside it. `attempt` says which one it is, to whom it can be told.
@@ -35,6 +35,12 @@ pub trait Repeat<Req>: Clone {
     /// Stops what is left of the attempts so far; false if the request cannot be made once more.
     fn rewind(&self, kept: &mut Self::Kept) -> bool {
         self.is_repeatable(kept)
+    }
+
+    /// Can the request not be made once more because others kept too much?
+    fn is_crowded(&self, kept: &Self::Kept) -> bool {
+        let _ = kept;
+        false
     }
 }
 
@@ -60,6 +66,9 @@ pub struct Wanted {
     pub idempotent: bool,
     /// A hash of what is called: answers are measured for each.
     pub method: u64,
+    /// It is made once, unless no server has seen it: the layer sets it for calls that serve the
+    /// further attempt of another one.
+    pub once: bool,
 }
 
 /// For plain values whose errors a predicate knows.
@@ -84,6 +93,7 @@ impl Wanted {
                 .and_then(|options| options.idempotent)
                 .unwrap_or(idempotent),
             method: 0,
+            once: false,
         }
     }
 
@@ -105,7 +115,7 @@ impl<Req: Clone> Repeat<Req> for ByResult {
         Wanted::of(self, request, settings.assume_idempotent)
     }
 
-    fn keep(&self, request: Req, _: &Settings) -> Req {
+    fn keep(&self, request: Req, _: &Settings, _: &ReplayRoom) -> Req {
         request
     }
 
@@ -132,6 +142,13 @@ impl<F> ByPredicate<F> {
     pub(crate) const fn new(predicate: F) -> Self {
         Self { predicate }
     }
+
+    pub(crate) fn matches<E: ?Sized>(&self, error: &E) -> bool
+    where
+        F: Fn(&E) -> bool,
+    {
+        (self.predicate)(error)
+    }
 }
 
 impl<F: Clone, Req: Clone> Repeat<Req> for ByPredicate<F> {
@@ -142,8 +159,8 @@ impl<F: Clone, Req: Clone> Repeat<Req> for ByPredicate<F> {
         ByResult.wanted(request, settings)
     }
 
-    fn keep(&self, request: Req, settings: &Settings) -> Req {
-        ByResult.keep(request, settings)
+    fn keep(&self, request: Req, _: &Settings, _: &ReplayRoom) -> Req {
+        request
     }
 
     fn make(

@@ -8,9 +8,10 @@
 //!               replayed             goes on where attempt 1 stopped
 //! ```
 
+mod room;
 mod tape;
 
-use self::tape::Tape;
+use self::{room::Share, tape::Tape};
 use crate::Superseded;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -21,6 +22,8 @@ use std::{
     task::{Context, Poll},
 };
 use ziggurat_core::BoxError;
+
+pub use self::room::ReplayRoom;
 
 /// The body of one attempt: it replays what earlier attempts have sent, and goes on from there.
 ///
@@ -52,7 +55,7 @@ impl<B> Default for ReplayBody<B> {
 /// For a call that is made below the retry: it is sent once, and nothing of it is kept.
 impl<B: Body<Data = Bytes>> From<B> for ReplayBody<B> {
     fn from(body: B) -> Self {
-        Replay::new(body, 0).body()
+        Replay::new(body, 0, Share::none()).body()
     }
 }
 
@@ -109,9 +112,10 @@ impl<B> fmt::Debug for ReplayBody<B> {
 // === impl Replay ===
 
 impl<B: Body<Data = Bytes>> Replay<B> {
-    /// Keeps up to `limit` bytes of `inner`.
-    pub(crate) fn new(inner: B, limit: usize) -> Self {
-        let tape = (!inner.is_end_stream()).then(|| Arc::new(Mutex::new(Tape::new(inner, limit))));
+    /// Keeps up to `limit` bytes of `inner`, within its share of the room.
+    pub(crate) fn new(inner: B, limit: usize, share: Share) -> Self {
+        let tape =
+            (!inner.is_end_stream()).then(|| Arc::new(Mutex::new(Tape::new(inner, limit, share))));
         Self { tape, turn: 0 }
     }
 }
@@ -130,6 +134,13 @@ impl<B> Replay<B> {
         self.tape
             .as_ref()
             .is_none_or(|tape| !lock(tape).is_committed())
+    }
+
+    /// Is it the others' bodies that leave no room for this one?
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.tape
+            .as_ref()
+            .is_some_and(|tape| lock(tape).is_crowded())
     }
 
     /// Takes the body from the present attempt for the next one, if that could send all of it.

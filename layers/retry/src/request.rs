@@ -1,6 +1,8 @@
 //! How an HTTP request is made once more.
 
-use crate::{Failure, Judge, Repeat, ReplayBody, Settings, Wanted, replay::Replay};
+use crate::{
+    Failure, Judge, Repeat, ReplayBody, ReplayRoom, Settings, Wanted, chain, replay::Replay,
+};
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Request, Response, StatusCode,
@@ -33,9 +35,13 @@ struct Told {
 // === impl Kept ===
 
 impl<B: Body<Data = Bytes>> Kept<B> {
-    fn new(request: Request<B>, settings: &Settings) -> Self {
-        let (head, body) = request.into_parts();
-        let body = Replay::new(body, settings.replay_limit);
+    fn new(request: Request<B>, settings: &Settings, room: &ReplayRoom) -> Self {
+        let (mut head, body) = request.into_parts();
+        if settings.chain_stop && chain::is_again() {
+            head.headers.insert(chain::STOP, chain::AGAIN);
+        }
+        let share = room.share(settings.replay_total);
+        let body = Replay::new(body, settings.replay_limit, share);
         let told = None;
         Self { head, body, told }
     }
@@ -77,10 +83,10 @@ where
         wanted(self, request, settings)
     }
 
-    fn keep(&self, mut request: Request<B>, settings: &Settings) -> Kept<B> {
+    fn keep(&self, mut request: Request<B>, settings: &Settings, room: &ReplayRoom) -> Kept<B> {
         request.headers_mut().remove(grpc::PREVIOUS_ATTEMPTS);
         let told = Told::by(request.headers());
-        let mut kept = Kept::new(request, settings);
+        let mut kept = Kept::new(request, settings, room);
         kept.told = told;
         kept
     }
@@ -118,6 +124,10 @@ where
 
     fn rewind(&self, kept: &mut Kept<B>) -> bool {
         kept.body.rewind()
+    }
+
+    fn is_crowded(&self, kept: &Kept<B>) -> bool {
+        kept.body.is_crowded()
     }
 }
 
@@ -176,8 +186,8 @@ where
         wanted(self, request, settings)
     }
 
-    fn keep(&self, request: Request<B>, settings: &Settings) -> Kept<B> {
-        Kept::new(request, settings)
+    fn keep(&self, request: Request<B>, settings: &Settings, room: &ReplayRoom) -> Kept<B> {
+        Kept::new(request, settings, room)
     }
 
     fn make(
@@ -186,7 +196,13 @@ where
         attempt: impl FnOnce() -> Attempt,
         deadline: Option<(Deadline, Instant)>,
     ) -> Self::Request {
-        kept.make(attempt(), deadline.map(|(deadline, _)| deadline))
+        let attempt = attempt();
+        let again = attempt.number() > 1;
+        let mut request = kept.make(attempt, deadline.map(|(deadline, _)| deadline));
+        if again {
+            request.headers_mut().insert(chain::STOP, chain::AGAIN);
+        }
+        request
     }
 
     fn is_repeatable(&self, kept: &Kept<B>) -> bool {
@@ -195,6 +211,10 @@ where
 
     fn rewind(&self, kept: &mut Kept<B>) -> bool {
         kept.body.rewind()
+    }
+
+    fn is_crowded(&self, kept: &Kept<B>) -> bool {
+        kept.body.is_crowded()
     }
 }
 

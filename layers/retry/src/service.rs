@@ -1,10 +1,11 @@
 //! The service: its first attempt goes to the instance that was ready.
 
 use crate::{
-    Judge, Observer, Repeat, ResponseFuture, Settings, budget::Budget, call::Call, course::Course,
-    latency::Latencies,
+    Budget, Judge, Observer, Repeat, ReplayRoom, ResponseFuture, Settings, call::Call, chain,
+    course::Course, latency::Latencies,
 };
 use std::{
+    borrow::Borrow,
     fmt,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -24,16 +25,26 @@ pub struct Retry<S, M = Grpc> {
 pub(crate) struct Shared<M> {
     pub(crate) mode: M,
     pub(crate) settings: Live<Settings>,
+    /// The settings, if they never change.
+    pub(crate) constant: Settings,
     pub(crate) dice: Dice,
     pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) budget: Budget,
     pub(crate) state: Arc<State>,
 }
 
-/// What all services of a layer share.
+/// The settings of one call, as they were when it began.
+pub(crate) struct Chosen<M> {
+    pub(crate) shared: Arc<Shared<M>>,
+    /// `None`: they never change.
+    watched: Option<Arc<Settings>>,
+}
+
+/// What all services of a layer share, besides the budget.
 #[derive(Debug)]
 pub(crate) struct State {
-    pub(crate) budget: Budget,
     pub(crate) latencies: Latencies,
+    pub(crate) room: ReplayRoom,
 }
 
 // === impl Retry ===
@@ -90,17 +101,15 @@ where
     }
 
     fn call(&mut self, request: Req) -> Self::Future {
-        let mode = &self.shared.mode;
-        let settings = self.shared.settings.get();
-        self.shared
-            .state
-            .budget
-            .deposit(settings.income, clock::now);
-        let wanted = mode.wanted(&request, &settings);
-        let now = Course::needs_time(&settings, &wanted).then(clock::now);
-        let kept = mode.keep(request, &settings);
-        let course = Course::new(settings, wanted, now);
-        let call = Call::new(Arc::clone(&self.shared), kept, course);
+        let shared = &*self.shared;
+        let chosen = Chosen::of(&self.shared);
+        let settings = chosen.settings();
+        let counted = shared.budget.call_at(&settings.rules, clock::now);
+        let mut wanted = shared.mode.wanted(&request, settings);
+        wanted.once = settings.chain_stop && chain::is_again();
+        let now = Course::needs_time(settings, &wanted).then(clock::now);
+        let kept = shared.mode.keep(request, settings, &shared.state.room);
+        let call = Call::new(Course::new(chosen, wanted, now), kept, counted);
         let mut future = ResponseFuture::new(self.inner.clone(), call);
         match self.failed.take() {
             None => future.begin(&mut self.inner, now),
@@ -123,13 +132,36 @@ impl<S: fmt::Debug, M: fmt::Debug> fmt::Debug for Retry<S, M> {
     }
 }
 
+// === impl Chosen ===
+
+impl<M> Chosen<M> {
+    fn of(shared: &Arc<Shared<M>>) -> Self {
+        let watched = shared.settings.watched();
+        let shared = Arc::clone(shared);
+        Self { shared, watched }
+    }
+
+    fn settings(&self) -> &Settings {
+        match &self.watched {
+            Some(settings) => settings,
+            None => &self.shared.constant,
+        }
+    }
+}
+
+impl<M> Borrow<Settings> for Chosen<M> {
+    fn borrow(&self) -> &Settings {
+        self.settings()
+    }
+}
+
 // === impl State ===
 
 impl State {
-    pub(crate) const fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
-            budget: Budget::new(),
             latencies: Latencies::new(),
+            room: ReplayRoom::default(),
         }
     }
 }

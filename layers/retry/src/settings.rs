@@ -1,6 +1,6 @@
 //! What may be changed while calls run.
 
-use crate::budget::Income;
+use crate::Rules;
 use std::{fmt, num::NonZeroU32, time::Duration};
 use ziggurat_core::{Backoff, Code, InvalidSetting};
 
@@ -14,22 +14,27 @@ use ziggurat_core::{Backoff, Code, InvalidSetting};
 /// | [`backoff`](Self::backoff) | 25 ms, times 2, up to 1 s, 20 % either way |
 /// | [`retry_on`](Self::retry_on) | UNAVAILABLE |
 /// | [`budget`](Self::budget) | 0.2 of a retry for every call, 10 for every second |
-/// | [`replay_limit`](Self::replay_limit) | 64 KiB |
+/// | [`rules`](Self::rules) | those of the budget, and no bound on what is in flight |
+/// | [`replay_limit`](Self::replay_limit) | 256 KiB, as grpc-go's |
+/// | [`replay_total`](Self::replay_total) | 64 MiB |
 /// | [`attempt_timeout`](Self::attempt_timeout) | ten times the measured p99, at least 50 ms |
 /// | [`enforce_deadline`](Self::enforce_deadline) | yes |
 /// | [`assume_idempotent`](Self::assume_idempotent) | no |
 /// | [`idempotent_paths`](Self::idempotent_paths) | none |
+/// | [`chain_stop`](Self::chain_stop) | yes |
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
     pub(crate) attempts: u32,
     pub(crate) backoff: Backoff,
     pub(crate) codes: Codes,
-    pub(crate) income: Income,
+    pub(crate) rules: Rules,
     pub(crate) replay_limit: usize,
+    pub(crate) replay_total: usize,
     pub(crate) attempt_timeout: AttemptTimeout,
     pub(crate) enforce_deadline: bool,
     pub(crate) assume_idempotent: bool,
     pub(crate) idempotent_paths: Option<fn(&str) -> bool>,
+    pub(crate) chain_stop: bool,
 }
 
 /// How long one attempt may wait for the head of its answer.
@@ -60,10 +65,6 @@ pub(crate) struct Codes(u32);
 
 /// No setting allows more attempts, whoever wrote it (gRFC A6).
 const MOST_ATTEMPTS: u32 = 5;
-/// No call earns more than it can use.
-const MOST_PER_CALL: f64 = (MOST_ATTEMPTS - 1) as f64;
-/// Ten seconds of it are what the budget can hold.
-const MOST_PER_SECOND: u32 = 5_000;
 
 // === impl Settings ===
 
@@ -74,11 +75,9 @@ impl Default for Settings {
             attempts: 3,
             backoff: Backoff::new(initial, 2.0, max).expect("25 ms is above zero and below 1 s"),
             codes: Codes::EMPTY.with(Code::Unavailable),
-            income: Income {
-                per_call: 0.2,
-                per_second: 10.0,
-            },
-            replay_limit: 64 * 1_024,
+            rules: Rules::default(),
+            replay_limit: 256 * 1_024,
+            replay_total: 64 * 1_024 * 1_024,
             attempt_timeout: AttemptTimeout::Measured {
                 // A server that is ten times slower than usual is slow, not broken: cut short, its
                 // calls would be done twice, and the others would have to do them.
@@ -88,6 +87,7 @@ impl Default for Settings {
             enforce_deadline: true,
             assume_idempotent: false,
             idempotent_paths: None,
+            chain_stop: true,
         }
     }
 }
@@ -138,25 +138,20 @@ impl Settings {
     }
 
     /// How many retries all calls of the layer may make together: so many for every call, and so
-    /// many for every second. Ten seconds' worth of each is saved.
+    /// many for every second. Short for [`Rules::ratio`].
     ///
     /// # Errors
     ///
     /// If `per_call` is not from 0 to 4, or `per_second` above 5000.
-    pub fn budget(mut self, per_call: f64, per_second: u32) -> Result<Self, InvalidSetting> {
-        if !(0.0..=MOST_PER_CALL).contains(&per_call) {
-            let rule = "must be from 0 to 4 for every call";
-            return Err(invalid("budget", per_call, rule));
-        }
-        if per_second > MOST_PER_SECOND {
-            let rule = "must be at most 5000 for every second";
-            return Err(invalid("budget", per_second, rule));
-        }
-        self.income = Income {
-            per_call,
-            per_second: f64::from(per_second),
-        };
-        Ok(self)
+    pub fn budget(self, per_call: f64, per_second: u32) -> Result<Self, InvalidSetting> {
+        Ok(self.rules(Rules::ratio(per_call, per_second)?))
+    }
+
+    /// How many retries all calls of the layer may make together.
+    #[must_use]
+    pub const fn rules(mut self, rules: Rules) -> Self {
+        self.rules = rules;
+        self
     }
 
     /// How many bytes of a request's body are kept for the next attempt. A request whose body is
@@ -164,6 +159,14 @@ impl Settings {
     #[must_use]
     pub const fn replay_limit(mut self, bytes: usize) -> Self {
         self.replay_limit = bytes;
+        self
+    }
+
+    /// How many bytes of bodies all calls of the layer may keep together, beyond the first KiB of
+    /// each. While they do, a call that has more to keep is not tried again.
+    #[must_use]
+    pub const fn replay_total(mut self, bytes: usize) -> Self {
+        self.replay_total = bytes;
         self
     }
 
@@ -208,6 +211,14 @@ impl Settings {
     #[must_use]
     pub const fn idempotent_paths(mut self, paths: fn(&str) -> bool) -> Self {
         self.idempotent_paths = Some(paths);
+        self
+    }
+
+    /// Whether a call that is made to serve another one's further attempt is made once only: see
+    /// [`chain`](crate::chain).
+    #[must_use]
+    pub const fn chain_stop(mut self, stop: bool) -> Self {
+        self.chain_stop = stop;
         self
     }
 }
@@ -269,10 +280,6 @@ mod tests {
         assert!(refused(settings.retry_on([])).contains("retry_on {}"));
         let with_ok = refused(settings.retry_on([Code::Aborted, Code::Ok]));
         assert!(with_ok.contains("retry_on {Ok, Aborted}"), "{with_ok}");
-        for per_call in [-0.1, 4.1, f64::NAN, f64::INFINITY] {
-            assert!(refused(settings.budget(per_call, 10)).contains("every call"));
-        }
-        assert!(refused(settings.budget(0.2, 5_001)).contains("every second"));
         let zero = Duration::ZERO;
         for timeout in [
             AttemptTimeout::Fixed(zero),

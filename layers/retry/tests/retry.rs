@@ -6,10 +6,16 @@
 mod attempts;
 #[path = "retry/bodies.rs"]
 mod bodies;
+#[path = "retry/budgets.rs"]
+mod budgets;
+#[path = "retry/chains.rs"]
+mod chains;
 #[path = "retry/contract.rs"]
 mod contract;
 #[path = "retry/kit.rs"]
 mod kit;
+#[path = "retry/running.rs"]
+mod running;
 #[path = "retry/sharing.rs"]
 mod sharing;
 #[path = "retry/time.rs"]

@@ -1,141 +1,66 @@
-//! The budget's laws, without a runtime.
+//! The budget as a whole.
 
 use super::*;
-use std::{sync::atomic::AtomicUsize, thread, time::Duration};
-use ziggurat_core::clock;
-
-const YEAR: Duration = Duration::from_secs(365 * 86_400);
-
-const fn income(per_call: f64, per_second: f64) -> Income {
-    Income {
-        per_call,
-        per_second,
-    }
-}
-
-/// Makes `calls` at `rate` a second, each of which retries as often as it may.
-fn storm(income: Income, calls: u32, rate: u32) -> u32 {
-    let budget = Budget::new();
-    let start = clock::now();
-    let mut retries = 0;
-    for call in 0..calls {
-        let now = start + Duration::from_secs(1) / rate * call;
-        budget.deposit(income, || now);
-        while budget.withdraw(income, now) {
-            retries += 1;
-        }
-    }
-    retries
-}
 
 #[test]
-fn retries_are_the_share_of_the_calls_that_was_asked_for() {
-    for ratio in [0.1, 0.2, 0.6, 1.0, 1.5] {
-        for rate in [2, 10, 100, 100_000] {
-            let retries = f64::from(storm(income(ratio, 0.0), 10_000, rate)) / 10_000.0;
-            let error = (retries / ratio - 1.0).abs();
-            assert!(error < 0.05, "{ratio} at {rate}/s became {retries}");
-        }
-    }
-}
-
-#[test]
-fn a_second_earns_its_retries_whatever_the_calls() {
-    // A reserve of ten seconds, then twenty seconds at ten.
-    let retries = storm(income(0.0, 10.0), 2_000, 100);
-    assert!((285..=300).contains(&retries), "{retries}");
-}
-
-#[test]
-fn no_income_is_no_retry() {
-    assert_eq!(storm(income(0.0, 0.0), 1_000, 10), 0);
-}
-
-#[test]
-fn earnings_fade_to_the_reserve_and_a_year_is_one_step() {
-    let income = income(0.2, 1.0);
-    let budget = Budget::new();
-    let start = clock::now();
-    for _ in 0..100_000 {
-        budget.deposit(income, || start);
-    }
-    let later = start + YEAR;
-    let retries = (0..1_000)
-        .take_while(|_| budget.withdraw(income, later))
-        .count();
-    assert!((9..=11).contains(&retries), "{retries}");
-    let much_later = later + YEAR;
-    let retries = (0..1_000)
-        .take_while(|_| budget.withdraw(income, much_later))
-        .count();
-    assert_eq!(retries, 10);
-}
-
-#[test]
-fn what_was_earned_long_ago_in_small_numbers_fades_too() {
-    let income = income(1.0, 0.0);
-    let budget = Budget::new();
-    let start = clock::now();
-    assert!(!budget.withdraw(income, start));
-    for _ in 0..BATCH - 1 {
-        budget.deposit(income, || start);
-    }
-    assert!(!budget.withdraw(income, start + YEAR));
-}
-
-#[test]
-fn a_refund_is_spent_again() {
-    let income = income(1.0, 0.0);
-    let budget = Budget::new();
+fn clones_share_one_score() {
+    let (budget, rules) = (Budget::new(), Rules::ratio(0.0, 1).unwrap());
     let now = clock::now();
-    budget.deposit(income, || now);
-    assert!(budget.withdraw(income, now));
-    assert!(!budget.withdraw(income, now));
-    budget.refund(income, now);
-    assert!(budget.withdraw(income, now));
-    assert!(!budget.withdraw(income, now));
+    let permits: Vec<_> = (0..10)
+        .map_while(|_| budget.clone().withdraw(&rules, now))
+        .collect();
+    assert_eq!(permits.len(), 10);
+    assert!(budget.withdraw(&rules, now).is_none());
+    assert!(Budget::new().withdraw(&rules, now).is_some());
 }
 
 #[test]
-fn an_older_reading_of_the_clock_takes_nothing_back() {
-    let income = income(0.0, 10.0);
-    let budget = Budget::new();
-    let start = clock::now();
-    let spend = |now| {
-        (0..1_000)
-            .take_while(|_| budget.withdraw(income, now))
-            .count()
-    };
-    assert_eq!(spend(start), 100);
-    assert!((99..=100).contains(&spend(start + Duration::from_secs(10))));
-    assert_eq!(spend(start), 0);
-    assert_eq!(spend(start + Duration::from_secs(10)), 0);
-}
-
-#[test]
-fn many_threads_never_spend_more_than_was_earned() {
-    const THREADS: u32 = 64;
-    const CALLS: u32 = 500;
-    let income = income(0.2, 1.0);
-    let budget = Budget::new();
+fn only_what_was_not_made_is_paid_back() {
+    let (budget, rules) = (Budget::new(), Rules::ratio(1.0, 0).unwrap());
     let now = clock::now();
-    let retries = AtomicUsize::new(0);
-    thread::scope(|scope| {
-        for _ in 0..THREADS {
-            scope.spawn(|| {
-                for _ in 0..CALLS {
-                    budget.deposit(income, || now);
-                    let granted = (0..3).take_while(|_| budget.withdraw(income, now)).count();
-                    retries.fetch_add(granted, Relaxed);
-                }
-            });
-        }
-    });
-    while budget.withdraw(income, now) {
-        retries.fetch_add(1, Relaxed);
-    }
-    let retries = retries.into_inner();
-    let earned = (f64::from(THREADS * CALLS) * 0.2 + 10.0) as usize;
-    assert!(retries <= earned, "{retries} of {earned}");
-    assert!(retries * 100 >= earned * 95, "{retries} of {earned}");
+    drop(budget.call(&rules, now));
+    drop(budget.withdraw(&rules, now).unwrap());
+    budget.withdraw(&rules, now).unwrap().spend();
+    assert!(budget.withdraw(&rules, now).is_none());
+}
+
+#[test]
+fn a_permit_is_in_flight_until_it_is_dropped() {
+    let rules = Rules::ratio(4.0, 5_000).unwrap().in_flight(1, 0.5).unwrap();
+    let (budget, now) = (Budget::new(), clock::now());
+    let mut permit = budget.withdraw(&rules, now).unwrap();
+    permit.spend();
+    assert!(budget.withdraw(&rules, now).is_none());
+    let calls: Vec<_> = (0..4).map(|_| budget.call(&rules, now)).collect();
+    let second = budget.withdraw(&rules, now).unwrap();
+    assert!(budget.withdraw(&rules, now).is_none());
+    drop((calls, second));
+    assert!(budget.withdraw(&rules, now).is_none());
+    drop(permit);
+    assert!(budget.withdraw(&rules, now).is_some());
+}
+
+#[test]
+fn an_empty_purse_takes_no_place() {
+    let rules = Rules::ratio(0.0, 0).unwrap().in_flight(1, 0.0).unwrap();
+    let (budget, now) = (Budget::new(), clock::now());
+    assert!(budget.withdraw(&rules, now).is_none());
+    let rich = Rules::ratio(0.0, 1).unwrap().in_flight(1, 0.0).unwrap();
+    assert!(
+        budget
+            .withdraw(&rich, now + std::time::Duration::from_secs(10))
+            .is_some()
+    );
+}
+
+#[test]
+fn throttling_counts_failures_and_successes() {
+    let (budget, rules) = (Budget::new(), Rules::throttling(4, 0.5).unwrap());
+    let now = clock::now();
+    budget.failed(&rules);
+    assert!(budget.withdraw(&rules, now).is_some());
+    budget.failed(&rules);
+    assert!(budget.withdraw(&rules, now).is_none());
+    budget.succeeded(&rules);
+    assert!(budget.withdraw(&rules, now).is_some());
 }

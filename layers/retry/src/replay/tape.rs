@@ -1,5 +1,6 @@
 //! What the attempts of one call share of its body.
 
+use super::room::Share;
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
@@ -17,6 +18,10 @@ pub(super) struct Tape<B> {
     trailers: Option<HeaderMap>,
     /// What may still be kept.
     room: usize,
+    /// What is kept, among the bodies of all calls.
+    share: Share,
+    /// The others left no room.
+    crowded: bool,
     /// Where the present attempt stands among the frames.
     at: usize,
     /// The present attempt has sent the trailers.
@@ -43,13 +48,15 @@ const LEAST: usize = 64;
 // === impl Tape ===
 
 impl<B: Body<Data = Bytes>> Tape<B> {
-    pub(super) fn new(inner: B, limit: usize) -> Self {
+    pub(super) fn new(inner: B, limit: usize, share: Share) -> Self {
         Self {
             committed: inner.size_hint().lower() > limit as u64,
             inner,
             frames: Frames::default(),
             trailers: None,
             room: limit,
+            share,
+            crowded: false,
             at: 0,
             trailed: false,
             ended: false,
@@ -131,6 +138,10 @@ impl<B> Tape<B> {
         self.committed
     }
 
+    pub(super) const fn is_crowded(&self) -> bool {
+        self.crowded
+    }
+
     /// Begins the next turn; also tells who still waits for a frame in the last one.
     pub(super) fn rewind(&mut self) -> Option<(u32, Option<Waker>)> {
         if self.committed {
@@ -148,6 +159,7 @@ impl<B> Tape<B> {
         for index in 0..self.at {
             self.frames.take(index);
         }
+        self.let_go();
     }
 
     /// How many bytes are held.
@@ -164,6 +176,7 @@ impl<B> Tape<B> {
                 self.frames.get(self.at)
             };
             self.at += 1;
+            self.let_go();
             return Some(Frame::data(data));
         }
         let trailers = self.untold_trailers().cloned()?;
@@ -175,15 +188,34 @@ impl<B> Tape<B> {
         if self.committed || data.is_empty() {
             return;
         }
-        let Some(room) = self.room.checked_sub(data.len().max(LEAST)) else {
-            self.committed = true;
-            self.frames = Frames::default();
-            self.at = 0;
+        let bytes = data.len().max(LEAST);
+        let Some(room) = self.room.checked_sub(bytes) else {
+            self.forget();
             return;
         };
+        if !self.share.take(bytes) {
+            self.crowded = true;
+            self.forget();
+            return;
+        }
         self.room = room;
         self.frames.push(data.clone());
         self.at += 1;
+    }
+
+    /// There is too much of it: all of it was sent, so nothing need be kept.
+    fn forget(&mut self) {
+        self.committed = true;
+        self.frames = Frames::default();
+        self.at = 0;
+        self.share.give();
+    }
+
+    /// Makes room for others once nothing is held any more.
+    fn let_go(&mut self) {
+        if self.committed && self.at == self.frames.len() {
+            self.share.give();
+        }
     }
 
     fn untold_trailers(&self) -> Option<&HeaderMap> {

@@ -101,7 +101,11 @@ const ALL: usize = 1_000;
 
 #[test]
 fn a_second_attempt_replays_and_goes_on() {
-    let mut replay = Replay::new(Frames::of(&[b"one", b"two", b"three"]), 1_024);
+    let mut replay = Replay::new(
+        Frames::of(&[b"one", b"two", b"three"]),
+        1_024,
+        Share::none(),
+    );
     let mut first = replay.body();
     assert_eq!(first.size_hint().exact(), Some(11));
     assert_eq!(read(&mut first, 2).bytes, b"onetwo");
@@ -124,7 +128,7 @@ fn a_second_attempt_replays_and_goes_on() {
 fn trailers_are_replayed_too() {
     let trailers = HeaderMap::from_iter([(http::header::ETAG, "x".parse().unwrap())]);
     let body = Frames::of(&[b"one"]).then(Some(Part::Trailers(trailers.clone())));
-    let mut replay = Replay::new(body, 1_024);
+    let mut replay = Replay::new(body, 1_024, Share::none());
     for _ in 0..3 {
         let got = read(&mut replay.body(), ALL);
         assert_eq!(got.bytes, b"one");
@@ -137,7 +141,7 @@ fn trailers_are_replayed_too() {
 
 #[test]
 fn an_empty_body_is_repeated_for_nothing() {
-    let mut replay = Replay::new(Frames::default(), 0);
+    let mut replay = Replay::new(Frames::default(), 0, Share::none());
     assert!(replay.tape.is_none());
     assert!(replay.rewind() && replay.is_repeatable());
     let body = replay.body();
@@ -150,7 +154,7 @@ fn an_empty_body_is_repeated_for_nothing() {
 fn a_body_that_says_it_is_too_long_is_never_kept() {
     let long = Bytes::from(vec![7; 101]);
     let body = Frames::default().then(Some(Part::Data(long.clone())));
-    let mut replay = Replay::new(body, 100);
+    let mut replay = Replay::new(body, 100, Share::none());
     assert!(!replay.is_repeatable());
     let mut body = replay.body();
     assert_eq!(body.size_hint().exact(), Some(101));
@@ -163,7 +167,7 @@ fn a_body_that_outgrows_the_limit_goes_on_and_lets_go_of_what_was_kept() {
     let chunk = || Some(Part::Data(Bytes::from(vec![7; 100])));
     let body = (0..10).fold(Frames::default(), |body, _| body.then(chunk()));
     let hinted = body.size_hint().exact();
-    let mut replay = Replay::new(Unsized(body), 350);
+    let mut replay = Replay::new(Unsized(body), 350, Share::none());
     assert_eq!(hinted, Some(1_000));
     let mut body = replay.body();
     assert_eq!(read(&mut body, 3).bytes.len(), 300);
@@ -180,7 +184,7 @@ fn a_body_that_outgrows_the_limit_goes_on_and_lets_go_of_what_was_kept() {
 fn many_little_frames_cost_more_than_their_bytes() {
     let one = || Some(Part::Data(Bytes::from_static(b"x")));
     let body = (0..100).fold(Frames::default(), |body, _| body.then(one()));
-    let replay = Replay::new(Unsized(body), 64 * 99);
+    let replay = Replay::new(Unsized(body), 64 * 99, Share::none());
     assert_eq!(read(&mut replay.body(), ALL).bytes.len(), 100);
     assert!(!replay.is_repeatable());
 }
@@ -188,7 +192,7 @@ fn many_little_frames_cost_more_than_their_bytes() {
 #[test]
 fn a_body_of_exactly_the_limit_is_repeated() {
     let body = Frames::default().then(Some(Part::Data(Bytes::from(vec![7; 65_536]))));
-    let mut replay = Replay::new(body, 65_536);
+    let mut replay = Replay::new(body, 65_536, Share::none());
     assert_eq!(read(&mut replay.body(), ALL).bytes.len(), 65_536);
     assert!(replay.rewind());
 }
@@ -196,7 +200,7 @@ fn a_body_of_exactly_the_limit_is_repeated() {
 #[test]
 fn a_body_that_fails_is_not_repeated() {
     let body = Frames::of(&[b"one"]).then(Some(Part::Cut));
-    let mut replay = Replay::new(body, 1_024);
+    let mut replay = Replay::new(body, 1_024, Share::none());
     let got = read(&mut replay.body(), ALL);
     assert_eq!(got.error.as_deref(), Some("cut"));
     assert!(!replay.rewind());
@@ -204,7 +208,11 @@ fn a_body_that_fails_is_not_repeated() {
 
 #[test]
 fn a_call_that_is_over_keeps_nothing_and_its_body_goes_on() {
-    let mut replay = Replay::new(Frames::of(&[b"one", b"two", b"three", b"four"]), 1_024);
+    let mut replay = Replay::new(
+        Frames::of(&[b"one", b"two", b"three", b"four"]),
+        1_024,
+        Share::none(),
+    );
     read(&mut replay.body(), 3);
     assert!(replay.rewind());
     let mut body = replay.body();
@@ -219,7 +227,7 @@ fn a_call_that_is_over_keeps_nothing_and_its_body_goes_on() {
 #[tokio::test]
 async fn whoever_waits_for_a_frame_of_an_old_attempt_is_told() {
     let body = Frames::of(&[b"one"]).then(None);
-    let mut replay = Replay::new(Silent(body), 1_024);
+    let mut replay = Replay::new(Silent(body), 1_024, Share::none());
     let mut old = tokio_test::task::spawn(replay.body());
     let frame = old.enter(|cx, body| body.poll_frame(cx));
     assert!(frame.is_ready());
@@ -255,7 +263,7 @@ fn every_attempt_gets_a_prefix_of_the_body_and_the_last_one_all_of_it() {
             body = body.then(Some(Part::Trailers(trailers.clone())));
         }
         let limit = dice.below(1_200);
-        let mut replay = Replay::new(Unsized(body), limit);
+        let mut replay = Replay::new(Unsized(body), limit, Share::none());
         let mut older: Option<ReplayBody<_>> = None;
         loop {
             let mut attempt = replay.body();

@@ -7,12 +7,12 @@ use http_body_util::{BodyExt, Full};
 use std::sync::{Arc, Mutex};
 use tower::{Layer, Service, ServiceExt};
 use ziggurat_retry::{ReplayBody, RetryLayer, Superseded};
-use ziggurat_testkit::{ScriptBody, Step, tonic::Code};
+use ziggurat_testkit::{HttpScript, ScriptBody, Step, tonic::Code};
 
 #[tokio::test(start_paused = true)]
 async fn a_body_above_the_limit_is_sent_once() {
     let down = || script([Step::trailers_only(Code::Unavailable)]);
-    for (bytes, calls) in [(64 * 1024, 5), (64 * 1024 + 1, 1)] {
+    for (bytes, calls) in [(256 * 1024, 5), (256 * 1024 + 1, 1)] {
         let inner = down();
         let notes = Notes::default();
         let layer = RetryLayer::new(settings()).observe_with(notes.clone());
@@ -151,4 +151,71 @@ async fn a_long_upload_is_not_cut_short_once_it_cannot_be_repeated() {
     let (result, took) = timed(layer.layer(inner.clone()), request).await;
     result.unwrap();
     assert_eq!((inner.calls(), took), (1, 800 * MS));
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_bodies_together_keep_no_more_than_their_room() {
+    const KIB: usize = 1_024;
+    let inner = HttpScript::by(|_, _| Step::trailers_only(Code::Unavailable).after(MS));
+    let notes = Notes::default();
+    // The first KiB of each is free: the room is for nine bodies of eight KiB.
+    let settings = settings().replay_total(64 * KIB);
+    let layer = RetryLayer::new(settings).observe_with(notes.clone());
+    let service = layer.layer(inner.clone().reading_bodies());
+    let call = || {
+        let request = post().map(|_| Full::from(vec![7; 8 * KIB]));
+        service.clone().oneshot(request)
+    };
+    let responses = futures(20, call).await;
+    assert!(responses.iter().all(|answer| status(answer) == "14"));
+    let notes = notes.take();
+    let count = |what: &str| notes.iter().filter(|note| *note == what).count();
+    assert_eq!((count("crowded"), count("exhausted 5")), (11, 9));
+    assert_eq!(inner.calls(), 11 + 9 * 5);
+    // All of it came back.
+    let request = post().map(|_| Full::from(vec![7; 60 * KIB]));
+    service.clone().oneshot(request).await.unwrap();
+    assert_eq!(inner.calls(), 11 + 9 * 5 + 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_outgrew_its_limit_makes_room_for_others() {
+    const KIB: usize = 1_024;
+    let inner = HttpScript::by(|_, _| Step::trailers_only(Code::Unavailable).after(MS));
+    let layer = RetryLayer::new(settings().replay_limit(6 * KIB).replay_total(8 * KIB));
+    let service = layer.layer(inner.clone().reading_bodies());
+    let chunk = || Bytes::from(vec![7; 3 * KIB]);
+    let body = (0..9).fold(ScriptBody::default(), |body, _| body.data(chunk()));
+    let long = Request::post("http://shop/shop.Cart/Fill").body(body.wait(1_000 * MS));
+    let mut long = tokio_test::task::spawn(service.clone().oneshot(long.unwrap()));
+    assert!(long.poll().is_pending());
+    // It has sent 27 KiB, is still being sent, and holds nothing.
+    let body = ScriptBody::default().data(chunk()).data(chunk());
+    let short = Request::post("http://shop/shop.Cart/Fill").body(body);
+    service.oneshot(short.unwrap()).await.unwrap();
+    assert_eq!(inner.calls(), 1 + 5);
+}
+
+/// So many calls at once.
+async fn futures<F: Future<Output = Result<T, E>>, T, E: std::fmt::Debug>(
+    count: usize,
+    call: impl Fn() -> F,
+) -> Vec<T> {
+    let mut calls: Vec<_> = (0..count).map(|_| Box::pin(call())).collect();
+    let mut answers = Vec::new();
+    std::future::poll_fn(|cx| {
+        calls.retain_mut(|call| match call.as_mut().poll(cx) {
+            std::task::Poll::Ready(answer) => {
+                answers.push(answer.unwrap());
+                false
+            }
+            std::task::Poll::Pending => true,
+        });
+        match calls.is_empty() {
+            true => std::task::Poll::Ready(()),
+            false => std::task::Poll::Pending,
+        }
+    })
+    .await;
+    answers
 }

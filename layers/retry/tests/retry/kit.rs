@@ -136,4 +136,12 @@ impl Observer for Notes {
     fn unrepeatable(&self) {
         self.note("unrepeatable".into());
     }
+
+    fn crowded(&self) {
+        self.note("crowded".into());
+    }
+
+    fn chained(&self) {
+        self.note("chained".into());
+    }
 }

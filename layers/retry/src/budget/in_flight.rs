@@ -1,0 +1,91 @@
+//! What is in flight: calls, and further attempts of theirs.
+
+use super::rules::Share;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+/// All orderings are relaxed: the numbers guard nothing but themselves.
+#[derive(Debug, Default)]
+pub(super) struct InFlight {
+    calls: AtomicU32,
+    further: AtomicU32,
+}
+
+// === impl InFlight ===
+
+impl InFlight {
+    pub(super) fn call(&self) {
+        self.calls.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn over(&self) {
+        self.calls.fetch_sub(1, Relaxed);
+    }
+
+    /// Takes a place for a further attempt, if there is one.
+    pub(super) fn enter(&self, share: Share) -> bool {
+        let calls = f64::from(self.calls.load(Relaxed));
+        let most = ((calls * share.of_calls) as u32).max(share.at_least);
+        let mut further = self.further.load(Relaxed);
+        while further < most {
+            let more = further + 1;
+            match self
+                .further
+                .compare_exchange_weak(further, more, Relaxed, Relaxed)
+            {
+                Ok(_) => return true,
+                Err(current) => further = current,
+            }
+        }
+        false
+    }
+
+    pub(super) fn leave(&self) {
+        self.further.fetch_sub(1, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::thread;
+
+    const ENVOY: Share = Share {
+        at_least: 3,
+        of_calls: 0.2,
+    };
+
+    #[test]
+    fn a_share_of_the_calls_or_a_few() {
+        let in_flight = InFlight::default();
+        for (calls, places) in [(1, 3), (15, 3), (20, 4), (100, 20)] {
+            (0..calls).for_each(|_| in_flight.call());
+            let entered = (0..1_000).take_while(|_| in_flight.enter(ENVOY)).count();
+            assert_eq!(entered, places, "{calls}");
+            (0..places).for_each(|_| in_flight.leave());
+            (0..calls).for_each(|_| in_flight.over());
+        }
+    }
+
+    #[test]
+    fn many_threads_never_have_more_than_there_are_places() {
+        let in_flight = InFlight::default();
+        (0..50).for_each(|_| in_flight.call());
+        let (now, most) = (AtomicU32::new(0), AtomicU32::new(0));
+        thread::scope(|scope| {
+            for _ in 0..64 {
+                scope.spawn(|| {
+                    for _ in 0..500 {
+                        if in_flight.enter(ENVOY) {
+                            most.fetch_max(now.fetch_add(1, Relaxed) + 1, Relaxed);
+                            thread::yield_now();
+                            now.fetch_sub(1, Relaxed);
+                            in_flight.leave();
+                        }
+                    }
+                });
+            }
+        });
+        assert!((1..=10).contains(&most.into_inner()));
+        assert_eq!(in_flight.further.into_inner(), 0);
+    }
+}
