@@ -227,3 +227,23 @@ async fn a_long_upload_may_take_its_whole_deadline() {
     let response = client.oneshot(upload).await.unwrap();
     assert_eq!(response.headers()["grpc-status"], "0");
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_operation_that_is_run_keeps_to_the_deadline_of_the_request_that_is_served() {
+    let server = server(|_| async {
+        let policy = retry::Policy::new().deadline_from(deadline::current);
+        let failed = retry::run(&policy, async |_| {
+            sleep(100 * MS).await;
+            Err::<(), _>("down")
+        });
+        let attempts = failed.await.unwrap_err().attempts();
+        let mut response = status(Code::Ok);
+        response.headers_mut().insert("attempts", attempts.into());
+        Ok(response)
+    });
+    for (timeout, attempts) in [(150, "1"), (400, "2"), (30_000, "4")] {
+        let client = client(server.clone(), timeout * MS, retry::Settings::new());
+        let response = client.oneshot(call(Full::from("x"))).await.unwrap();
+        assert_eq!(response.headers()["attempts"], attempts, "{timeout}");
+    }
+}

@@ -8,7 +8,10 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt};
 use ziggurat_core::{Grpc, Rejection, Sent};
-use ziggurat_retry::{ReplayBody, Retry, RetryLayer, Settings};
+use ziggurat_retry::{
+    Budget, Permit, ReplayBody, Retry, RetryLayer, Settings,
+    chain::{self, WithChain},
+};
 use ziggurat_testkit::{
     Counting, Gate, HttpScript, Script, Step, Strict, assert_clone, assert_send, assert_sync,
     drop_at_every_await_then,
@@ -192,4 +195,26 @@ fn everything_may_go_anywhere() {
     assert_clone::<RetryLayer>();
     assert_sync::<RetryLayer>();
     assert_send::<Request<ReplayBody<Full<Bytes>>>>();
+    type Chained = WithChain<HttpScript>;
+    assert_send::<Chained>();
+    assert_sync::<Chained>();
+    assert_clone::<Chained>();
+    assert_send::<<Chained as Service<Call>>::Future>();
+    assert_unpin::<chain::Body<tonic::body::Body>>();
+    assert_sync::<Budget>();
+    assert_send::<Permit>();
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_layer_of_a_server_keeps_the_contract_too() {
+    let permits = Arc::new(Semaphore::new(1));
+    let (counting, gauge) = Counting::new(HttpScript::by(|_, _| Step::grpc("fine").after(MS)));
+    let strict = Strict::around(counting).permits(Arc::clone(&permits));
+    let service = chain::ChainLayer::new().layer(strict.pending_first(1));
+    let call = || service.clone().oneshot(post());
+    let last = drop_at_every_await_then(call, |polls| {
+        gauge.assert_idle();
+        assert_eq!(permits.available_permits(), 1, "after {polls} polls");
+    });
+    last.await.unwrap();
 }
