@@ -116,6 +116,7 @@ mod course;
 mod error;
 mod failure;
 mod future;
+pub mod hedge;
 mod latency;
 mod layer;
 mod observer;
@@ -125,6 +126,7 @@ mod request;
 mod run;
 mod service;
 mod settings;
+mod unseen;
 
 pub use self::{
     budget::{Budget, Counted, Permit, Rules},

@@ -2,7 +2,7 @@
 
 use super::*;
 use std::num::NonZeroU32;
-use ziggurat_core::{Backoff, BoxError, Rejection, Sent, clock};
+use ziggurat_core::{Backoff, BoxError, Code, Rejection, Sent, clock};
 
 const MS: Duration = Duration::from_millis(1);
 
