@@ -12,7 +12,7 @@ pub(crate) struct Unseen {
 }
 
 /// A connection that fails and a call that has for ever must not meet for ever.
-const UNSENT_WITHOUT_DEADLINE: u32 = 10;
+pub(crate) const UNSENT_WITHOUT_DEADLINE: u32 = 10;
 
 // === impl Unseen ===
 

@@ -1,6 +1,7 @@
 //! What follows what, without a runtime.
 
 use super::*;
+use crate::unseen::UNSENT_WITHOUT_DEADLINE;
 use std::num::NonZeroU32;
 use ziggurat_core::{Backoff, BoxError, Code, Rejection, Sent, clock};
 

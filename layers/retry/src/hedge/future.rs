@@ -197,20 +197,23 @@ where
         }
     }
 
-    /// Pays for the attempts whose time has come.
+    /// Pays for the attempt whose time has come; for one at a time, so that whatever comes of it is
+    /// known before the next.
     fn open(&mut self, now: Instant) {
-        while self.heat.race.is_due(now) {
-            let Some(permit) = self.heat.pay(now) else {
-                self.heat.race.close();
-                return;
-            };
-            self.heat.race.open(now);
-            self.rivals.push(Rival {
-                future: None,
-                turn: 0,
-                permit: Some(permit),
-            });
+        let race = &self.heat.race;
+        if !race.is_due(now) || race.to_send(now).is_some() {
+            return;
         }
+        let Some(permit) = self.heat.pay(now) else {
+            self.heat.race.close();
+            return;
+        };
+        self.heat.race.open(now);
+        self.rivals.push(Rival {
+            future: None,
+            turn: 0,
+            permit: Some(permit),
+        });
     }
 
     /// Sends one attempt that is to be sent by now; pending if there is none, or the service is not
@@ -287,9 +290,11 @@ where
 
     /// Keeps the failure that tells more, or came later.
     fn keep(&mut self, new: Best<S::Response>) {
-        let better = match (&*self.best, new.weight) {
-            (None, _) | (Some(_), None) => true,
-            (Some(old), new) => old.weight.is_some() && new >= old.weight,
+        let better = match self.best.as_ref().map(|old| old.weight) {
+            None => true,
+            // The first that is fatal.
+            Some(None) => false,
+            Some(old) => new.weight.is_none() || new.weight >= old,
         };
         if better {
             *self.best = Some(new);

@@ -78,13 +78,12 @@ impl Race {
         self.next.is_some_and(|next| next <= now)
     }
 
-    /// The next attempt is to be sent: its lane.
-    pub(super) fn open(&mut self, now: Instant) -> usize {
+    /// The next attempt is to be sent.
+    pub(super) fn open(&mut self, now: Instant) {
         let lane = self.opened;
         self.opened += 1;
         self.lanes[lane] = Lane::Due(now);
         self.plan(self.delay, now);
-        lane
     }
 
     /// No attempt follows.
