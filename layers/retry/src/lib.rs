@@ -75,12 +75,12 @@
 //! # What it costs
 //!
 //! A call of plain values that succeeds at once costs a clone of the request and of the inner
-//! service, one reference count and one atomic addition, and allocates nothing. An HTTP request
-//! also has its head cloned (an attempt consumes headers and extensions), two words put into the
-//! extensions, and its body shared: seven allocations for a plain gRPC request, of which the clone
-//! of the head makes four. The one frame of a unary call is kept without another. Time is read once
-//! in 64 calls, unless the call has a deadline or its attempts a timeout. The timer is made when an
-//! answer pends.
+//! service, one reference count (a second one for settings that may change) and one atomic addition,
+//! and allocates nothing. An HTTP request also has its head cloned (an attempt consumes headers and
+//! extensions), two words put into the extensions, and its body shared: seven allocations for a
+//! plain gRPC request, of which the clone of the head makes two and the first extension of a request
+//! two more. The one frame of a unary call is kept without another. Time is read once in 64 calls,
+//! unless the call has a deadline or its attempts a timeout. The timer is made when an answer pends.
 //!
 //! # Example
 //!
