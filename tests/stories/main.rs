@@ -10,6 +10,7 @@ mod ejecting;
 mod errors;
 mod failing;
 mod health;
+mod hedging;
 mod house;
 mod interop;
 mod malformed;
