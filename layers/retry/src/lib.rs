@@ -47,7 +47,8 @@
 //! # The budget
 //!
 //! All retries of a layer draw on one [`Budget`], which [`share`](RetryLayer::share) gives to several
-//! layers, [`run`](run()) or a user's own hedging as well. Its [`Rules`] are a share of the calls and a floor a
+//! layers, [`run`](run()) or a user's own hedging as well; a [`hedge::HedgeLayer`] shares that of the
+//! layer it was made over. Its [`Rules`] are a share of the calls and a floor a
 //! second, or gRPC's `retryThrottling`, and a bound on what is in flight if one is wanted.
 //!
 //! # What an attempt carries
