@@ -18,7 +18,7 @@ use ziggurat::{
     deadline::{self, DeadlineLayer},
     health::HealthLayer,
     limit::{Limited, Rate, RateLimitLayer},
-    retry::{self, RetryLayer},
+    retry::{self, RetryLayer, hedge::HedgeLayer},
     trace::TraceLayer,
 };
 use ziggurat_testkit::tonic::Code;
@@ -162,6 +162,11 @@ fn deadline_on_the_server() {
 #[test]
 fn retry() {
     keeps_the_contract(RetryLayer::default());
+}
+
+#[test]
+fn hedge() {
+    keeps_the_contract(HedgeLayer::default());
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::{
     sync::{Arc, Mutex},
     time::Duration,
 };
+use tokio::sync::Semaphore;
 use tower::{Layer, Service, ServiceExt, service_fn};
 use ziggurat_core::{
     Attempt, BoxError, CallOptions, Code, Outcome, Record, Recorder, Rejection, Sent, error,
@@ -15,7 +16,7 @@ use ziggurat_retry::{
     chain::Chain,
     hedge::{Delay, Hedge, HedgeLayer, Settings},
 };
-use ziggurat_testkit::{Counting, HttpScript, Step, tonic::Code as Status};
+use ziggurat_testkit::{Counting, Gate, HttpScript, Step, Strict, tonic::Code as Status};
 
 fn every(delay: Duration) -> Settings {
     Settings::new()
@@ -323,4 +324,36 @@ async fn a_service_that_is_not_ready_for_a_hedge_is_not_waited_for() {
     // And nothing is held.
     let (response, took) = timed(service, idempotent()).await;
     assert_eq!((response.is_ok(), took, inner.calls()), (true, 200 * MS, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_attempt_goes_to_an_instance_that_was_ready() {
+    let permits = Arc::new(Semaphore::new(3));
+    let inner = script([Step::never(), Step::never(), fine()]);
+    let strict = Strict::around(inner.clone())
+        .permits(Arc::clone(&permits))
+        .pending_first(2);
+    let layer = HedgeLayer::over(RetryLayer::new(settings_of_retry()), every(10 * MS));
+    let mut service = layer.layer(strict);
+    let ready = ready(&mut service).await;
+    // A clone in between takes nothing from the one that is ready.
+    let clone = ready.clone();
+    ready.call(idempotent()).await.unwrap();
+    assert_eq!(inner.calls(), 3);
+    clone.oneshot(idempotent()).await.unwrap();
+    drop(service);
+    assert_eq!(permits.available_permits(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_fails_to_be_ready_is_an_attempt_that_failed() {
+    let gate = Gate::default();
+    let inner = HttpScript::new([fine()]);
+    let strict = Strict::around(inner.clone()).gate(&gate);
+    let layer = HedgeLayer::over(RetryLayer::new(settings_of_retry()), every(10 * MS));
+    let mut service = layer.layer(strict);
+    gate.fail_next(1);
+    let call = ready(&mut service).await.call(idempotent());
+    assert_eq!(status(&call.await.unwrap()), "");
+    assert_eq!(inner.calls(), 1);
 }
