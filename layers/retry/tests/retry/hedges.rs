@@ -9,14 +9,16 @@ use std::{
 use tokio::sync::Semaphore;
 use tower::{Layer, Service, ServiceExt, service_fn};
 use ziggurat_core::{
-    Attempt, BoxError, CallOptions, Code, Outcome, Record, Recorder, Rejection, Sent, error,
+    Attempt, BoxError, CallOptions, Code, Outcome, Record, Recorder, Rejection, Sent, clock, error,
 };
 use ziggurat_retry::{
-    AttemptTimedOut, RetryLayer, Settings as Retrying,
+    AttemptTimedOut, RetryLayer, Rules, Settings as Retrying,
     chain::Chain,
     hedge::{Delay, Hedge, HedgeLayer, Settings},
 };
-use ziggurat_testkit::{Counting, Gate, HttpScript, Step, Strict, tonic::Code as Status};
+use ziggurat_testkit::{
+    Counting, Gate, HttpScript, Step, Strict, drop_at_every_await_then, tonic::Code as Status,
+};
 
 fn every(delay: Duration) -> Settings {
     Settings::new()
@@ -262,22 +264,31 @@ async fn losers_are_recorded_as_cancelled_and_what_the_deadline_ends_as_timeouts
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_is_dropped_drops_all_its_attempts_at_any_point() {
-    for polls in 0..8 {
-        let inner = script([Step::never(), down().after(5 * MS), Step::never()]);
-        let (counting, gauge) = Counting::new(inner);
-        let one = settings_of_retry().budget(0.0, 1).unwrap();
-        let layer = HedgeLayer::over(RetryLayer::new(one), every(10 * MS));
-        let service = layer.layer(counting);
-        let mut call = tokio_test::task::spawn(service.oneshot(idempotent()));
-        for _ in 0..polls {
-            assert!(call.poll().is_pending());
-            tokio::time::advance(5 * MS).await;
-        }
-        drop(call);
+async fn dropped_anywhere_everything_comes_back() {
+    let permits = Arc::new(Semaphore::new(3));
+    let inner = HttpScript::by(|_, seen| match seen.extensions.get::<Attempt>() {
+        Some(attempt) if attempt.number() == 3 => fine().after(7 * MS),
+        Some(attempt) if attempt.number() == 2 => down().after(5 * MS),
+        _ => Step::never(),
+    });
+    let (counting, gauge) = Counting::new(inner);
+    let strict = Strict::around(counting)
+        .permits(Arc::clone(&permits))
+        .pending_first(1);
+    let rules = Rules::ratio(0.0, 100).unwrap().in_flight(4, 0.0).unwrap();
+    let retry = RetryLayer::new(settings_of_retry().rules(rules));
+    let layer = HedgeLayer::over(retry, every(10 * MS));
+    let service = layer.layer(strict);
+    let call = || service.clone().oneshot(idempotent());
+    let last = drop_at_every_await_then(call, |polls| {
         gauge.assert_idle();
-        assert_eq!(gauge.in_flight(), 0);
-    }
+        assert_eq!(permits.available_permits(), 3, "after {polls} polls");
+        // All four places among those in flight are free.
+        let now = clock::now();
+        let places = [(); 4].map(|()| layer.budget().withdraw(&rules, now));
+        assert!(places.iter().all(Option::is_some), "after {polls} polls");
+    });
+    last.await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
