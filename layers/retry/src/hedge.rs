@@ -78,6 +78,7 @@
 //! # }
 //! ```
 
+mod attempts;
 mod future;
 mod heat;
 mod layer;

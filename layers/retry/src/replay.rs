@@ -12,6 +12,7 @@
 //! replay them.
 
 mod crowd;
+mod frames;
 mod room;
 mod tape;
 

@@ -1,6 +1,6 @@
 //! What the attempts of one call share of its body.
 
-use super::{crowd::Crowd, room::Share};
+use super::{crowd::Crowd, frames::Frames, room::Share};
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
@@ -45,13 +45,6 @@ struct Reader {
     /// It has sent the trailers.
     trailed: bool,
     waker: Option<Waker>,
-}
-
-/// A list whose first element costs no allocation: a unary call has one frame.
-#[derive(Default)]
-struct Frames {
-    first: Option<Bytes>,
-    rest: Vec<Bytes>,
 }
 
 /// What a kept frame takes at least: its handle is not free either.
@@ -341,42 +334,5 @@ impl Reader {
             turn,
             ..Self::default()
         }
-    }
-}
-
-// === impl Frames ===
-
-impl Frames {
-    fn push(&mut self, data: Bytes) {
-        if self.first.is_none() {
-            self.first = Some(data);
-        } else {
-            self.rest.push(data);
-        }
-    }
-
-    fn len(&self) -> usize {
-        usize::from(self.first.is_some()) + self.rest.len()
-    }
-
-    fn get(&self, index: usize) -> Bytes {
-        self.iter().nth(index).cloned().unwrap_or_default()
-    }
-
-    /// Leaves an empty frame in its place.
-    fn take(&mut self, index: usize) -> Bytes {
-        let frame = match index.checked_sub(1) {
-            None => self.first.as_mut(),
-            Some(index) => self.rest.get_mut(index),
-        };
-        frame.map(mem::take).unwrap_or_default()
-    }
-
-    fn bytes_from(&self, index: usize) -> u64 {
-        self.iter().skip(index).map(|data| data.len() as u64).sum()
-    }
-
-    fn iter(&self) -> impl Iterator<Item = &Bytes> {
-        self.first.iter().chain(&self.rest)
     }
 }
