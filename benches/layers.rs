@@ -16,6 +16,7 @@ mod layers {
     pub(crate) mod discover;
     pub(crate) mod floor;
     pub(crate) mod health;
+    pub(crate) mod hedge;
     pub(crate) mod limit;
     pub(crate) mod retry;
     pub(crate) mod stack;
@@ -30,6 +31,7 @@ fn main() {
     layers::concurrency::rows(&mut board);
     layers::deadline::rows(&mut board);
     layers::retry::rows(&mut board);
+    layers::hedge::rows(&mut board);
     layers::balance::rows(&mut board);
     layers::balance_changes::rows(&mut board);
     layers::health::rows(&mut board);

@@ -18,6 +18,9 @@
 //!
 //! Retries draw on one budget for each service: 20 % of the calls, and 10 a second at least.
 //!
+//! A method that may be called twice can be [hedged](ChannelSettings::hedge) instead: a call that is
+//! slow is made once more beside the first, elsewhere, and the first answer counts.
+//!
 //! Where services with retries call one another, only the one next to the trouble tries again: whoever
 //! gives up answers with a pushback of -1, and so does a server whose own call was lost half way.
 

@@ -18,7 +18,7 @@ use ziggurat::{
     deadline::{self, DeadlineLayer},
     health::HealthLayer,
     limit::{ByMethod, KeyedLimitLayer, Limited, NestedLimitLayer, Queue, Rate, RateLimitLayer},
-    retry::{self, RetryLayer},
+    retry::{self, RetryLayer, hedge::HedgeLayer},
     trace::TraceLayer,
     trust::{self, TrustLayer},
 };
@@ -163,6 +163,11 @@ fn deadline_on_the_server() {
 #[test]
 fn retry() {
     keeps_the_contract(RetryLayer::default());
+}
+
+#[test]
+fn hedge() {
+    keeps_the_contract(HedgeLayer::default());
 }
 
 #[test]

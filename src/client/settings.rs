@@ -10,7 +10,7 @@ use ziggurat_core::{BoxError, Instance, InvalidSetting, Live};
 use ziggurat_deadline as deadline;
 use ziggurat_discover::Feedback;
 use ziggurat_health as health;
-use ziggurat_retry::{self as retry, ReplayBody};
+use ziggurat_retry::{self as retry, ReplayBody, hedge};
 
 /// What holds for the channels to a service.
 ///
@@ -21,13 +21,14 @@ use ziggurat_retry::{self as retry, ReplayBody};
 /// A call to which nobody gave a deadline ends after 30 s, the last byte of its answer included; gRPC
 /// itself has no such default, under which one hung server keeps a caller for ever. A stream is a call
 /// too: one that lives longer says so ([`without_timeout`](super::RequestExt::without_timeout)), and a
-/// channel of nothing but such streams is [`unbounded`](deadline::Settings::unbounded). Everything
-/// else is the default of its layer; `:authority` is the name of the service.
+/// channel of nothing but such streams is [`unbounded`](deadline::Settings::unbounded). Nothing
+/// is hedged. Everything else is the default of its layer; `:authority` is the name of the service.
 #[derive(Clone, Debug)]
 pub struct ChannelSettings {
     pub(super) deadline: Live<deadline::Settings>,
     pub(super) breaker: Live<breaker::Settings>,
     pub(super) retry: Live<retry::Settings>,
+    pub(super) hedge: Live<hedge::Settings>,
     pub(super) balance: Live<balance::Settings>,
     pub(super) health: Live<health::Settings>,
     pub(super) active_health: Option<health::active::Settings>,
@@ -60,6 +61,7 @@ impl ChannelSettings {
             breaker: breaker::Settings::default().into(),
             // The deadline layer outside keeps the time for all attempts.
             retry: retry::Settings::default().enforce_deadline(false).into(),
+            hedge: hedge::Settings::off().into(),
             balance: balance::Settings::default().into(),
             health: health::Settings::default().into(),
             active_health: None,
@@ -87,6 +89,37 @@ impl ChannelSettings {
     #[must_use]
     pub fn retry(mut self, settings: impl Into<Live<retry::Settings>>) -> Self {
         self.retry = settings.into();
+        self
+    }
+
+    /// Which calls to make once more beside themselves when they are slow, instead of trying them
+    /// again when they have failed; by default none. Both draw on the budget of the
+    /// [retries](Self::retry).
+    ///
+    /// Only calls that may be made twice are hedged. Here two methods may, whoever calls them; in all
+    /// others only what is [`idempotent`](super::RequestExt::idempotent) could be, and is not:
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use ziggurat::{client::ChannelSettings, retry::hedge::{self, Delay}};
+    ///
+    /// fn reads(path: &str) -> bool {
+    ///     matches!(path, "/shop.Cart/Get" | "/shop.Cart/List")
+    /// }
+    ///
+    /// let delay = Delay::Measured {
+    ///     percent: 95,
+    ///     min: Duration::from_millis(5),
+    ///     max: Duration::from_millis(200),
+    /// };
+    /// let hedge = hedge::Settings::new().delay(delay)?.methods(reads).any_call(true);
+    /// let settings = ChannelSettings::new().hedge(hedge);
+    /// # drop(settings);
+    /// # Ok::<_, ziggurat::core::InvalidSetting>(())
+    /// ```
+    #[must_use]
+    pub fn hedge(mut self, settings: impl Into<Live<hedge::Settings>>) -> Self {
+        self.hedge = settings.into();
         self
     }
 

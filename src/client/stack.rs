@@ -15,11 +15,14 @@ use ziggurat_health::{
     Checked, HealthLayer,
     active::{ActiveLayer, Monitored},
 };
-use ziggurat_retry::{ReplayBody, Retry, RetryLayer};
+use ziggurat_retry::{
+    ReplayBody, RetryLayer,
+    hedge::{Hedge, HedgeLayer},
+};
 use ziggurat_trace::{Trace, TraceLayer};
 
 /// What a channel calls. Spelled out, so that nothing is boxed on the way of a call.
-pub(super) type Stack = Trace<Breaker<WithDeadline<Retry<Trace<Pick>>>>>;
+pub(super) type Stack = Trace<Breaker<WithDeadline<Hedge<Trace<Pick>>>>>;
 
 /// The service that picks an endpoint for every attempt.
 pub(super) type Pick = Balance<Discovered<Checked<Monitored<Connection<Body>>>>>;
@@ -49,6 +52,7 @@ pub(super) fn stack(
         // Inside of the watch over calls: what is asked here is none of them.
         .layer(ActiveLayer::new(settings.active_health.clone(), body))
         .service(connector);
+    let retry = RetryLayer::new(settings.retry.clone());
     let stack = ServiceBuilder::new()
         // Outermost: the span of a call covers everything that was done for it.
         .layer(TraceLayer::client().inject(false))
@@ -57,8 +61,8 @@ pub(super) fn stack(
         // Inside the breaker: a service that hangs is a failure that it sees.
         // The connection tells the server of it when an attempt leaves, by what is left then.
         .layer(DeadlineLayer::client(settings.deadline.clone()).tell(false))
-        // Above the balance: every attempt picks again.
-        .layer(RetryLayer::new(settings.retry.clone()))
+        // Above the balance: every attempt picks again. A call is hedged or tried again, never both.
+        .layer(HedgeLayer::over(retry, settings.hedge.clone()))
         // What goes out is the attempt's: written once, and not kept for the next one.
         .layer(TraceLayer::attempt().x_trace_id(true))
         .service(pick.clone());

@@ -11,6 +11,7 @@ mod errors;
 mod failing;
 mod gateway;
 mod health;
+mod hedging;
 mod house;
 mod http;
 mod interop;

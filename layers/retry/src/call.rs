@@ -3,6 +3,7 @@
 use crate::{
     AttemptTimedOut, Counted, Failure, Judge, Permit, Repeat, chain,
     course::{Course, Next, Stop},
+    latency::P99,
     service::{Chosen, Shared},
 };
 use std::time::Duration;
@@ -53,7 +54,7 @@ impl<M: Repeat<Req>, Req> Call<M, Req> {
             let p99 = self
                 .course
                 .measures()
-                .then(|| shared.state.latencies.of(method).p99());
+                .then(|| shared.state.latencies.of(method).percentile());
             let repeatable = mode.is_repeatable(&self.kept);
             self.course.attempt_deadline(now, p99.flatten(), repeatable)
         });
@@ -222,7 +223,7 @@ impl<M: Repeat<Req>, Req> Call<M, Req> {
     fn measure(&self, took: Duration) {
         if self.course.measures() {
             let method = self.course.wanted().method;
-            self.shared().state.latencies.of(method).record(took);
+            self.shared().state.latencies.of(method).record(took, P99);
         }
     }
 }

@@ -1,8 +1,8 @@
 //! The course of one call: what may follow an attempt, and when. No clock, no task, no lock.
 
-use crate::{AttemptTimeout, Failure, Settings, Wanted, Why, failure::Kind};
+use crate::{AttemptTimeout, Failure, Settings, Wanted, Why, failure::Kind, unseen::Unseen};
 use std::{borrow::Borrow, time::Duration};
-use ziggurat_core::{Code, Deadline, Dice, clock::Instant, grpc::Pushback};
+use ziggurat_core::{Deadline, Dice, clock::Instant, grpc::Pushback};
 
 /// Where a call stands.
 #[derive(Debug)]
@@ -15,8 +15,7 @@ pub(crate) struct Course<S = Settings> {
     number: u32,
     /// Computed delays since the server last named one.
     step: u32,
-    unsent: u32,
-    unprocessed: bool,
+    unseen: Unseen,
     pushback: Option<Duration>,
     /// The last computed delay; zero before the first.
     delay: Duration,
@@ -44,10 +43,8 @@ pub(crate) enum Stop {
     Chained,
 }
 
-/// A connection that fails and a call that has for ever must not meet for ever.
-const UNSENT_WITHOUT_DEADLINE: u32 = 10;
 /// No server makes a call wait for longer that has for ever.
-const LONGEST_HINT: Duration = Duration::from_secs(60);
+pub(crate) const LONGEST_HINT: Duration = Duration::from_secs(60);
 
 // === impl Course ===
 
@@ -77,8 +74,7 @@ impl<S: Borrow<Settings>> Course<S> {
             third: whole.map(|whole| whole / 3),
             number: 1,
             step: 0,
-            unsent: 0,
-            unprocessed: false,
+            unseen: Unseen::default(),
             pushback: None,
             delay: Duration::ZERO,
         }
@@ -131,7 +127,10 @@ impl<S: Borrow<Settings>> Course<S> {
             Some(Pushback::After(hint)) => Some(hint),
             None => None,
         };
-        let (after, paid) = match self.transparent(failure, dice) {
+        let endless = self.wanted.deadline.is_none();
+        let backoff = &self.settings.borrow().backoff;
+        let unseen = self.unseen.again(failure, endless, backoff, dice);
+        let (after, paid) = match unseen {
             Some(after) => (after.max(hint.unwrap_or_default()), false),
             None if failure.kind == Kind::Unsent => return Next::Stop(Stop::Exhausted),
             None if !self.is_eligible(failure) => return Next::Stop(Stop::Final),
@@ -156,12 +155,8 @@ impl<S: Borrow<Settings>> Course<S> {
 
     /// Does this failure count against the service, as gRPC's throttling has it?
     pub(crate) fn costs(&self, failure: &Failure) -> bool {
-        let transparent = match failure.kind {
-            Kind::Unsent => true,
-            Kind::Unprocessed => !self.unprocessed,
-            _ => false,
-        };
-        !transparent && (failure.is_forbidden() || self.is_eligible(failure))
+        let unseen = self.unseen.covers(failure);
+        !unseen && (failure.is_forbidden() || self.is_eligible(failure))
     }
 
     pub(crate) const fn number(&self) -> u32 {
@@ -185,43 +180,9 @@ impl<S: Borrow<Settings>> Course<S> {
         self.pushback
     }
 
-    /// How long to wait before an attempt that is none, because the last one reached nobody.
-    fn transparent(&mut self, failure: &Failure, dice: &Dice) -> Option<Duration> {
-        match failure.kind {
-            Kind::Unsent => {
-                self.unsent += 1;
-                let endless = self.wanted.deadline.is_none();
-                if endless && self.unsent > UNSENT_WITHOUT_DEADLINE {
-                    return None;
-                }
-                // The first time there may well be another way; after that it is spinning.
-                let before = self.unsent - 1;
-                Some(match before {
-                    0 => Duration::ZERO,
-                    _ => self.settings().backoff.delay(before, dice),
-                })
-            }
-            Kind::Unprocessed if !self.unprocessed => {
-                self.unprocessed = true;
-                Some(Duration::ZERO)
-            }
-            _ => None,
-        }
-    }
-
     fn is_eligible(&self, failure: &Failure) -> bool {
-        let listed = self.settings().codes.contains(failure.code);
-        match failure.kind {
-            Kind::Decided | Kind::Unsent => false,
-            Kind::Unprocessed => listed,
-            Kind::Answered => {
-                let named = failure.pushback.is_some();
-                listed || failure.code == Code::ResourceExhausted && named
-            }
-            Kind::Lost => listed && self.wanted.idempotent,
-            Kind::TimedOut => self.wanted.idempotent,
-            Kind::Wanted => true,
-        }
+        let harmless = !failure.may_have_acted() || self.wanted.idempotent;
+        harmless && failure.is_passing(self.settings().codes)
     }
 
     fn delay(&mut self, hint: Option<Duration>, dice: &Dice) -> Duration {

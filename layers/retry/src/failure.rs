@@ -1,6 +1,6 @@
 //! What went wrong with an attempt, as far as trying again is concerned.
 
-use crate::Why;
+use crate::{Why, settings::Codes};
 use std::error::Error;
 use ziggurat_core::{Code, Rejection, Sent, error, grpc::Pushback};
 
@@ -28,6 +28,8 @@ pub(crate) enum Kind {
     TimedOut,
     /// Whoever knows such errors wants another try.
     Wanted,
+    /// Whoever knows such errors wants no other try.
+    Unwanted,
 }
 
 // === impl Failure ===
@@ -79,11 +81,45 @@ impl Failure {
     /// Not to be tried again, whatever the call.
     #[must_use]
     pub const fn unwanted() -> Self {
-        Self::new(Kind::Decided, Code::Unknown)
+        Self::new(Kind::Unwanted, Code::Unknown)
     }
 
     pub(crate) fn is_lost(&self) -> bool {
         self.kind == Kind::Lost
+    }
+
+    /// May the server have acted on the call all the same?
+    pub(crate) const fn may_have_acted(&self) -> bool {
+        matches!(self.kind, Kind::Lost | Kind::TimedOut)
+    }
+
+    /// Could the next attempt fare better, if these are the codes of which that can be said?
+    pub(crate) fn is_passing(&self, codes: Codes) -> bool {
+        let listed = codes.contains(self.code);
+        match self.kind {
+            Kind::Decided | Kind::Unsent | Kind::Unwanted => false,
+            Kind::Unprocessed | Kind::Lost => listed,
+            Kind::Answered => {
+                let invited = self.code == Code::ResourceExhausted && self.pushback.is_some();
+                listed || invited
+            }
+            Kind::TimedOut | Kind::Wanted => true,
+        }
+    }
+
+    /// Did a layer decide it here?
+    pub(crate) fn is_decided(&self) -> bool {
+        self.kind == Kind::Decided
+    }
+
+    /// Has it never left this process?
+    pub(crate) fn is_local(&self) -> bool {
+        self.is_decided() || self.kind == Kind::Unsent
+    }
+
+    /// Did a server say it?
+    pub(crate) const fn is_answer(&self) -> bool {
+        matches!(self.kind, Kind::Answered | Kind::Wanted | Kind::Unwanted)
     }
 
     /// Does the server want no other try?
@@ -100,7 +136,7 @@ impl Failure {
             Kind::Unsent => Why::Unsent,
             Kind::Unprocessed => Why::Unprocessed,
             Kind::Answered => Why::Answered(self.code),
-            Kind::Decided | Kind::Lost => Why::Lost(self.code),
+            Kind::Decided | Kind::Lost | Kind::Unwanted => Why::Lost(self.code),
             Kind::TimedOut => Why::TimedOut,
             Kind::Wanted => Why::Wanted,
         }

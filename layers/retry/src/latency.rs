@@ -1,4 +1,4 @@
-//! How long answers take, so that an attempt that takes much longer can be given up.
+//! How long answers take, so that an attempt that takes much longer can be given up, or hedged.
 
 use std::{
     sync::{
@@ -12,7 +12,7 @@ use std::{
 #[derive(Debug)]
 pub(crate) struct Latencies([OnceLock<Box<Latency>>; METHODS]);
 
-/// A histogram of the last thousand answers or so, and the 99th percentile of it.
+/// A histogram of the last thousand answers or so, and one percentile of it.
 ///
 /// Buckets are an eighth of a power of two wide. When it is full every count is halved: what is
 /// old fades with the calls that come, and stays as long as none do.
@@ -23,9 +23,11 @@ pub(crate) struct Latency {
     counts: [AtomicU32; BUCKETS],
     samples: AtomicU32,
     /// In nanoseconds; 0 while it is not known.
-    p99: AtomicU64,
+    percentile: AtomicU64,
 }
 
+/// One answer in a hundred takes longer.
+pub(crate) const P99: u32 = 990;
 /// Methods beyond so many share a histogram with another.
 const METHODS: usize = 64;
 /// Fewer samples say nothing about one in a hundred.
@@ -59,27 +61,28 @@ impl Default for Latency {
         Self {
             counts: [const { AtomicU32::new(0) }; BUCKETS],
             samples: AtomicU32::new(0),
-            p99: AtomicU64::new(0),
+            percentile: AtomicU64::new(0),
         }
     }
 }
 
 impl Latency {
-    /// An answer took this long, or at least this long.
-    pub(crate) fn record(&self, took: Duration) {
+    /// An answer took this long, or at least this long; of interest is the time in which so many of
+    /// a thousand answers have come.
+    pub(crate) fn record(&self, took: Duration, permille: u32) {
         self.counts[bucket(took)].fetch_add(1, Relaxed);
         let samples = self.samples.fetch_add(1, Relaxed) + 1;
         if samples >= ENOUGH && (samples - ENOUGH).is_multiple_of(STRIDE) {
             if samples == FULL {
                 self.fade();
             }
-            self.find();
+            self.find(permille);
         }
     }
 
-    /// The 99th percentile, not below the true one and at most an eighth above it.
-    pub(crate) fn p99(&self) -> Option<Duration> {
-        match self.p99.load(Relaxed) {
+    /// The percentile, not below the true one and at most an eighth above it.
+    pub(crate) fn percentile(&self) -> Option<Duration> {
+        match self.percentile.load(Relaxed) {
             0 => None,
             nanos => Some(Duration::from_nanos(nanos)),
         }
@@ -94,12 +97,13 @@ impl Latency {
         self.samples.store(HALF_FULL, Relaxed);
     }
 
-    fn find(&self) {
+    fn find(&self, permille: u32) {
         let counts = self.counts.each_ref().map(|count| count.load(Relaxed));
-        let mut slower = counts.iter().map(|count| u64::from(*count)).sum::<u64>() / 100;
+        let all = counts.iter().map(|count| u64::from(*count)).sum::<u64>();
+        let mut slower = all * u64::from(1_000_u32.saturating_sub(permille)) / 1_000;
         for (bucket, count) in counts.iter().enumerate().rev() {
             if u64::from(*count) > slower {
-                self.p99.store(upper_edge(bucket), Relaxed);
+                self.percentile.store(upper_edge(bucket), Relaxed);
                 return;
             }
             slower -= u64::from(*count);
@@ -132,10 +136,10 @@ mod tests {
     #[test]
     fn too_few_answers_say_nothing() {
         let latency = Latency::default();
-        (1..ENOUGH).for_each(|_| latency.record(MS));
-        assert_eq!(latency.p99(), None);
-        latency.record(MS);
-        assert!(latency.p99().is_some());
+        (1..ENOUGH).for_each(|_| latency.record(MS, P99));
+        assert_eq!(latency.percentile(), None);
+        latency.record(MS, P99);
+        assert!(latency.percentile().is_some());
     }
 
     #[test]
@@ -144,9 +148,9 @@ mod tests {
             let latency = Latency::default();
             for n in 1..=1_000 {
                 let slow = if n % 50 == 0 { 1 } else { 10 };
-                latency.record(Duration::from_nanos(nanos / slow));
+                latency.record(Duration::from_nanos(nanos / slow), P99);
             }
-            let p99 = latency.p99().unwrap().as_nanos() as f64;
+            let p99 = latency.percentile().unwrap().as_nanos() as f64;
             let truth = nanos.max(1 << FINEST) as f64;
             assert!((truth..=truth * 1.126).contains(&p99), "{truth} {p99}");
         }
@@ -156,12 +160,12 @@ mod tests {
     #[test]
     fn it_follows_a_service_that_became_slower_and_one_that_recovered() {
         let latency = Latency::default();
-        (0..10_000).for_each(|_| latency.record(MS));
-        assert!(latency.p99().unwrap() < 2 * MS);
-        (0..200).for_each(|_| latency.record(30 * MS));
-        assert!(latency.p99().unwrap() >= 30 * MS);
-        (0..10_000).for_each(|_| latency.record(MS));
-        assert!(latency.p99().unwrap() < 2 * MS);
+        (0..10_000).for_each(|_| latency.record(MS, P99));
+        assert!(latency.percentile().unwrap() < 2 * MS);
+        (0..200).for_each(|_| latency.record(30 * MS, P99));
+        assert!(latency.percentile().unwrap() >= 30 * MS);
+        (0..10_000).for_each(|_| latency.record(MS, P99));
+        assert!(latency.percentile().unwrap() < 2 * MS);
     }
 
     #[test]
@@ -169,10 +173,10 @@ mod tests {
         let latency = Latency::default();
         thread::scope(|scope| {
             for _ in 0..8 {
-                scope.spawn(|| (0..20_000).for_each(|_| latency.record(MS)));
+                scope.spawn(|| (0..20_000).for_each(|_| latency.record(MS, P99)));
             }
         });
-        assert!((MS..2 * MS).contains(&latency.p99().unwrap()));
+        assert!((MS..2 * MS).contains(&latency.percentile().unwrap()));
         assert_fades(&latency);
     }
 
@@ -186,7 +190,7 @@ mod tests {
     }
 
     fn assert_fades(latency: &Latency) {
-        (0..20 * FULL).for_each(|_| latency.record(MS));
+        (0..20 * FULL).for_each(|_| latency.record(MS, P99));
         let counts = latency.counts.each_ref().map(|count| count.load(Relaxed));
         assert!(counts.iter().sum::<u32>() <= 2 * FULL, "{counts:?}");
     }
@@ -194,8 +198,8 @@ mod tests {
     #[test]
     fn methods_are_measured_apart() {
         let latencies = Latencies::new();
-        (0..ENOUGH).for_each(|_| latencies.of(1).record(MS));
-        assert!(latencies.of(1).p99().is_some());
-        assert!(latencies.of(2).p99().is_none());
+        (0..ENOUGH).for_each(|_| latencies.of(1).record(MS, P99));
+        assert!(latencies.of(1).percentile().is_some());
+        assert!(latencies.of(2).percentile().is_none());
     }
 }

@@ -47,7 +47,8 @@
 //! # The budget
 //!
 //! All retries of a layer draw on one [`Budget`], which [`share`](RetryLayer::share) gives to several
-//! layers, [`run`](run()) or a user's own hedging as well. Its [`Rules`] are a share of the calls and a floor a
+//! layers, [`run`](run()) or a user's own hedging as well; a [`hedge::HedgeLayer`] shares that of the
+//! layer it was made over. Its [`Rules`] are a share of the calls and a floor a
 //! second, or gRPC's `retryThrottling`, and a bound on what is in flight if one is wanted.
 //!
 //! # What an attempt carries
@@ -116,6 +117,7 @@ mod course;
 mod error;
 mod failure;
 mod future;
+pub mod hedge;
 mod latency;
 mod layer;
 mod observer;
@@ -125,6 +127,7 @@ mod request;
 mod run;
 mod service;
 mod settings;
+mod unseen;
 
 pub use self::{
     budget::{Budget, Counted, Permit, Rules},

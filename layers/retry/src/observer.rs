@@ -19,6 +19,16 @@ pub trait Observer: Send + Sync + 'static {
         let _ = (number, after);
     }
 
+    /// Attempt `number` is made [beside](crate::hedge) those under way, or because one of them failed.
+    fn hedged(&self, number: u32) {
+        let _ = number;
+    }
+
+    /// Attempt `number` was dropped, because the answer to another one came first.
+    fn overtaken(&self, number: u32) {
+        let _ = number;
+    }
+
     /// The last of `attempts` failed in a way that would have been tried again.
     fn exhausted(&self, attempts: u32) {
         let _ = attempts;

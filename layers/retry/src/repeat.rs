@@ -37,6 +37,29 @@ pub trait Repeat<Req>: Clone {
         self.is_repeatable(kept)
     }
 
+    /// Lets another attempt be made beside those under way, which go on: its turn, by which
+    /// [`choose`](Self::choose) knows it; `None` if the request cannot be made once more.
+    fn join(&self, kept: &mut Self::Kept) -> Option<u32> {
+        self.is_repeatable(kept).then_some(0)
+    }
+
+    /// Of all attempts under way only the one of this turn goes on.
+    fn choose(&self, kept: &mut Self::Kept, turn: u32) {
+        let _ = (kept, turn);
+    }
+
+    /// The turn of the only attempt that can go on, if the request has outgrown what can be kept.
+    fn survivor(&self, kept: &Self::Kept) -> Option<u32> {
+        let _ = kept;
+        None
+    }
+
+    /// What is called, if requests are of several kinds: the path of an HTTP request.
+    fn method<'a>(&self, request: &'a Req) -> Option<&'a str> {
+        let _ = request;
+        None
+    }
+
     /// Can the request not be made once more because others kept too much?
     fn is_crowded(&self, kept: &Self::Kept) -> bool {
         let _ = kept;

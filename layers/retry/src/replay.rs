@@ -1,4 +1,4 @@
-//! A request body that several attempts read, one after another.
+//! A request body that several attempts read, one after another or at the same time.
 //!
 //! ```text
 //!                     sent, up to the limit        not yet sent
@@ -7,7 +7,12 @@
 //!   attempt 2   ====================|~~~~~~~~~~~~~~~~~~~~~~~~~~~~
 //!               replayed             goes on where attempt 1 stopped
 //! ```
+//!
+//! Hedges read beside one another: whoever is ahead takes frames from the inner body, the others
+//! replay them.
 
+mod crowd;
+mod frames;
 mod room;
 mod tape;
 
@@ -27,7 +32,8 @@ pub use self::room::ReplayRoom;
 
 /// The body of one attempt: it replays what earlier attempts have sent, and goes on from there.
 ///
-/// When a later attempt begins, an earlier one that still reads gets the error [`Superseded`].
+/// When a later attempt takes over, or another one has won, one that still reads gets the error
+/// [`Superseded`].
 pub struct ReplayBody<B> {
     /// `None`: it is empty.
     tape: Option<Arc<Mutex<Tape<B>>>>,
@@ -75,28 +81,29 @@ where
             return Poll::Ready(None);
         };
         let mut tape = lock(tape);
-        if tape.turn() != self.turn {
+        let Some(polled) = tape.poll_frame(self.turn, cx) else {
             return Poll::Ready(Some(Err(Superseded.into())));
+        };
+        if polled.is_ready()
+            && let Some(crowd) = tape.crowd()
+        {
+            // Outside the lock: a waker may poll at once.
+            drop(tape);
+            crowd.tell_others(self.turn);
         }
-        tape.poll_frame(cx)
+        polled
     }
 
     fn is_end_stream(&self) -> bool {
-        self.tape.as_ref().is_none_or(|tape| {
-            let tape = lock(tape);
-            tape.turn() == self.turn && tape.is_end_stream()
-        })
+        self.tape
+            .as_ref()
+            .is_none_or(|tape| lock(tape).is_end_stream(self.turn))
     }
 
     fn size_hint(&self) -> SizeHint {
-        let Some(tape) = &self.tape else {
-            return SizeHint::with_exact(0);
-        };
-        let tape = lock(tape);
-        if tape.turn() == self.turn {
-            tape.size_hint()
-        } else {
-            SizeHint::default()
+        match &self.tape {
+            Some(tape) => lock(tape).size_hint(self.turn),
+            None => SizeHint::with_exact(0),
         }
     }
 }
@@ -160,10 +167,47 @@ impl<B> Replay<B> {
     }
 }
 
+impl<B> Replay<B> {
+    /// Lets the next attempt read beside those before it; its turn, if it could send all of it.
+    pub(crate) fn join(&mut self) -> Option<u32> {
+        let Some(tape) = &self.tape else {
+            return Some(0);
+        };
+        self.turn = lock(tape).join()?;
+        Some(self.turn)
+    }
+
+    /// Only the attempt of this turn goes on.
+    pub(crate) fn choose(&self, turn: u32) {
+        if let Some(tape) = &self.tape {
+            let mut tape = lock(tape);
+            tape.choose(turn);
+            let crowd = tape.crowd();
+            drop(tape);
+            if let Some(crowd) = crowd {
+                crowd.tell_others(turn);
+            }
+        }
+    }
+
+    /// The turn of the only attempt that can go on, if it is but one.
+    pub(crate) fn survivor(&self) -> Option<u32> {
+        lock(self.tape.as_ref()?).survivor()
+    }
+}
+
 impl<B> Drop for Replay<B> {
     fn drop(&mut self) {
-        if let Some(tape) = &self.tape {
-            lock(tape).commit();
+        let Some(tape) = &self.tape else {
+            return;
+        };
+        let mut tape = lock(tape);
+        tape.commit();
+        let crowd = tape.crowd();
+        // Outside the lock: a waker may poll at once.
+        drop(tape);
+        if let Some(crowd) = crowd {
+            crowd.waker().wake();
         }
     }
 }

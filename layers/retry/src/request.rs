@@ -32,6 +32,39 @@ struct Told {
     at: Instant,
 }
 
+/// What is up to the request's body and head alone.
+macro_rules! by_kept {
+    () => {
+        fn is_repeatable(&self, kept: &Kept<B>) -> bool {
+            kept.body.is_repeatable()
+        }
+
+        fn rewind(&self, kept: &mut Kept<B>) -> bool {
+            kept.body.rewind()
+        }
+
+        fn join(&self, kept: &mut Kept<B>) -> Option<u32> {
+            kept.body.join()
+        }
+
+        fn choose(&self, kept: &mut Kept<B>, turn: u32) {
+            kept.body.choose(turn);
+        }
+
+        fn survivor(&self, kept: &Kept<B>) -> Option<u32> {
+            kept.body.survivor()
+        }
+
+        fn method<'a>(&self, request: &'a Request<B>) -> Option<&'a str> {
+            Some(request.uri().path())
+        }
+
+        fn is_crowded(&self, kept: &Kept<B>) -> bool {
+            kept.body.is_crowded()
+        }
+    };
+}
+
 // === impl Kept ===
 
 impl<B: Body<Data = Bytes>> Kept<B> {
@@ -118,17 +151,7 @@ where
         request
     }
 
-    fn is_repeatable(&self, kept: &Kept<B>) -> bool {
-        kept.body.is_repeatable()
-    }
-
-    fn rewind(&self, kept: &mut Kept<B>) -> bool {
-        kept.body.rewind()
-    }
-
-    fn is_crowded(&self, kept: &Kept<B>) -> bool {
-        kept.body.is_crowded()
-    }
+    by_kept!();
 }
 
 impl<B> Judge<Response<B>> for Grpc {
@@ -205,17 +228,7 @@ where
         request
     }
 
-    fn is_repeatable(&self, kept: &Kept<B>) -> bool {
-        kept.body.is_repeatable()
-    }
-
-    fn rewind(&self, kept: &mut Kept<B>) -> bool {
-        kept.body.rewind()
-    }
-
-    fn is_crowded(&self, kept: &Kept<B>) -> bool {
-        kept.body.is_crowded()
-    }
+    by_kept!();
 }
 
 impl<B> Judge<Response<B>> for Http {
@@ -245,7 +258,7 @@ where
 }
 
 /// FNV-1a: short, and good enough for a handful of methods.
-fn hash(path: &str) -> u64 {
+pub(crate) fn hash(path: &str) -> u64 {
     path.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     })

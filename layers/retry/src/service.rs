@@ -1,8 +1,8 @@
 //! The service: its first attempt goes to the instance that was ready.
 
 use crate::{
-    Budget, Judge, Observer, Repeat, ReplayRoom, ResponseFuture, Settings, call::Call, chain,
-    course::Course, latency::Latencies,
+    Budget, Judge, Observer, Repeat, ReplayRoom, ResponseFuture, Settings, Wanted, call::Call,
+    chain, course::Course, latency::Latencies,
 };
 use std::{
     borrow::Borrow,
@@ -58,6 +58,16 @@ impl<S, M> Retry<S, M> {
         }
     }
 
+    /// What all calls share.
+    pub(crate) const fn shared(&self) -> &Arc<Shared<M>> {
+        &self.shared
+    }
+
+    /// The service that is called, and what is known of its failure.
+    pub(crate) const fn parts(&mut self) -> (&mut S, &mut Option<BoxError>) {
+        (&mut self.inner, &mut self.failed)
+    }
+
     /// The service that is called.
     pub const fn get_ref(&self) -> &S {
         &self.inner
@@ -101,12 +111,30 @@ where
     }
 
     fn call(&mut self, request: Req) -> Self::Future {
-        let shared = &*self.shared;
         let chosen = Chosen::of(&self.shared);
         let settings = chosen.settings();
-        let counted = shared.budget.call_at(&settings.rules, clock::now);
-        let mut wanted = shared.mode.wanted(&request, settings);
+        let mut wanted = self.shared.mode.wanted(&request, settings);
         wanted.once = settings.chain_stop && chain::is_again();
+        self.start(request, chosen, wanted)
+    }
+}
+
+impl<S, M> Retry<S, M> {
+    /// A call begins, of which it is known what it wants.
+    #[inline]
+    pub(crate) fn start<Req>(
+        &mut self,
+        request: Req,
+        chosen: Chosen<M>,
+        wanted: Wanted,
+    ) -> ResponseFuture<S, M, Req>
+    where
+        M: Repeat<Req>,
+        S: Service<M::Request> + Clone,
+    {
+        let shared = &*self.shared;
+        let settings = chosen.settings();
+        let counted = shared.budget.call_at(&settings.rules, clock::now);
         let now = Course::needs_time(settings, &wanted).then(clock::now);
         let kept = shared.mode.keep(request, settings, &shared.state.room);
         let call = Call::new(Course::new(chosen, wanted, now), kept, counted);
@@ -135,13 +163,13 @@ impl<S: fmt::Debug, M: fmt::Debug> fmt::Debug for Retry<S, M> {
 // === impl Chosen ===
 
 impl<M> Chosen<M> {
-    fn of(shared: &Arc<Shared<M>>) -> Self {
+    pub(crate) fn of(shared: &Arc<Shared<M>>) -> Self {
         let watched = shared.settings.watched();
         let shared = Arc::clone(shared);
         Self { shared, watched }
     }
 
-    fn settings(&self) -> &Settings {
+    pub(crate) fn settings(&self) -> &Settings {
         match &self.watched {
             Some(settings) => settings,
             None => &self.shared.constant,

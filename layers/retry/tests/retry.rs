@@ -12,6 +12,14 @@ mod budgets;
 mod chains;
 #[path = "retry/contract.rs"]
 mod contract;
+#[path = "retry/hedge_bodies.rs"]
+mod hedge_bodies;
+#[path = "retry/hedge_budgets.rs"]
+mod hedge_budgets;
+#[path = "retry/hedge_model.rs"]
+mod hedge_model;
+#[path = "retry/hedges.rs"]
+mod hedges;
 #[path = "retry/kit.rs"]
 mod kit;
 #[path = "retry/running.rs"]

@@ -1,8 +1,9 @@
 //! What follows what, without a runtime.
 
 use super::*;
+use crate::unseen::UNSENT_WITHOUT_DEADLINE;
 use std::num::NonZeroU32;
-use ziggurat_core::{Backoff, BoxError, Rejection, Sent, clock};
+use ziggurat_core::{Backoff, BoxError, Code, Rejection, Sent, clock};
 
 const MS: Duration = Duration::from_millis(1);
 

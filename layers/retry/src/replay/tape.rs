@@ -1,12 +1,13 @@
 //! What the attempts of one call share of its body.
 
-use super::room::Share;
+use super::{crowd::Crowd, frames::Frames, room::Share};
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use std::{
     mem,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, Waker, ready},
 };
 use ziggurat_core::BoxError;
@@ -22,24 +23,28 @@ pub(super) struct Tape<B> {
     share: Share,
     /// The others left no room.
     crowded: bool,
-    /// Where the present attempt stands among the frames.
-    at: usize,
-    /// The present attempt has sent the trailers.
-    trailed: bool,
+    reader: Reader,
+    /// Those who read at the same time.
+    beside: Vec<Reader>,
+    /// Who is to hear of a frame, once there are several.
+    crowd: Option<Arc<Crowd>>,
+    /// The turn that began last; the first is 0.
+    turn: u32,
     /// The inner body has nothing more.
     ended: bool,
     /// No attempt can follow: nothing more is kept.
     committed: bool,
-    /// The attempt that reads; the first is 0.
-    turn: u32,
-    reader: Option<Waker>,
 }
 
-/// A list whose first element costs no allocation: a unary call has one frame.
+/// How far one attempt is.
 #[derive(Default)]
-struct Frames {
-    first: Option<Bytes>,
-    rest: Vec<Bytes>,
+struct Reader {
+    turn: u32,
+    /// Where it stands among the frames.
+    at: usize,
+    /// It has sent the trailers.
+    trailed: bool,
+    waker: Option<Waker>,
 }
 
 /// What a kept frame takes at least: its handle is not free either.
@@ -57,36 +62,89 @@ impl<B: Body<Data = Bytes>> Tape<B> {
             room: limit,
             share,
             crowded: false,
-            at: 0,
-            trailed: false,
-            ended: false,
+            reader: Reader::default(),
+            beside: Vec::new(),
+            crowd: None,
             turn: 0,
-            reader: None,
+            ended: false,
         }
     }
 
+    /// What follows for the attempt of this turn; `None`: another one has taken over.
     pub(super) fn poll_frame(
         &mut self,
-        cx: &mut Context<'_>,
+        turn: u32,
+        cx: &Context<'_>,
+    ) -> Option<Poll<Option<Result<Frame<Bytes>, BoxError>>>>
+    where
+        B: Unpin,
+        B::Error: Into<BoxError>,
+    {
+        let reader = self.place(turn)?;
+        if let Some(frame) = self.replay(reader) {
+            return Some(Poll::Ready(Some(Ok(frame))));
+        }
+        if self.ended {
+            return Some(Poll::Ready(None));
+        }
+        Some(self.poll_inner(reader, cx))
+    }
+
+    pub(super) fn is_end_stream(&self, turn: u32) -> bool {
+        self.reader(turn).is_some_and(|reader| {
+            reader.at == self.frames.len()
+                && self.untold_trailers(reader).is_none()
+                && (self.ended || self.inner.is_end_stream())
+        })
+    }
+
+    pub(super) fn size_hint(&self, turn: u32) -> SizeHint {
+        let Some(reader) = self.reader(turn) else {
+            return SizeHint::default();
+        };
+        let rest = if self.ended {
+            SizeHint::with_exact(0)
+        } else {
+            self.inner.size_hint()
+        };
+        let kept = self.frames.bytes_from(reader.at);
+        let mut hint = SizeHint::new();
+        if let Some(upper) = rest.upper() {
+            hint.set_upper(upper.saturating_add(kept));
+        }
+        hint.set_lower(rest.lower().saturating_add(kept));
+        hint
+    }
+
+    fn poll_inner(
+        &mut self,
+        place: usize,
+        cx: &Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>>
     where
         B: Unpin,
         B::Error: Into<BoxError>,
     {
-        if let Some(frame) = self.replay() {
-            return Poll::Ready(Some(Ok(frame)));
-        }
-        if self.ended {
-            return Poll::Ready(None);
-        }
-        let polled = Pin::new(&mut self.inner).poll_frame(cx);
-        if polled.is_pending() {
+        // Listens first: the body may tell of a frame before this returns.
+        let turn = self.reader_mut(place).turn;
+        let polled = match &self.crowd {
+            // The body tells the last one that asked; with several, that tells them all.
+            Some(crowd) => {
+                crowd.listen(turn, cx.waker());
+                let waker = crowd.waker();
+                Pin::new(&mut self.inner).poll_frame(&mut Context::from_waker(&waker))
+            }
+            None => Pin::new(&mut self.inner).poll_frame(&mut Context::from_waker(cx.waker())),
+        };
+        if polled.is_pending() && self.crowd.is_none() {
             self.listen(cx);
         }
         let frame = match ready!(polled) {
             Some(Ok(frame)) => frame,
             Some(Err(error)) => {
                 self.ended = true;
+                // Nobody else may take what is missing for the end.
+                self.choose_place(place);
                 self.commit();
                 return Poll::Ready(Some(Err(error.into())));
             }
@@ -96,9 +154,9 @@ impl<B: Body<Data = Bytes>> Tape<B> {
             }
         };
         if let Some(data) = frame.data_ref() {
-            self.keep(data);
+            self.keep(place, data);
         } else if let Some(trailers) = frame.trailers_ref() {
-            self.trailed = true;
+            self.reader_mut(place).trailed = true;
             self.ended = true;
             if !self.committed {
                 self.trailers = Some(trailers.clone());
@@ -106,34 +164,9 @@ impl<B: Body<Data = Bytes>> Tape<B> {
         }
         Poll::Ready(Some(Ok(frame)))
     }
-
-    pub(super) fn is_end_stream(&self) -> bool {
-        self.at == self.frames.len()
-            && self.untold_trailers().is_none()
-            && (self.ended || self.inner.is_end_stream())
-    }
-
-    pub(super) fn size_hint(&self) -> SizeHint {
-        let rest = if self.ended {
-            SizeHint::with_exact(0)
-        } else {
-            self.inner.size_hint()
-        };
-        let kept = self.frames.bytes_from(self.at);
-        let mut hint = SizeHint::new();
-        if let Some(upper) = rest.upper() {
-            hint.set_upper(upper.saturating_add(kept));
-        }
-        hint.set_lower(rest.lower().saturating_add(kept));
-        hint
-    }
 }
 
 impl<B> Tape<B> {
-    pub(super) const fn turn(&self) -> u32 {
-        self.turn
-    }
-
     pub(super) const fn is_committed(&self) -> bool {
         self.committed
     }
@@ -142,21 +175,53 @@ impl<B> Tape<B> {
         self.crowded
     }
 
+    /// The only attempt that can go on, if there is but one.
+    pub(super) fn survivor(&self) -> Option<u32> {
+        self.committed.then_some(self.reader.turn)
+    }
+
+    /// Whom to tell, outside of the lock, that there is something to read.
+    pub(super) fn crowd(&self) -> Option<Arc<Crowd>> {
+        self.crowd.clone()
+    }
+
     /// Begins the next turn; also tells who still waits for a frame in the last one.
     pub(super) fn rewind(&mut self) -> Option<(u32, Option<Waker>)> {
         if self.committed {
             return None;
         }
         self.turn += 1;
-        self.at = 0;
-        self.trailed = false;
-        Some((self.turn, self.reader.take()))
+        let reader = Reader::new(self.turn);
+        let last = mem::replace(&mut self.reader, reader);
+        Some((self.turn, last.waker))
+    }
+
+    /// Begins a turn beside the others.
+    pub(super) fn join(&mut self) -> Option<u32> {
+        if self.committed {
+            return None;
+        }
+        self.turn += 1;
+        let crowd = self.crowd.get_or_insert_default();
+        if let Some(waker) = self.reader.waker.take() {
+            crowd.listen(self.reader.turn, &waker);
+        }
+        self.beside.push(Reader::new(self.turn));
+        Some(self.turn)
+    }
+
+    /// Only the attempt of this turn goes on.
+    pub(super) fn choose(&mut self, turn: u32) {
+        if let Some(place) = self.place(turn) {
+            self.choose_place(place);
+        }
     }
 
     /// No attempt follows: lets go of what the present one has sent.
     pub(super) fn commit(&mut self) {
         self.committed = true;
-        for index in 0..self.at {
+        self.beside.clear();
+        for index in 0..self.reader.at {
             self.frames.take(index);
         }
         self.let_go();
@@ -168,101 +233,106 @@ impl<B> Tape<B> {
         self.frames.bytes_from(0)
     }
 
-    fn replay(&mut self) -> Option<Frame<Bytes>> {
-        if self.at < self.frames.len() {
+    /// Where the reader of this turn is: 0 is the present one, the others follow.
+    fn place(&self, turn: u32) -> Option<usize> {
+        if self.reader.turn == turn {
+            return Some(0);
+        }
+        let beside = self.beside.iter().position(|reader| reader.turn == turn);
+        beside.map(|place| place + 1)
+    }
+
+    fn reader(&self, turn: u32) -> Option<&Reader> {
+        let mut readers = [&self.reader].into_iter().chain(&self.beside);
+        readers.find(|reader| reader.turn == turn)
+    }
+
+    fn reader_mut(&mut self, place: usize) -> &mut Reader {
+        match place.checked_sub(1) {
+            Some(beside) if beside < self.beside.len() => &mut self.beside[beside],
+            _ => &mut self.reader,
+        }
+    }
+
+    fn choose_place(&mut self, place: usize) {
+        self.reader = mem::take(self.reader_mut(place));
+        self.beside.clear();
+    }
+
+    fn replay(&mut self, place: usize) -> Option<Frame<Bytes>> {
+        let at = self.reader_mut(place).at;
+        if at < self.frames.len() {
             let data = if self.committed {
-                self.frames.take(self.at)
+                self.frames.take(at)
             } else {
-                self.frames.get(self.at)
+                self.frames.get(at)
             };
-            self.at += 1;
+            self.reader_mut(place).at += 1;
             self.let_go();
             return Some(Frame::data(data));
         }
-        let trailers = self.untold_trailers().cloned()?;
-        self.trailed = true;
+        if self.reader_mut(place).trailed {
+            return None;
+        }
+        let trailers = self.trailers.clone()?;
+        self.reader_mut(place).trailed = true;
         Some(Frame::trailers(trailers))
     }
 
-    fn keep(&mut self, data: &Bytes) {
+    fn keep(&mut self, place: usize, data: &Bytes) {
         if self.committed || data.is_empty() {
             return;
         }
         let bytes = data.len().max(LEAST);
         let Some(room) = self.room.checked_sub(bytes) else {
-            self.forget();
+            self.forget(place);
             return;
         };
         if !self.share.take(bytes) {
             self.crowded = true;
-            self.forget();
+            self.forget(place);
             return;
         }
         self.room = room;
         self.frames.push(data.clone());
-        self.at += 1;
+        self.reader_mut(place).at += 1;
     }
 
-    /// There is too much of it: all of it was sent, so nothing need be kept.
-    fn forget(&mut self) {
+    /// There is too much of it: who reads has sent all of it, so nothing need be kept.
+    fn forget(&mut self, place: usize) {
         self.committed = true;
+        self.choose_place(place);
         self.frames = Frames::default();
-        self.at = 0;
+        self.reader.at = 0;
         self.share.give();
     }
 
     /// Makes room for others once nothing is held any more.
     fn let_go(&mut self) {
-        if self.committed && self.at == self.frames.len() {
+        if self.committed && self.reader.at == self.frames.len() {
             self.share.give();
         }
     }
 
-    fn untold_trailers(&self) -> Option<&HeaderMap> {
-        self.trailers.as_ref().filter(|_| !self.trailed)
+    fn untold_trailers(&self, reader: &Reader) -> Option<&HeaderMap> {
+        self.trailers.as_ref().filter(|_| !reader.trailed)
     }
 
     fn listen(&mut self, cx: &Context<'_>) {
-        match &mut self.reader {
+        match &mut self.reader.waker {
             Some(reader) => reader.clone_from(cx.waker()),
-            None => self.reader = Some(cx.waker().clone()),
+            waker => *waker = Some(cx.waker().clone()),
         }
     }
 }
 
-// === impl Frames ===
+// === impl Reader ===
 
-impl Frames {
-    fn push(&mut self, data: Bytes) {
-        if self.first.is_none() {
-            self.first = Some(data);
-        } else {
-            self.rest.push(data);
+impl Reader {
+    fn new(turn: u32) -> Self {
+        Self {
+            turn,
+            ..Self::default()
         }
-    }
-
-    fn len(&self) -> usize {
-        usize::from(self.first.is_some()) + self.rest.len()
-    }
-
-    fn get(&self, index: usize) -> Bytes {
-        self.iter().nth(index).cloned().unwrap_or_default()
-    }
-
-    /// Leaves an empty frame in its place.
-    fn take(&mut self, index: usize) -> Bytes {
-        let frame = match index.checked_sub(1) {
-            None => self.first.as_mut(),
-            Some(index) => self.rest.get_mut(index),
-        };
-        frame.map(mem::take).unwrap_or_default()
-    }
-
-    fn bytes_from(&self, index: usize) -> u64 {
-        self.iter().skip(index).map(|data| data.len() as u64).sum()
-    }
-
-    fn iter(&self) -> impl Iterator<Item = &Bytes> {
-        self.first.iter().chain(&self.rest)
     }
 }

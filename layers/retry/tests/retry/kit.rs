@@ -121,6 +121,14 @@ impl Observer for Notes {
         self.note(format!("{number} timed out {after:?}"));
     }
 
+    fn hedged(&self, number: u32) {
+        self.note(format!("hedged {number}"));
+    }
+
+    fn overtaken(&self, number: u32) {
+        self.note(format!("overtaken {number}"));
+    }
+
     fn exhausted(&self, attempts: u32) {
         self.note(format!("exhausted {attempts}"));
     }

@@ -1,0 +1,300 @@
+//! What belongs to one call that is hedged, whatever service answers it.
+
+use super::{
+    Settings,
+    race::{Hint, Race},
+    service::Hedging,
+};
+use crate::{
+    AttemptTimedOut, Counted, Failure, Judge, Permit, Repeat, Wanted, chain,
+    course::LONGEST_HINT,
+    service::{Chosen, Shared},
+    unseen::Unseen,
+};
+use std::{sync::Arc, time::Duration};
+use ziggurat_core::{
+    Attempt, BoxError, Deadline, Tried,
+    clock::{self, Instant},
+    grpc::Pushback,
+};
+
+/// What belongs to one call that is hedged.
+pub(super) struct Heat<M: Repeat<Req>, Req> {
+    pub(super) race: Race,
+    chosen: Chosen<M>,
+    hedging: Arc<Hedging>,
+    settings: Settings,
+    wanted: Wanted,
+    kept: M::Kept,
+    /// Made when somebody is told.
+    tried: Option<Tried>,
+    /// When the first attempt began, if it matters.
+    began: Option<Instant>,
+    unseen: Unseen,
+    /// What the server asked for that answered last.
+    pushback: Option<Duration>,
+    counted: Counted,
+    /// All tries that the call was worth were made.
+    spent: bool,
+}
+
+/// What the end of an attempt means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It is the answer.
+    Won,
+    /// It is the answer, unless another attempt succeeds at this very moment.
+    Fatal,
+    /// It is the answer if no better one comes.
+    Passing(Weight),
+}
+
+/// How much a failure tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Weight {
+    /// It never got to a server.
+    Here,
+    Underway,
+    Answered,
+}
+
+// === impl Heat ===
+
+impl<M: Repeat<Req>, Req> Heat<M, Req> {
+    #[inline]
+    pub(super) fn new(
+        chosen: Chosen<M>,
+        hedging: Arc<Hedging>,
+        settings: Settings,
+        wanted: Wanted,
+        request: Req,
+    ) -> Self {
+        let shared = &*chosen.shared;
+        let counted = shared.budget.call_at(&chosen.settings().rules, clock::now);
+        let measured = settings.delay.permille().is_some();
+        let began = (measured || wanted.deadline.is_some()).then(clock::now);
+        let so_far = measured.then(|| hedging.latencies.of(wanted.method).percentile());
+        let delay = settings.delay.after(so_far.flatten());
+        let kept = shared
+            .mode
+            .keep(request, chosen.settings(), &shared.state.room);
+        Self {
+            race: Race::new(settings.attempts, delay, wanted.deadline),
+            chosen,
+            hedging,
+            settings,
+            wanted,
+            kept,
+            tried: None,
+            began,
+            unseen: Unseen::default(),
+            pushback: None,
+            counted,
+            spent: false,
+        }
+    }
+
+    /// The request of the first attempt.
+    #[inline]
+    pub(super) fn first(&mut self) -> M::Request {
+        self.make(0, self.began)
+    }
+
+    /// The request of the attempt in this lane, beside those under way, and its turn; `None` if it
+    /// cannot be made any more.
+    pub(super) fn another(&mut self, lane: usize) -> Option<(M::Request, u32)> {
+        let turn = self.chosen.shared.mode.join(&mut self.kept);
+        let turn = turn?;
+        if lane > 0 {
+            self.shared().observer.hedged(lane as u32 + 1);
+        }
+        let now = self.wanted.deadline.is_some().then(clock::now);
+        Some((self.make(lane, now), turn))
+    }
+
+    /// Pays for the next attempt, if it can be made.
+    pub(super) fn pay(&mut self, now: Instant) -> Option<Permit> {
+        let shared = &*self.chosen.shared;
+        if !shared.mode.is_repeatable(&self.kept) {
+            if shared.mode.is_crowded(&self.kept) {
+                shared.observer.crowded();
+            } else {
+                shared.observer.unrepeatable();
+            }
+            return None;
+        }
+        let rules = &self.chosen.settings().rules;
+        let permit = shared.budget.withdraw(rules, now);
+        if permit.is_none() {
+            shared.observer.out_of_budget();
+            self.spent = true;
+        }
+        permit
+    }
+
+    /// The attempt in this lane, whose turn this was, has ended.
+    pub(super) fn ended<Rsp>(
+        &mut self,
+        lane: usize,
+        turn: u32,
+        result: &Result<Rsp, BoxError>,
+    ) -> Verdict
+    where
+        M: Judge<Rsp>,
+    {
+        let Some(failure) = self.shared().mode.judge(result) else {
+            let rules = &self.chosen.settings().rules;
+            self.shared().budget.succeeded(rules);
+            self.measure(lane);
+            self.race.scratch(lane);
+            return Verdict::Won;
+        };
+        if self.survivor().is_some_and(|survivor| survivor != turn) {
+            // Its request was taken from it.
+            self.race.scratch(lane);
+            return Verdict::Passing(Weight::Here);
+        }
+        self.failed(lane, &failure, clock::now())
+    }
+
+    /// The turn of the only attempt that can go on, if there is but one.
+    pub(super) fn survivor(&self) -> Option<u32> {
+        self.shared().mode.survivor(&self.kept)
+    }
+
+    /// When the whole call must be over, if this layer sees to it.
+    pub(super) fn deadline(&self) -> Option<Deadline> {
+        let enforced = self.chosen.settings().enforce_deadline;
+        self.wanted.deadline.filter(|_| enforced)
+    }
+
+    /// The call's time is up.
+    pub(super) fn time_out(&mut self, now: Instant) -> AttemptTimedOut {
+        let number = self.race.opened() as u32;
+        let began = self.began.unwrap_or(now);
+        let after = now.saturating_duration_since(began);
+        self.shared().observer.timed_out(number, after);
+        self.spent = number > 1;
+        AttemptTimedOut::new(number, after)
+    }
+
+    /// This result, of the attempt whose turn this was, is the answer.
+    pub(super) fn choose(&mut self, turn: u32) {
+        self.chosen.shared.mode.choose(&mut self.kept, turn);
+    }
+
+    /// The attempt in this lane is dropped: another one's answer came first.
+    pub(super) fn overtaken(&self, lane: usize) {
+        self.shared().observer.overtaken(lane as u32 + 1);
+    }
+
+    /// All attempts have failed.
+    pub(super) fn exhausted(&mut self) {
+        self.spent |= self.race.opened() > 1;
+    }
+
+    /// This is what the caller gets.
+    pub(super) fn finish<Rsp>(&mut self, result: &mut Result<Rsp, BoxError>)
+    where
+        M: Judge<Rsp>,
+    {
+        self.counted = Counted::default();
+        if self.spent && self.shared().mode.judge(result).is_some() {
+            self.shared().mode.give_up(result);
+            chain::give_up();
+        }
+    }
+
+    fn make(&mut self, lane: usize, now: Option<Instant>) -> M::Request {
+        let (tried, pushback) = (&mut self.tried, self.pushback);
+        let attempt = || {
+            let tried = tried.get_or_insert_with(Tried::new).clone();
+            Attempt::new(lane as u32 + 1, tried).pushback(pushback)
+        };
+        let deadline = self.wanted.deadline.zip(now);
+        let mode = &self.chosen.shared.mode;
+        mode.make(&mut self.kept, attempt, deadline)
+    }
+
+    fn failed(&mut self, lane: usize, failure: &Failure, now: Instant) -> Verdict {
+        let codes = self.settings.codes;
+        let passing = failure.is_passing(codes);
+        if !self.unseen.covers(failure) && (passing || failure.is_forbidden()) {
+            let rules = &self.chosen.settings().rules;
+            self.shared().budget.failed(rules);
+        }
+        let hint = match failure.pushback {
+            None => Hint::Now,
+            Some(Pushback::After(hint)) if self.is_bearable(hint) => Hint::After(hint),
+            Some(_) => Hint::Never,
+        };
+        if hint != Hint::Never && self.is_sent_again(lane, failure, hint, now) {
+            return Verdict::Passing(Weight::Here);
+        }
+        if !passing && !failure.is_local() {
+            self.race.scratch(lane);
+            self.spent = failure.is_forbidden();
+            return Verdict::Fatal;
+        }
+        self.spent |= failure.is_forbidden();
+        self.pushback = match hint {
+            Hint::After(hint) => Some(hint),
+            _ => None,
+        };
+        let hint = if failure.is_decided() {
+            Hint::Never
+        } else {
+            hint
+        };
+        self.race.failed(lane, hint, now);
+        Verdict::Passing(Weight::of(failure))
+    }
+
+    /// Has no server seen the attempt, so that it is sent again and counts for nothing?
+    fn is_sent_again(&mut self, lane: usize, failure: &Failure, hint: Hint, now: Instant) -> bool {
+        let endless = self.wanted.deadline.is_none();
+        let backoff = &self.chosen.settings().backoff;
+        let dice = &self.chosen.shared.dice;
+        let again = self.unseen.again(failure, endless, backoff, dice);
+        let asked = match hint {
+            Hint::After(hint) => hint,
+            _ => Duration::ZERO,
+        };
+        again.is_some_and(|after| self.race.again(lane, after.max(asked), now))
+    }
+
+    /// No peer makes a call wait for ever.
+    fn is_bearable(&self, hint: Duration) -> bool {
+        self.wanted.deadline.is_some() || hint <= LONGEST_HINT
+    }
+
+    /// Measures first attempts alone: later ones that win are the quick ones. One that was overtaken
+    /// would have taken longer, and longer than the delay.
+    fn measure(&self, winner: usize) {
+        let (Some(began), Some(permille)) = (self.began, self.settings.delay.permille()) else {
+            return;
+        };
+        let took = clock::now().saturating_duration_since(began);
+        let outlasted = self.race.is_running(0) && took >= self.race.delay();
+        if winner == 0 || outlasted {
+            let latency = self.hedging.latencies.of(self.wanted.method);
+            latency.record(took, permille);
+        }
+    }
+
+    fn shared(&self) -> &Shared<M> {
+        &self.chosen.shared
+    }
+}
+
+// === impl Weight ===
+
+impl Weight {
+    fn of(failure: &Failure) -> Self {
+        match failure {
+            failure if failure.is_local() => Self::Here,
+            failure if failure.is_answer() => Self::Answered,
+            _ => Self::Underway,
+        }
+    }
+}

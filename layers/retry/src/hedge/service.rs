@@ -1,0 +1,126 @@
+//! The service: hedges what is to be hedged, and leaves the rest to the retry inside.
+
+use super::{ResponseFuture, Settings, heat::Heat};
+use crate::{Judge, Repeat, Retry, chain, latency::Latencies, service::Chosen};
+use std::{
+    fmt,
+    sync::Arc,
+    task::{Context, Poll},
+};
+use tower_service::Service;
+use ziggurat_core::{BoxError, Grpc, Live};
+
+/// Makes slow calls once more beside themselves; clones share the budget.
+pub struct Hedge<S, M = Grpc> {
+    retry: Retry<S, M>,
+    hedging: Arc<Hedging>,
+}
+
+/// What all calls of a service share, besides what those of the retry share.
+#[derive(Debug)]
+pub(super) struct Hedging {
+    pub(super) settings: Live<Settings>,
+    /// The settings, if they never change.
+    pub(super) constant: Settings,
+    pub(super) latencies: Arc<Latencies>,
+}
+
+// === impl Hedge ===
+
+impl<S, M> Hedge<S, M> {
+    pub(super) const fn new(retry: Retry<S, M>, hedging: Arc<Hedging>) -> Self {
+        Self { retry, hedging }
+    }
+
+    /// The service that is called.
+    pub const fn get_ref(&self) -> &S {
+        self.retry.get_ref()
+    }
+
+    /// The service that is called.
+    pub const fn get_mut(&mut self) -> &mut S {
+        self.retry.get_mut()
+    }
+
+    /// The service that is called.
+    pub fn into_inner(self) -> S {
+        self.retry.into_inner()
+    }
+}
+
+/// A clone has to be asked anew whether it is ready.
+impl<S: Clone, M> Clone for Hedge<S, M> {
+    fn clone(&self) -> Self {
+        Self::new(self.retry.clone(), Arc::clone(&self.hedging))
+    }
+}
+
+impl<S, M, Req> Service<Req> for Hedge<S, M>
+where
+    M: Repeat<Req> + Judge<S::Response>,
+    S: Service<M::Request> + Clone,
+    S::Error: Into<BoxError>,
+{
+    type Response = S::Response;
+    type Error = BoxError;
+    type Future = ResponseFuture<S, M, Req>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.retry.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Req) -> Self::Future {
+        let settings = self.hedging.settings();
+        let shared = self.retry.shared();
+        if !settings.covers(shared.mode.method(&request)) {
+            return ResponseFuture::retrying(self.retry.call(request));
+        }
+        let chosen = Chosen::of(shared);
+        let own = chosen.settings();
+        let mut wanted = if settings.any_call {
+            let own = own.assume_idempotent(true);
+            shared.mode.wanted(&request, &own)
+        } else {
+            shared.mode.wanted(&request, own)
+        };
+        wanted.once = own.chain_stop && chain::is_again();
+        if !wanted.idempotent || wanted.once {
+            return ResponseFuture::retrying(self.retry.start(request, chosen, wanted));
+        }
+        let hedging = Arc::clone(&self.hedging);
+        let mut heat = Heat::new(chosen, hedging, settings, wanted, request);
+        let (inner, failed) = self.retry.parts();
+        let again = inner.clone();
+        match failed.take() {
+            None => {
+                let first = inner.call(heat.first());
+                ResponseFuture::hedging(Ok(first), again, heat)
+            }
+            Some(error) => {
+                // A service that failed must not be asked again.
+                *inner = inner.clone();
+                ResponseFuture::hedging(Err(error), again, heat)
+            }
+        }
+    }
+}
+
+impl<S: fmt::Debug, M: fmt::Debug> fmt::Debug for Hedge<S, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hedge")
+            .field("retry", &self.retry)
+            .field("settings", &self.hedging.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+// === impl Hedging ===
+
+impl Hedging {
+    fn settings(&self) -> Settings {
+        match self.settings.watched() {
+            Some(settings) => *settings,
+            None => self.constant,
+        }
+    }
+}
