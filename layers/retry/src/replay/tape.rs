@@ -100,7 +100,7 @@ impl<B: Body<Data = Bytes>> Tape<B> {
         } else if let Some(trailers) = frame.trailers_ref() {
             self.trailed = true;
             self.ended = true;
-            if !self.committed {
+            if !self.committed && self.afford(size(trailers)) {
                 self.trailers = Some(trailers.clone());
             }
         }
@@ -181,6 +181,7 @@ impl<B> Tape<B> {
         }
         let trailers = self.untold_trailers().cloned()?;
         self.trailed = true;
+        self.let_go();
         Some(Frame::trailers(trailers))
     }
 
@@ -188,19 +189,26 @@ impl<B> Tape<B> {
         if self.committed || data.is_empty() {
             return;
         }
-        let bytes = data.len().max(LEAST);
+        if self.afford(data.len()) {
+            self.frames.push(data.clone());
+            self.at += 1;
+        }
+    }
+
+    /// Is there room for so many bytes more? If not, nothing is kept any longer.
+    fn afford(&mut self, bytes: usize) -> bool {
+        let bytes = bytes.max(LEAST);
         let Some(room) = self.room.checked_sub(bytes) else {
             self.forget();
-            return;
+            return false;
         };
         if !self.share.take(bytes) {
             self.crowded = true;
             self.forget();
-            return;
+            return false;
         }
         self.room = room;
-        self.frames.push(data.clone());
-        self.at += 1;
+        true
     }
 
     /// There is too much of it: all of it was sent, so nothing need be kept.
@@ -213,7 +221,9 @@ impl<B> Tape<B> {
 
     /// Makes room for others once nothing is held any more.
     fn let_go(&mut self) {
-        if self.committed && self.at == self.frames.len() {
+        let told = self.untold_trailers().is_none();
+        if self.committed && told && self.at == self.frames.len() {
+            self.trailers = None;
             self.share.give();
         }
     }
@@ -265,4 +275,12 @@ impl Frames {
     fn iter(&self) -> impl Iterator<Item = &Bytes> {
         self.first.iter().chain(&self.rest)
     }
+}
+
+/// How many bytes the headers have, names and values.
+fn size(headers: &HeaderMap) -> usize {
+    let lengths = headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len());
+    lengths.sum()
 }
