@@ -203,6 +203,8 @@ impl<M: Repeat<Req>, Req> Call<M, Req> {
     {
         self.permit = None;
         self.counted = Counted::default();
+        let shared = &*self.course.source().shared;
+        shared.mode.commit(&mut self.kept);
         if self.spent {
             self.shared().mode.give_up(result);
             chain::give_up();

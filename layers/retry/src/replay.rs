@@ -158,13 +158,18 @@ impl<B> Replay<B> {
         }
         true
     }
+
+    /// No attempt follows: nothing more is kept.
+    pub(crate) fn commit(&mut self) {
+        if let Some(tape) = self.tape.take() {
+            lock(&tape).commit();
+        }
+    }
 }
 
 impl<B> Drop for Replay<B> {
     fn drop(&mut self) {
-        if let Some(tape) = &self.tape {
-            lock(tape).commit();
-        }
+        self.commit();
     }
 }
 

@@ -126,6 +126,10 @@ where
         kept.body.rewind()
     }
 
+    fn commit(&self, kept: &mut Kept<B>) {
+        kept.body.commit();
+    }
+
     fn is_crowded(&self, kept: &Kept<B>) -> bool {
         kept.body.is_crowded()
     }
@@ -211,6 +215,10 @@ where
 
     fn rewind(&self, kept: &mut Kept<B>) -> bool {
         kept.body.rewind()
+    }
+
+    fn commit(&self, kept: &mut Kept<B>) {
+        kept.body.commit();
     }
 
     fn is_crowded(&self, kept: &Kept<B>) -> bool {
