@@ -147,7 +147,8 @@ impl<B> Judge<Response<B>> for Grpc {
             // The whole answer is in the headers: nothing has been handed to the caller yet.
             Some(code) => Some(Failure::answered(code).pushback(grpc::pushback(headers))),
             None if speaks_grpc(response) => None,
-            None => of_status(response),
+            // The page of a proxy, whatever its status: no success of the service.
+            None => Some(of_status(response).unwrap_or(Failure::unwanted())),
         }
     }
 
