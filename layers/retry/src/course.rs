@@ -241,4 +241,6 @@ impl<S: Borrow<Settings>> Course<S> {
 }
 
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests;
