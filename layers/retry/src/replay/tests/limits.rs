@@ -87,3 +87,32 @@ fn a_call_that_is_over_keeps_nothing_and_its_body_goes_on() {
     assert_eq!(read(&mut body, ALL).bytes, b"twothreefour");
     assert_eq!(lock(&tape).kept(), 0);
 }
+
+#[test]
+fn an_attempt_that_still_reads_in_another_thread_spoils_nothing_and_leaves_no_room_taken() {
+    let chunk = |number: u8| Some(Part::Data(Bytes::from(vec![number; 100])));
+    let whole: Vec<u8> = (0..100).flat_map(|number| [number; 100]).collect();
+    let room = ReplayRoom::default();
+    for _ in 0..200 {
+        let body = (0..100).fold(Frames::default(), |body, number| body.then(chunk(number)));
+        let mut replay = Replay::new(body, 20_000, room.share(20_000));
+        std::thread::scope(|scope| {
+            for turn in 0..3 {
+                let mut body = replay.body();
+                let whole = &whole;
+                scope.spawn(move || {
+                    let got = read(&mut body, ALL);
+                    assert!(whole.starts_with(&got.bytes));
+                    assert!(got.error.is_some() || got.bytes == *whole);
+                    // Only what was taken over is cut short, and says so.
+                    assert!(turn < 2 || got.error.is_none());
+                });
+                if turn < 2 {
+                    assert!(replay.rewind());
+                }
+            }
+            drop(replay);
+        });
+        assert_eq!(room.kept(), 0);
+    }
+}
