@@ -122,11 +122,13 @@ impl Backoff {
             return self.decorrelated(previous, dice);
         }
         let base = self.grown(n);
-        Duration::from_secs_f64(match self.kind {
+        let spread = match self.kind {
             Jitter::Full => base * dice.fraction(),
             Jitter::Equal => base * 0.5 * (1.0 + dice.fraction()),
             _ => base * (1.0 + self.jitter * (2.0 * dice.fraction() - 1.0)),
-        })
+        };
+        // What is spread above the longest of all durations is as long as that.
+        Duration::try_from_secs_f64(spread).unwrap_or(Duration::MAX)
     }
 
     /// The delay before the `n`th new try, of which the one before waited for `previous`; zero for
@@ -291,6 +293,27 @@ mod tests {
                     "{kind:?} {base:?}: {}",
                     distinct.len()
                 );
+            }
+        }
+    }
+
+    #[test]
+    fn no_setting_is_too_much_for_a_clock() {
+        let draws = [Dice::new(), Dice::seeded(7)];
+        for factor in [1.0, 1e300, f64::MAX] {
+            for initial in [Duration::from_nanos(1), Duration::MAX] {
+                let backoff = Backoff::new(initial, factor, Duration::MAX).unwrap();
+                for kind in [
+                    Jitter::Proportional,
+                    Jitter::Full,
+                    Jitter::Equal,
+                    Jitter::Decorrelated,
+                ] {
+                    for (n, dice) in [1, 2, 9, u32::MAX].into_iter().zip(draws.iter().cycle()) {
+                        let delay = backoff.spread(kind).delay(n, dice);
+                        assert!(backoff.spread(kind).delay_after(delay, n, dice) <= Duration::MAX);
+                    }
+                }
             }
         }
     }

@@ -1,11 +1,14 @@
 //! The one source of chance, which a test can seed.
 
 use std::{
+    cell::RefCell,
+    hash::{BuildHasher, RandomState},
     ops::Range,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    thread,
     time::Duration,
 };
 
@@ -20,6 +23,14 @@ pub struct Dice {
 /// The increment of SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number
 /// generators", 2014): 2^64 divided by the golden ratio.
 const GAMMA: u64 = 0x9E37_79B9_7F4A_7C15;
+
+thread_local! {
+    // Our own, seeded by the operating system: fastrand's is seeded from the time since the machine
+    // has started, which those that start together share, and anybody may seed it.
+    static RANDOM: RefCell<fastrand::Rng> = RefCell::new(fastrand::Rng::with_seed(
+        RandomState::new().hash_one(thread::current().id()),
+    ));
+}
 
 // === impl Dice ===
 
@@ -42,7 +53,7 @@ impl Dice {
     #[must_use]
     pub fn number(&self) -> u64 {
         match &self.seeded {
-            None => fastrand::u64(..),
+            None => RANDOM.with_borrow_mut(|random| random.u64(..)),
             Some(state) => mix(state
                 .fetch_add(GAMMA, Ordering::Relaxed)
                 .wrapping_add(GAMMA)),
@@ -91,6 +102,22 @@ mod tests {
             9_817_491_932_198_370_423,
         ];
         assert_eq!(drawn, published);
+    }
+
+    #[test]
+    fn no_two_threads_draw_the_same_even_if_their_own_generators_do() {
+        let drawn = || {
+            // What a user's simulation may do to its threads.
+            fastrand::seed(7);
+            let dice = Dice::new();
+            [dice.number(), dice.number(), dice.number()]
+        };
+        let threads: Vec<_> = (0..8).map(|_| thread::spawn(drawn)).collect();
+        let drawn = threads.into_iter().map(|thread| thread.join().unwrap());
+        let mut numbers: Vec<_> = drawn.flatten().collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        assert_eq!(numbers.len(), 8 * 3);
     }
 
     #[test]

@@ -190,6 +190,13 @@ impl<M: Repeat<Req>, Req> Call<M, Req> {
         Some(after)
     }
 
+    /// The attempt that was to follow is not made: the service was not ready for it in time.
+    pub(crate) fn too_late(&mut self) {
+        let unmade = u32::from(self.permit.is_some());
+        self.spent = self.course.number() - unmade > 1;
+        self.shared().observer.out_of_time();
+    }
+
     /// No attempt follows: this is what the caller gets.
     pub(crate) fn finish<Rsp>(&mut self, result: &mut Result<Rsp, BoxError>)
     where
@@ -197,6 +204,8 @@ impl<M: Repeat<Req>, Req> Call<M, Req> {
     {
         self.permit = None;
         self.counted = Counted::default();
+        let shared = &*self.course.source().shared;
+        shared.mode.commit(&mut self.kept);
         if self.spent {
             self.shared().mode.give_up(result);
             chain::give_up();
@@ -215,7 +224,8 @@ impl<M: Repeat<Req>, Req> Call<M, Req> {
         }
     }
 
-    fn is_over(&self) -> bool {
+    /// Must the whole call be over by now?
+    pub(crate) fn is_over(&self) -> bool {
         let whole = self.course.wanted().deadline;
         whole.is_some_and(|whole| whole.is_over(clock::now()))
     }

@@ -202,4 +202,6 @@ impl<S: Borrow<Settings>> Course<S> {
 }
 
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests;

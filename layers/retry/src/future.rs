@@ -140,6 +140,11 @@ where
                     continue;
                 }
                 StateProj::Readying => match this.again.poll_ready(cx) {
+                    // Ready at last, and too late: what being ready took is given back.
+                    Poll::Ready(Ok(())) if this.call.is_over() => {
+                        *this.again = this.again.clone();
+                        break;
+                    }
                     Poll::Ready(Ok(())) => {
                         *this.last = None;
                         this.timer.set(None);
@@ -193,6 +198,7 @@ where
         let Some(mut result) = this.last.take() else {
             return Poll::Pending;
         };
+        this.call.too_late();
         this.call.finish(&mut result);
         Poll::Ready(result)
     }

@@ -70,8 +70,9 @@
 //! attempt or because the budget was empty. An error says for itself how far the call got; a server
 //! makes it an answer (`ziggurat-answer`, or a handler that hands on a `tonic::Status` as it is), with
 //! the same pushback where the call may have been acted on. A handler that makes up a status of its
-//! own loses both, unless [`chain::ChainLayer`] stands around it. That layer also reads whether the
-//! request is a further attempt itself: what the handler calls for it is then made once.
+//! own loses both, unless [`chain::ChainLayer`] stands around it, which also hears of what
+//! [`run`](run()) tried in vain. That layer also reads whether the request is a further attempt
+//! itself: what the handler calls for it is then made once.
 //!
 //! # What it costs
 //!

@@ -60,6 +60,12 @@ pub trait Repeat<Req>: Clone {
         None
     }
 
+    /// No attempt follows: lets go of what is kept for one. Whoever keeps the future of a call that
+    /// is over does not keep its body.
+    fn commit(&self, kept: &mut Self::Kept) {
+        let _ = kept;
+    }
+
     /// Can the request not be made once more because others kept too much?
     fn is_crowded(&self, kept: &Self::Kept) -> bool {
         let _ = kept;

@@ -194,14 +194,13 @@ impl<B> Replay<B> {
     pub(crate) fn survivor(&self) -> Option<u32> {
         lock(self.tape.as_ref()?).survivor()
     }
-}
 
-impl<B> Drop for Replay<B> {
-    fn drop(&mut self) {
-        let Some(tape) = &self.tape else {
+    /// No attempt follows: nothing more is kept.
+    pub(crate) fn commit(&mut self) {
+        let Some(tape) = self.tape.take() else {
             return;
         };
-        let mut tape = lock(tape);
+        let mut tape = lock(&tape);
         tape.commit();
         let crowd = tape.crowd();
         // Outside the lock: a waker may poll at once.
@@ -209,6 +208,12 @@ impl<B> Drop for Replay<B> {
         if let Some(crowd) = crowd {
             crowd.waker().wake();
         }
+    }
+}
+
+impl<B> Drop for Replay<B> {
+    fn drop(&mut self) {
+        self.commit();
     }
 }
 

@@ -51,6 +51,10 @@ macro_rules! by_kept {
             kept.body.choose(turn);
         }
 
+        fn commit(&self, kept: &mut Kept<B>) {
+            kept.body.commit();
+        }
+
         fn survivor(&self, kept: &Kept<B>) -> Option<u32> {
             kept.body.survivor()
         }
@@ -166,7 +170,8 @@ impl<B> Judge<Response<B>> for Grpc {
             // The whole answer is in the headers: nothing has been handed to the caller yet.
             Some(code) => Some(Failure::answered(code).pushback(grpc::pushback(headers))),
             None if speaks_grpc(response) => None,
-            None => of_status(response),
+            // The page of a proxy, whatever its status: no success of the service.
+            None => Some(of_status(response).unwrap_or(Failure::unwanted())),
         }
     }
 
@@ -279,11 +284,16 @@ fn of_status<B>(response: &Response<B>) -> Option<Failure> {
             | StatusCode::GATEWAY_TIMEOUT
     );
     let failure = transient.then(|| Failure::lost(Code::from_http(response.status())))?;
-    // A date instead of a number is not read: it would need a clock on the wall.
-    let seconds = response
-        .headers()
-        .get(RETRY_AFTER)
-        .and_then(|value| value.to_str().ok()?.parse::<u32>().ok());
-    let wait = seconds.map(|seconds| Duration::from_secs(seconds.into()));
-    Some(failure.pushback(wait.map(Pushback::After)))
+    Some(failure.pushback(retry_after(response.headers()).map(Pushback::After)))
+}
+
+/// A number of seconds, however large. A date is not read: it would need a clock on the wall.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let digits = headers.get(RETRY_AFTER)?.as_bytes();
+    let plain = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+    let seconds = digits.iter().fold(0_u64, |seconds, digit| {
+        let digit = u64::from(digit.wrapping_sub(b'0'));
+        seconds.saturating_mul(10).saturating_add(digit)
+    });
+    plain.then_some(Duration::from_secs(seconds))
 }

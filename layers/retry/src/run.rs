@@ -80,6 +80,11 @@ where
             permit = policy.budget.withdraw(&policy.rules, now);
         }
         if permit.is_none() {
+            // Who tried again, or found the budget empty, has done what could be done: whoever this
+            // serves need not try, too.
+            if number > 1 || !over {
+                chain::give_up();
+            }
             return Err(Failed::new(number, last));
         }
         sleep_until(next.instant()).await;

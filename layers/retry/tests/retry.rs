@@ -26,6 +26,8 @@ mod kit;
 mod running;
 #[path = "retry/sharing.rs"]
 mod sharing;
+#[path = "retry/telling.rs"]
+mod telling;
 #[path = "retry/time.rs"]
 mod time;
 #[path = "retry/verdicts.rs"]

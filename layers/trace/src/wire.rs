@@ -16,10 +16,18 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The size of `traceparent`, version 00.
 const PARENT_LEN: usize = 55;
-/// What the specification wants handed on at least.
-const MAX_STATE: usize = 512;
-/// What the specification wants handed on at least.
-const MAX_BAGGAGE: usize = 8_192;
+/// What the specification wants handed on at least; a list of more members is no `tracestate`.
+const STATE: Limits = Limits {
+    bytes: 512,
+    members: 32,
+    strict: true,
+};
+/// What the specification wants handed on at least: 64 members, or 180 of one that is older.
+const BAGGAGES: Limits = Limits {
+    bytes: 8_192,
+    members: 180,
+    strict: false,
+};
 const SAMPLED: u128 = 1;
 
 /// What a `traceparent` says.
@@ -30,6 +38,15 @@ struct Parent {
     sampled: bool,
 }
 
+/// How much of a list is handed on.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    bytes: usize,
+    members: usize,
+    /// With more members it means nothing at all.
+    strict: bool,
+}
+
 // === impl TraceContext ===
 
 impl TraceContext {
@@ -37,13 +54,14 @@ impl TraceContext {
     /// else the first.
     ///
     /// Asked are `traceparent`, `x-trace-id` and `x-request-id`, in this order; the latter two for a
-    /// UUID or 32 hex digits. What makes no sense counts as missing. Of `tracestate` 512 bytes are
-    /// kept, of `baggage` 8 KiB, in whole members.
+    /// UUID or 32 hex digits. What makes no sense counts as missing, and so does a `tracestate` of
+    /// more than 32 members. Of it 512 bytes are kept, of `baggage` 180 members and 8 KiB, in whole
+    /// members.
     #[must_use]
     pub fn extract(headers: &HeaderMap, dice: &Dice) -> Self {
         let parent = single(headers, &TRACEPARENT).and_then(parse_parent);
-        let state = parent.and_then(|_| list(headers, &TRACESTATE, MAX_STATE));
-        let baggage = list(headers, &BAGGAGE, MAX_BAGGAGE);
+        let state = parent.and_then(|_| list(headers, &TRACESTATE, STATE));
+        let baggage = list(headers, &BAGGAGE, BAGGAGES);
         let context = match parent {
             Some(parent) => Self::new(parent.trace_id, parent.span_id)
                 .sampled(parent.sampled)
@@ -130,21 +148,25 @@ fn parse_parent(text: &[u8]) -> Option<Parent> {
 }
 
 /// The members of a comma-separated list, of all its headers in order, as far as they fit.
-fn list(headers: &HeaderMap, name: &HeaderName, max: usize) -> Option<HeaderValue> {
-    let mut values = headers.get_all(name).iter();
-    let first = values.next()?;
-    let second = values.next();
-    if second.is_none() && first.len() <= max {
-        return (!first.is_empty() && first.to_str().is_ok()).then(|| first.clone());
+fn list(headers: &HeaderMap, name: &HeaderName, limits: Limits) -> Option<HeaderValue> {
+    let values = || headers.get_all(name).iter();
+    let members = || {
+        let members = values().flat_map(|value| value.as_bytes().split(|&byte| byte == b','));
+        let trimmed = members.map(<[u8]>::trim_ascii);
+        trimmed.filter(|member| !member.is_empty())
+    };
+    let first = values().next()?;
+    let count = members().take(limits.members + 1).count();
+    let too_many = count > limits.members;
+    if count == 0 || too_many && limits.strict {
+        return None;
+    }
+    if values().nth(1).is_none() && first.len() <= limits.bytes && !too_many {
+        return first.to_str().is_ok().then(|| first.clone());
     }
     let mut joined: Vec<u8> = Vec::new();
-    let values = headers.get_all(name).iter();
-    let members = values.flat_map(|value| value.as_bytes().split(|&byte| byte == b','));
-    for member in members
-        .map(<[u8]>::trim_ascii)
-        .filter(|member| !member.is_empty())
-    {
-        if joined.len() + member.len() + usize::from(!joined.is_empty()) > max {
+    for member in members().take(limits.members) {
+        if joined.len() + member.len() + usize::from(!joined.is_empty()) > limits.bytes {
             break;
         }
         if !joined.is_empty() {

@@ -24,7 +24,8 @@ impl InFlight {
     /// Takes a place for a further attempt, if there is one.
     pub(super) fn enter(&self, share: Share) -> bool {
         let calls = f64::from(self.calls.load(Relaxed));
-        let most = ((calls * share.of_calls) as u32).max(share.at_least);
+        // A share that is written as 0.29 is a little less than that.
+        let most = ((calls * share.of_calls + 1e-6) as u32).max(share.at_least);
         let mut further = self.further.load(Relaxed);
         while further < most {
             let more = further + 1;
@@ -63,6 +64,20 @@ mod tests {
             assert_eq!(entered, places, "{calls}");
             (0..places).for_each(|_| in_flight.leave());
             (0..calls).for_each(|_| in_flight.over());
+        }
+    }
+
+    #[test]
+    fn a_share_of_a_hundred_calls_is_its_percentage() {
+        for percent in 1..=400 {
+            let share = Share {
+                at_least: 0,
+                of_calls: f64::from(percent) / 100.0,
+            };
+            let in_flight = InFlight::default();
+            (0..100).for_each(|_| in_flight.call());
+            let entered = (0..1_000).take_while(|_| in_flight.enter(share)).count();
+            assert_eq!(entered, percent as usize);
         }
     }
 

@@ -89,8 +89,10 @@ impl Rules {
     /// server wants no other try, costs one token, a success brings `token_ratio` of one, up to
     /// `max_tokens`. No further attempt is made while half of them or less are left.
     ///
-    /// As in grpc-go, the failure of the last attempt costs a token, too. Answers whose headers have
-    /// come are successes, whatever their trailers say: they are not tried again either.
+    /// As in grpc-go, the failure of the last attempt costs a token, too. gRPC's answers whose headers
+    /// have come are successes, whatever their trailers say: they are not tried again either. An
+    /// answer that is not gRPC's, as a proxy makes, brings nothing, and costs one where it would be
+    /// tried again.
     ///
     /// # Errors
     ///

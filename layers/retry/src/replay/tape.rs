@@ -158,7 +158,7 @@ impl<B: Body<Data = Bytes>> Tape<B> {
         } else if let Some(trailers) = frame.trailers_ref() {
             self.reader_mut(place).trailed = true;
             self.ended = true;
-            if !self.committed {
+            if !self.committed && self.afford(place, size(trailers)) {
                 self.trailers = Some(trailers.clone());
             }
         }
@@ -276,6 +276,7 @@ impl<B> Tape<B> {
         }
         let trailers = self.trailers.clone()?;
         self.reader_mut(place).trailed = true;
+        self.let_go();
         Some(Frame::trailers(trailers))
     }
 
@@ -283,19 +284,26 @@ impl<B> Tape<B> {
         if self.committed || data.is_empty() {
             return;
         }
-        let bytes = data.len().max(LEAST);
+        if self.afford(place, data.len()) {
+            self.frames.push(data.clone());
+            self.reader_mut(place).at += 1;
+        }
+    }
+
+    /// Is there room for so many bytes more? If not, nothing is kept any longer.
+    fn afford(&mut self, place: usize, bytes: usize) -> bool {
+        let bytes = bytes.max(LEAST);
         let Some(room) = self.room.checked_sub(bytes) else {
             self.forget(place);
-            return;
+            return false;
         };
         if !self.share.take(bytes) {
             self.crowded = true;
             self.forget(place);
-            return;
+            return false;
         }
         self.room = room;
-        self.frames.push(data.clone());
-        self.reader_mut(place).at += 1;
+        true
     }
 
     /// There is too much of it: who reads has sent all of it, so nothing need be kept.
@@ -309,7 +317,9 @@ impl<B> Tape<B> {
 
     /// Makes room for others once nothing is held any more.
     fn let_go(&mut self) {
-        if self.committed && self.reader.at == self.frames.len() {
+        let told = self.untold_trailers(&self.reader).is_none();
+        if self.committed && told && self.reader.at == self.frames.len() {
+            self.trailers = None;
             self.share.give();
         }
     }
@@ -335,4 +345,12 @@ impl Reader {
             ..Self::default()
         }
     }
+}
+
+/// How many bytes the headers have, names and values.
+fn size(headers: &HeaderMap) -> usize {
+    let lengths = headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len());
+    lengths.sum()
 }

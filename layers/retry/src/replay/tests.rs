@@ -1,5 +1,7 @@
 //! The laws of a body that is read several times.
 
+mod limits;
+
 use super::*;
 use http::HeaderMap;
 use std::{collections::VecDeque, task::Waker};
@@ -151,77 +153,12 @@ fn an_empty_body_is_repeated_for_nothing() {
 }
 
 #[test]
-fn a_body_that_says_it_is_too_long_is_never_kept() {
-    let long = Bytes::from(vec![7; 101]);
-    let body = Frames::default().then(Some(Part::Data(long.clone())));
-    let mut replay = Replay::new(body, 100, Share::none());
-    assert!(!replay.is_repeatable());
-    let mut body = replay.body();
-    assert_eq!(body.size_hint().exact(), Some(101));
-    assert_eq!(read(&mut body, ALL).bytes, long);
-    assert!(!replay.rewind());
-}
-
-#[test]
-fn a_body_that_outgrows_the_limit_goes_on_and_lets_go_of_what_was_kept() {
-    let chunk = || Some(Part::Data(Bytes::from(vec![7; 100])));
-    let body = (0..10).fold(Frames::default(), |body, _| body.then(chunk()));
-    let hinted = body.size_hint().exact();
-    let mut replay = Replay::new(Unsized(body), 350, Share::none());
-    assert_eq!(hinted, Some(1_000));
-    let mut body = replay.body();
-    assert_eq!(read(&mut body, 3).bytes.len(), 300);
-    assert!(replay.is_repeatable());
-    assert_eq!(kept(&replay), 300);
-    assert_eq!(read(&mut body, 1).bytes.len(), 100);
-    assert!(!replay.is_repeatable());
-    assert_eq!(kept(&replay), 0);
-    assert_eq!(read(&mut body, ALL).bytes.len(), 600);
-    assert!(!replay.rewind());
-}
-
-#[test]
-fn many_little_frames_cost_more_than_their_bytes() {
-    let one = || Some(Part::Data(Bytes::from_static(b"x")));
-    let body = (0..100).fold(Frames::default(), |body, _| body.then(one()));
-    let replay = Replay::new(Unsized(body), 64 * 99, Share::none());
-    assert_eq!(read(&mut replay.body(), ALL).bytes.len(), 100);
-    assert!(!replay.is_repeatable());
-}
-
-#[test]
-fn a_body_of_exactly_the_limit_is_repeated() {
-    let body = Frames::default().then(Some(Part::Data(Bytes::from(vec![7; 65_536]))));
-    let mut replay = Replay::new(body, 65_536, Share::none());
-    assert_eq!(read(&mut replay.body(), ALL).bytes.len(), 65_536);
-    assert!(replay.rewind());
-}
-
-#[test]
 fn a_body_that_fails_is_not_repeated() {
     let body = Frames::of(&[b"one"]).then(Some(Part::Cut));
     let mut replay = Replay::new(body, 1_024, Share::none());
     let got = read(&mut replay.body(), ALL);
     assert_eq!(got.error.as_deref(), Some("cut"));
     assert!(!replay.rewind());
-}
-
-#[test]
-fn a_call_that_is_over_keeps_nothing_and_its_body_goes_on() {
-    let mut replay = Replay::new(
-        Frames::of(&[b"one", b"two", b"three", b"four"]),
-        1_024,
-        Share::none(),
-    );
-    read(&mut replay.body(), 3);
-    assert!(replay.rewind());
-    let mut body = replay.body();
-    read(&mut body, 1);
-    let tape = replay.tape.clone().unwrap();
-    drop(replay);
-    assert_eq!(lock(&tape).kept(), 8);
-    assert_eq!(read(&mut body, ALL).bytes, b"twothreefour");
-    assert_eq!(lock(&tape).kept(), 0);
 }
 
 #[tokio::test]

@@ -179,6 +179,23 @@ async fn all_bodies_together_keep_no_more_than_their_room() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_answered_call_keeps_no_body_even_if_its_future_is_kept() {
+    const KIB: usize = 1_024;
+    let inner = HttpScript::by(|number, _| match number {
+        0 => Step::grpc("fine"),
+        _ => Step::trailers_only(Code::Unavailable),
+    });
+    let layer = RetryLayer::new(settings().replay_total(8 * KIB));
+    let mut service = layer.layer(inner.clone().reading_bodies());
+    let long = || post().map(|_| Full::from(vec![7; 8 * KIB]));
+    let mut answered = Box::pin(ready(&mut service).await.call(long()));
+    answered.as_mut().await.unwrap();
+    ready(&mut service).await.call(long()).await.unwrap();
+    assert_eq!(inner.calls(), 1 + 5);
+    drop(answered);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_body_that_outgrew_its_limit_makes_room_for_others() {
     const KIB: usize = 1_024;
     let inner = HttpScript::by(|_, _| Step::trailers_only(Code::Unavailable).after(MS));

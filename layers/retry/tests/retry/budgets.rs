@@ -1,6 +1,7 @@
 //! The rules of the budget, one by one, from outside.
 
 use crate::kit::*;
+use http::StatusCode;
 use tower::{Layer, Service, ServiceExt};
 use ziggurat_core::Backoff;
 use ziggurat_retry::{Budget, RetryLayer, Rules, Settings};
@@ -63,6 +64,23 @@ async fn successes_bring_tokens_back_and_what_is_no_failure_takes_none() {
     // None were left, and eleven successes brought 2.2 of four: one more failure is below half.
     ready(&mut service).await.call(post()).await.unwrap();
     assert_eq!(inner.calls(), 61);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_page_of_a_proxy_brings_no_token_back() {
+    for page in [StatusCode::OK, StatusCode::NOT_FOUND] {
+        let inner = HttpScript::by(move |number, _| match number {
+            0..10 => Step::trailers_only(Code::Unavailable),
+            10..60 => Step::status(page),
+            _ => Step::trailers_only(Code::Unavailable),
+        });
+        let mut service = RetryLayer::new(throttled(4, 0.2)).layer(inner.clone());
+        while inner.calls() < 60 {
+            ready(&mut service).await.call(post()).await.unwrap();
+        }
+        ready(&mut service).await.call(post()).await.unwrap();
+        assert_eq!(inner.calls(), 61, "{page}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

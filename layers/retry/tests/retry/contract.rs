@@ -104,6 +104,31 @@ async fn a_service_that_gets_stuck_between_two_attempts_gives_the_last_answer_in
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_service_that_is_ready_too_late_is_not_called_again() {
+    for enforced in [true, false] {
+        let gate = Gate::default();
+        let inner = script([Step::trailers_only(Code::Unavailable)]);
+        let strict = Strict::around(inner.clone()).gate(&gate);
+        let notes = Notes::default();
+        let settings = settings().enforce_deadline(enforced);
+        let layer = RetryLayer::new(settings).observe_with(notes.clone());
+        let mut service = layer.layer(strict);
+        ready(&mut service).await;
+        gate.close();
+        let options = ziggurat_core::CallOptions::new().timeout(400 * MS);
+        let call = service.call(with(post(), options));
+        // Made first: at the deadline itself the gate opens before the call's own timer goes off.
+        let opens = async {
+            tokio::time::sleep(400 * MS).await;
+            gate.open();
+        };
+        let (response, ()) = tokio::join!(call, opens);
+        assert_eq!((status(&response.unwrap()), inner.calls()), ("14", 1));
+        assert_eq!(notes.take().pop().unwrap(), "out of time");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn dropped_anywhere_everything_comes_back() {
     let permits = Arc::new(Semaphore::new(1));
     let (counting, gauge) = Counting::new(failing_twice());

@@ -45,6 +45,10 @@ pub(crate) fn idempotent() -> Call {
     with(post(), CallOptions::new().idempotent(true))
 }
 
+pub(crate) fn timeout(timeout: Duration) -> CallOptions {
+    CallOptions::new().timeout(timeout)
+}
+
 pub(crate) fn script(steps: impl IntoIterator<Item = Answer>) -> HttpScript {
     HttpScript::new(steps).reading_bodies()
 }

@@ -200,3 +200,72 @@ async fn a_run_may_go_to_another_thread_and_an_operation_may_be_a_plain_function
     let future = assert_send(run(&policy, answers));
     assert_eq!(future.await.unwrap(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn whoever_serves_a_request_and_gave_up_tells_the_caller() {
+    let poor = Rules::ratio(0.0, 0).unwrap();
+    let picky = policy().retry_if(|error: &Trouble| *error == Trouble::Transient);
+    for (policy, error, given_up) in [
+        (picky.clone(), Trouble::Transient, true),
+        // Nothing was tried again: the caller may.
+        (picky.clone(), Trouble::Final, false),
+        (picky.clone().max_retries(0), Trouble::Transient, false),
+        (picky.budget(Budget::new(), poor), Trouble::Transient, true),
+    ] {
+        let chain = Chain::new(false);
+        let fails = async |_| match error {
+            Trouble::Transient => Err::<(), _>(Trouble::Transient),
+            Trouble::Final => Err(Trouble::Final),
+        };
+        let failed = chain.clone().scope(run(&policy, fails)).await;
+        assert!(failed.is_err());
+        assert_eq!(chain.has_given_up(), given_up, "{error:?} {policy:?}");
+    }
+    let chain = Chain::new(false);
+    let third = async |attempt: ziggurat_core::Attempt| match attempt.number() {
+        1 | 2 => Err(Trouble::Transient),
+        _ => Ok(()),
+    };
+    let made = chain.clone().scope(run(&policy(), third)).await;
+    assert!(made.is_ok() && !chain.has_given_up());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operation_that_panics_leaves_no_place_taken() {
+    let rules = Rules::ratio(0.0, 10).unwrap().in_flight(1, 0.0).unwrap();
+    let policy = policy().budget(Budget::new(), rules);
+    for _ in 0..3 {
+        let policy = policy.clone();
+        let mut task = tokio::task::JoinSet::new();
+        task.spawn(async move {
+            let panics = async |attempt: ziggurat_core::Attempt| match attempt.number() {
+                1 => Err::<(), _>(Trouble::Transient),
+                _ => panic!("the operation's own"),
+            };
+            run(&policy, panics).await.is_ok()
+        });
+        assert!(task.join_next().await.unwrap().unwrap_err().is_panic());
+    }
+    let answer = run(&policy, async |attempt| match attempt.number() {
+        1 => Err(Trouble::Transient),
+        number => Ok(number),
+    });
+    assert_eq!(answer.await.unwrap(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_time_at_all_is_one_attempt_that_may_answer_at_once() {
+    let policy = policy().deadline_from(|| Some(Deadline::after(Duration::ZERO)));
+    assert_eq!(
+        run(&policy, async |_| Ok::<_, Trouble>(7)).await.unwrap(),
+        7
+    );
+    let began = Instant::now();
+    let failed = run(&policy, async |_| Err::<(), _>(Trouble::Transient)).await;
+    assert_eq!(failed.unwrap_err().attempts(), 1);
+    let hangs = run(&policy, async |_| {
+        std::future::pending::<Result<(), Trouble>>().await
+    });
+    assert_eq!(hangs.await.unwrap_err().attempts(), 1);
+    assert!(began.elapsed() <= MS);
+}

@@ -91,6 +91,33 @@ async fn plain_http_is_repeated_by_its_method_and_waits_as_it_is_told() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_server_that_asks_for_ages_is_not_asked_again_at_once() {
+    for (wait, calls) in [
+        ("60", 2),
+        ("61", 1),
+        ("4294967296", 1),
+        ("99999999999999999999999999", 1),
+        // No number, and a date is not read: as if it said nothing.
+        ("-1", 2),
+        ("+1", 2),
+        ("soon", 2),
+    ] {
+        let busy = Step::status(StatusCode::SERVICE_UNAVAILABLE).header("retry-after", wait);
+        let inner = script([busy, Step::status(StatusCode::OK)]);
+        let service = RetryLayer::http(settings()).layer(inner.clone());
+        let request = Request::get("http://shop/").body(Full::<bytes::Bytes>::default());
+        let (_, took) = timed(service, request.unwrap()).await;
+        assert_eq!(inner.calls(), calls, "{wait}");
+        let waited = match wait {
+            "60" => 60_000 * MS,
+            _ if calls == 2 => 100 * MS,
+            _ => std::time::Duration::ZERO,
+        };
+        assert_eq!(took, waited, "{wait}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn how_far_a_call_got_decides() {
     let lost = |sent| Step::fail(Rejection::undelivered("lost", sent));
     for (step, otherwise, idempotently) in [

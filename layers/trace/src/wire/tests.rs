@@ -133,15 +133,18 @@ fn what_vendors_and_applications_say_is_kept_as_it_came_and_bounded() {
     let orphan = headers(&[(&TRACEPARENT, "bad"), (&TRACESTATE, state)]);
     assert_eq!(TraceContext::extract(&orphan, &dice).tracestate(), None);
 
-    let members: Vec<_> = (0..100).map(|n| format!("key{n:03}=value")).collect();
-    let many = members.join(", ");
-    for (name, max, kept) in [(&TRACESTATE, 512, 38), (&BAGGAGE, 8_192, 100)] {
+    let members = |count| {
+        let member = |n| format!("key{n:03}=value-that-is-long");
+        (0..count).map(member).collect::<Vec<_>>().join(", ")
+    };
+    for (name, sent, max, kept) in [(&TRACESTATE, 30, 512, 19), (&BAGGAGE, 100, 8_192, 100)] {
+        let many = members(sent);
         let found = headers(&[(&TRACEPARENT, PARENT), (name, "first=1"), (name, &many)]);
         let context = TraceContext::extract(&found, &dice);
         let value = context.tracestate().or(context.baggage()).unwrap();
         let text = value.to_str().unwrap();
         assert!(text.len() <= max);
-        assert!(text.starts_with("first=1,key000=value,"));
+        assert!(text.starts_with("first=1,key000=value-that-is-long,"));
         assert_eq!(text.split(',').count(), kept + 1);
     }
     let huge = "x".repeat(10_000);
@@ -152,6 +155,48 @@ fn what_vendors_and_applications_say_is_kept_as_it_came_and_bounded() {
     ]);
     let context = TraceContext::extract(&found, &dice);
     assert_eq!((context.tracestate(), context.baggage()), (None, None));
+}
+
+#[test]
+fn a_list_has_no_more_members_than_the_specification_allows() {
+    let members = |count: usize| {
+        let member = |n| format!("k{n}=1");
+        (0..count).map(member).collect::<Vec<_>>()
+    };
+    let extract = |values: &[(&HeaderName, &str)]| {
+        let found = headers(&[&[(&TRACEPARENT, PARENT)], values].concat());
+        TraceContext::extract(&found, &Dice::new())
+    };
+    let count = |value: Option<&HeaderValue>| {
+        value.map_or(0, |value| value.to_str().unwrap().split(',').count())
+    };
+    // Level 1, 3.3.1.1: one more makes the whole list invalid.
+    for (sent, kept) in [(1, 1), (32, 32), (33, 0), (60, 0)] {
+        let one = members(sent).join(",");
+        let context = extract(&[(&TRACESTATE, &one)]);
+        assert_eq!(count(context.tracestate()), kept, "{sent}");
+        let (head, tail) = one.split_once(',').unwrap_or((&one, ""));
+        let context = extract(&[(&TRACESTATE, head), (&TRACESTATE, tail)]);
+        assert_eq!(count(context.tracestate()), kept, "{sent} in two");
+    }
+    // Empty members are allowed, and none.
+    let gaps = members(32).join(",,  ,");
+    assert!(extract(&[(&TRACESTATE, &gaps)]).tracestate().is_some());
+    assert_eq!(extract(&[(&TRACESTATE, " ,,")]).tracestate(), None);
+    // Of baggage the first ones go on.
+    for (sent, kept) in [(64, 64), (180, 180), (181, 180), (1_000, 180)] {
+        let all = members(sent).join(",");
+        let context = extract(&[(&BAGGAGE, &all)]);
+        assert_eq!(count(context.baggage()), kept, "{sent}");
+        assert!(
+            context
+                .baggage()
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .starts_with("k0=1,k1=1")
+        );
+    }
 }
 
 #[test]
