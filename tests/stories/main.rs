@@ -18,6 +18,7 @@ mod late;
 mod malformed;
 mod membership;
 mod on_a_server;
+mod overload;
 mod serving;
 mod sharing;
 mod stopping;
