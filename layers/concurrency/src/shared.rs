@@ -111,6 +111,9 @@ impl Shared {
         level: Criticality,
         deadline: impl FnOnce() -> Option<Deadline>,
     ) -> Result<Second, Full> {
+        if let Some(adaptive) = &self.adaptive {
+            adaptive.time_all();
+        }
         let settings = self.settings.get();
         let queue = settings.waiters();
         if queue.length == 0 && self.gate.waiting() == 0 {
@@ -152,7 +155,8 @@ impl Shared {
         now: impl FnOnce() -> Instant,
     ) -> Permit {
         // Nobody else needs the time.
-        let started = self.adaptive.is_some().then(now);
+        let timed = self.adaptive.as_ref().is_some_and(Adaptive::is_timed);
+        let started = timed.then(now);
         Permit::new(Arc::clone(self), in_flight, started)
     }
 
