@@ -10,7 +10,7 @@ use ziggurat::core::{Criticality, Dice};
 use ziggurat_testkit::{
     EchoClient, EchoRequest,
     tonic::{
-        Request,
+        Request, Status,
         metadata::{MetadataKey, MetadataValue},
         transport::{Channel, Endpoint},
     },
@@ -101,5 +101,9 @@ async fn call(
     let sent = Instant::now();
     let answer = client.unary(request).await;
     let took = sent.elapsed();
-    tally.ended(level, sent, took, answer.map(drop));
+    let answer = match answer {
+        Ok(_) if took > patience => Err(Status::deadline_exceeded("answered too late")),
+        answer => answer.map(drop),
+    };
+    tally.ended(level, sent, took, answer);
 }
