@@ -2,6 +2,7 @@
 
 //! What users do, over real sockets: real servers, real HTTP/2, generated clients.
 
+mod bounded;
 mod by_hand;
 mod by_name;
 mod connecting;
@@ -20,6 +21,7 @@ mod malformed;
 mod membership;
 mod on_a_server;
 mod outcomes;
+mod overload;
 mod passing;
 mod serving;
 mod sharing;

@@ -1,8 +1,12 @@
 //! A limit that is found: the present one, and what learns the next.
+//!
+//! Two looks at the clock and a lock cost more than all the rest of a call. So of many calls only some
+//! are timed, by chance, as long as there are permits to spare and nothing is dropped: a mean of
+//! dozens is as good as one of thousands. Whoever finds no permit has all of them timed again.
 
 use crate::{
     Algorithm,
-    meter::{Lesson, Meter},
+    meter::{Closed, Lesson, Meter},
 };
 use std::{
     fmt,
@@ -12,14 +16,21 @@ use std::{
     },
     time::Duration,
 };
-use ziggurat_core::clock::Instant;
+use ziggurat_core::{Dice, clock::Instant};
 
 /// Finds a limit. Clones start anew.
 pub(crate) struct Adaptive {
     make: Arc<dyn Fn() -> Box<dyn Algorithm> + Send + Sync>,
     limit: AtomicU32,
+    /// One call in so many is timed: a power of two.
+    stride: AtomicU32,
     meter: Mutex<Meter>,
 }
+
+/// So many timed calls are enough for a window.
+const SAMPLES: u32 = 64;
+/// A rate that falls to a tenth still has a sample or more for each of the calls that a window needs.
+const MOST: u32 = 16;
 
 // === impl Adaptive ===
 
@@ -32,6 +43,7 @@ impl Adaptive {
         let algorithm = make();
         Self {
             limit: AtomicU32::new(algorithm.limit().max(1)),
+            stride: AtomicU32::new(1),
             meter: Mutex::new(Meter::new(algorithm)),
             make,
         }
@@ -41,6 +53,21 @@ impl Adaptive {
     pub(crate) fn limit(&self) -> u32 {
         // Relaxed: a number that stands for itself.
         self.limit.load(Ordering::Relaxed)
+    }
+
+    /// Is it worth a look at the clock how long the next call takes?
+    #[inline]
+    pub(crate) fn is_timed(&self) -> bool {
+        let stride = self.stride.load(Ordering::Relaxed);
+        stride == 1 || Dice::new().number() & u64::from(stride - 1) == 0
+    }
+
+    /// Something is up: from now on every call is timed.
+    pub(crate) fn time_all(&self) {
+        // Who only looks leaves the line of cache to all.
+        if self.stride.load(Ordering::Relaxed) != 1 {
+            self.stride.store(1, Ordering::Relaxed);
+        }
     }
 
     /// Learns from a call. If that changed the limit: from what, to what.
@@ -55,12 +82,27 @@ impl Adaptive {
         let meter = match lesson {
             // Who finds it taken does not wait: of many that go well, one is as good as another.
             Lesson::Took(_) => self.meter.try_lock().ok(),
-            Lesson::Dropped => self.meter.lock().ok(),
+            Lesson::Dropped => {
+                self.time_all();
+                self.meter.lock().ok()
+            }
         };
         // Lost for good if an algorithm of the user's has panicked: the limit stays.
-        let limit = meter?.add(now, lesson, in_flight, window)?;
-        let before = self.limit.swap(limit, Ordering::Relaxed);
-        (before != limit).then_some((before, limit))
+        let closed = meter?.add(now, lesson, in_flight, window)?;
+        self.stride.store(self.stride(closed), Ordering::Relaxed);
+        let before = self.limit.swap(closed.limit, Ordering::Relaxed);
+        (before != closed.limit).then_some((before, closed.limit))
+    }
+
+    /// Of the next window, if as many calls come as in this one.
+    fn stride(&self, closed: Closed) -> u32 {
+        if closed.dropped {
+            return 1;
+        }
+        let present = self.stride.load(Ordering::Relaxed);
+        let wanted = closed.answered.saturating_mul(present) / SAMPLES;
+        // Down to a power of two.
+        1 << wanted.clamp(1, MOST).ilog2()
     }
 }
 
@@ -75,5 +117,56 @@ impl fmt::Debug for Adaptive {
         f.debug_struct("Adaptive")
             .field("limit", &self.limit())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Vegas;
+    use ziggurat_core::clock;
+
+    const WINDOW: Duration = Duration::from_millis(100);
+
+    /// So many calls of a millisecond, spread over a window; says how many were timed.
+    fn window(adaptive: &Adaptive, begin: Instant, calls: u32) -> u32 {
+        let mut timed = 0;
+        for call in 1..=calls {
+            let now = begin + WINDOW * call / calls;
+            if adaptive.is_timed() {
+                timed += 1;
+                adaptive.learn(now, Lesson::Took(Duration::from_millis(1)), 9, WINDOW);
+            }
+        }
+        timed
+    }
+
+    #[test]
+    fn of_few_calls_all_are_timed_and_of_many_some() {
+        let (adaptive, begin) = (Adaptive::new(Vegas::new()), clock::now());
+        for turn in 0..9 {
+            assert_eq!(window(&adaptive, begin + WINDOW * turn, 100), 100, "{turn}");
+        }
+        window(&adaptive, begin + WINDOW * 9, 10_000);
+        window(&adaptive, begin + WINDOW * 10, 10_000);
+        assert_eq!(adaptive.stride.load(Ordering::Relaxed), MOST);
+        let timed = window(&adaptive, begin + WINDOW * 11, 10_000);
+        assert!((400..900).contains(&timed), "{timed}");
+        // Few again: after a window of what is left, all.
+        for turn in 12..40 {
+            window(&adaptive, begin + WINDOW * turn, 100);
+        }
+        assert_eq!(adaptive.stride.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn all_are_timed_again_once_one_is_dropped_or_finds_no_permit() {
+        let (adaptive, now) = (Adaptive::new(Vegas::new()), clock::now());
+        adaptive.stride.store(MOST, Ordering::Relaxed);
+        adaptive.learn(now, Lesson::Dropped, 9, WINDOW);
+        assert_eq!(adaptive.stride.load(Ordering::Relaxed), 1);
+        adaptive.stride.store(MOST, Ordering::Relaxed);
+        adaptive.time_all();
+        assert!((0..99).all(|_| adaptive.is_timed()));
     }
 }

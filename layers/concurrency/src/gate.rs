@@ -15,6 +15,7 @@ pub(crate) type Limits = [u32; LEVELS];
 
 /// Permits, and who waits for them with tickets `T`.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Gate<T> {
     /// Permits that are out in the low half, waiters in the high one.
     word: AtomicU64,

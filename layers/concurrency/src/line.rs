@@ -21,9 +21,10 @@ pub(crate) struct Line<T> {
 #[derive(Debug)]
 struct Level<T> {
     waiters: VecDeque<Waiter<T>>,
-    /// Since when the queue has not been emptied by permits.
+    /// Since when the queue has not been emptied by permits alone.
     standing: Option<Instant>,
-    /// When its last waiter gave up: a queue that is empty for that reason still stands.
+    /// When its last waiter gave up. What is empty so soon after that still stands: short waits empty
+    /// a queue by themselves, and long ones would be back at once.
     given_up: Option<Instant>,
 }
 
@@ -76,11 +77,7 @@ impl<T> Line<T> {
 
     /// Takes the oldest of a level out, to be given a permit.
     pub(crate) fn pop(&mut self, level: usize) -> Option<T> {
-        let level = &mut self.levels[level];
-        let waiter = level.waiters.pop_front()?;
-        if level.waiters.is_empty() {
-            level.standing = None;
-        }
+        let waiter = self.levels[level].waiters.pop_front()?;
         Some(waiter.ticket)
     }
 

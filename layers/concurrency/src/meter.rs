@@ -21,6 +21,15 @@ pub(crate) enum Lesson {
     Dropped,
 }
 
+/// What has come of a window.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Closed {
+    /// From now on.
+    pub(crate) limit: u32,
+    pub(crate) answered: u32,
+    pub(crate) dropped: bool,
+}
+
 /// Fewer say nothing: one of them may be an accident.
 const SAMPLES: u32 = 10;
 
@@ -38,15 +47,15 @@ impl Meter {
         }
     }
 
-    /// Adds a call that found `in_flight` under way, itself included. At the end of a window: the
-    /// limit from now on.
+    /// Adds a call that found `in_flight` under way, itself included. At the end of a window: what has
+    /// come of it.
     pub(crate) fn add(
         &mut self,
         now: Instant,
         lesson: Lesson,
         in_flight: u32,
         window: Duration,
-    ) -> Option<u32> {
+    ) -> Option<Closed> {
         let begun = *self.begun.get_or_insert(now);
         match lesson {
             Lesson::Took(latency) => {
@@ -63,14 +72,19 @@ impl Meter {
         Some(self.close(now))
     }
 
-    fn close(&mut self, now: Instant) -> u32 {
+    fn close(&mut self, now: Instant) -> Closed {
         let latency = self.latencies.checked_div(self.answered);
-        let window = Window::new(now, latency, self.in_flight).dropped(self.dropped > 0);
+        let (answered, dropped) = (self.answered, self.dropped > 0);
+        let window = Window::new(now, latency, self.in_flight).dropped(dropped);
         self.begun = Some(now);
         self.latencies = Duration::ZERO;
         (self.answered, self.dropped, self.in_flight) = (0, 0, 0);
-        // An algorithm of somebody else's may say zero.
-        self.algorithm.update(&window).max(1)
+        Closed {
+            // An algorithm of somebody else's may say zero.
+            limit: self.algorithm.update(&window).max(1),
+            answered,
+            dropped,
+        }
     }
 }
 

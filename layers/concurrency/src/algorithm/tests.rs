@@ -176,13 +176,17 @@ fn a_window_takes_time_and_ten_calls() {
     let mut meter = Meter::new(Box::new(Aimd::new()));
     let (start, window) = (clock::now(), 100 * MILLISECOND);
     let took = Lesson::Took(MILLISECOND);
+    let mut add = |now, lesson, in_flight| {
+        let closed = meter.add(now, lesson, in_flight, window)?;
+        Some((closed.limit, closed.answered, closed.dropped))
+    };
     for n in 0..20 {
-        assert_eq!(meter.add(start, took, 20, window), None, "{n}");
+        assert_eq!(add(start, took, 20), None, "{n}");
     }
-    assert_eq!(meter.add(start + window, took, 20, window), Some(21));
+    assert_eq!(add(start + window, took, 20), Some((21, 21, false)));
     let later = start + 2 * window;
     for n in 0..9 {
-        assert_eq!(meter.add(later, took, 20, window), None, "{n}");
+        assert_eq!(add(later, took, 20), None, "{n}");
     }
-    assert_eq!(meter.add(later, Lesson::Dropped, 1, window), Some(18));
+    assert_eq!(add(later, Lesson::Dropped, 1), Some((18, 9, true)));
 }

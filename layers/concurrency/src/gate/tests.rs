@@ -186,6 +186,24 @@ fn a_queue_that_is_empty_because_all_gave_up_still_stands() {
 }
 
 #[test]
+fn a_queue_that_permits_empty_while_others_give_up_still_stands() {
+    let mut world = World::full(9);
+    let Place::Waiting { id, until } = world.enter(1, 1) else {
+        panic!("it waits")
+    };
+    world.now = until;
+    assert!(world.gate.quit(1, id, Some(until)));
+    world.enter(2, 1);
+    world.leave();
+    assert_eq!(world.heard.take(), [(2, Verdict::Enter)]);
+    world.now += 50 * MILLISECOND;
+    assert_eq!(patience(&world.enter(3, 1), world.now), 5 * MILLISECOND);
+    world.leave();
+    world.now += 50 * MILLISECOND;
+    assert_eq!(patience(&world.enter(4, 1), world.now), 100 * MILLISECOND);
+}
+
+#[test]
 fn what_is_less_critical_leaves_a_share_to_the_others() {
     let world = World::full(9);
     let limits = [3, 3, 2, 1];
