@@ -6,12 +6,14 @@ use crate::{
     service::{Chosen, Shared},
 };
 use std::time::Duration;
-use ziggurat_core::{Attempt, BoxError, Deadline, Tried, clock, clock::Instant};
+use ziggurat_core::{Attempt, BoxError, Deadline, Trail, Tried, clock, clock::Instant};
 
 /// What belongs to one call, whatever service answers it.
 pub(crate) struct Call<M: Repeat<Req>, Req> {
     course: Course<Chosen<M>>,
     kept: M::Kept,
+    /// Where the call went, until that is told in a request.
+    trail: Trail,
     /// Made when somebody is told.
     tried: Option<Tried>,
     began: Option<Instant>,
@@ -32,6 +34,7 @@ impl<M: Repeat<Req>, Req> Call<M, Req> {
         Self {
             course,
             kept,
+            trail: Trail::new(),
             tried: None,
             began: None,
             due: None,
@@ -57,9 +60,9 @@ impl<M: Repeat<Req>, Req> Call<M, Req> {
             let repeatable = mode.is_repeatable(&self.kept);
             self.course.attempt_deadline(now, p99.flatten(), repeatable)
         });
-        let (course, tried) = (&self.course, &mut self.tried);
+        let (course, tried, trail) = (&self.course, &mut self.tried, self.trail);
         let attempt = || {
-            let tried = tried.get_or_insert_with(Tried::new).clone();
+            let tried = tried.get_or_insert_with(|| Tried::from(trail)).clone();
             Attempt::new(course.number(), tried).pushback(course.previous_pushback())
         };
         if let Some(permit) = &mut self.permit {
@@ -69,6 +72,16 @@ impl<M: Repeat<Req>, Req> Call<M, Req> {
         // attempt itself may yet be given more time.
         let deadline = course.wanted().deadline;
         mode.make(&mut self.kept, attempt, deadline.zip(now))
+    }
+
+    /// Runs `f`, a part of the present attempt, and remembers where that went.
+    #[inline]
+    pub(crate) fn follow<T>(&mut self, f: impl FnOnce() -> T) -> T {
+        match self.tried {
+            // The request tells.
+            Some(_) => f(),
+            None => self.trail.follow(f),
+        }
     }
 
     /// [`attempt`](Self::attempt), now.

@@ -1,16 +1,16 @@
 //! How an HTTP request is made once more.
 
 use crate::{
-    Failure, Judge, Repeat, ReplayBody, ReplayRoom, Settings, Wanted, chain, replay::Replay,
+    Failure, Judge, Repeat, ReplayBody, ReplayRoom, Settings, Wanted, chain, head::Head,
+    replay::Replay,
 };
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Request, Response, StatusCode,
     header::{CONTENT_TYPE, RETRY_AFTER},
-    request::Parts,
 };
 use http_body::Body;
-use std::{fmt, mem, time::Duration};
+use std::{fmt, time::Duration};
 use ziggurat_core::{
     Attempt, BoxError, Carry, Code, Deadline, Grpc, Http, clock, clock::Instant, grpc,
     grpc::Pushback,
@@ -18,7 +18,7 @@ use ziggurat_core::{
 
 /// What is kept of an HTTP request: its head, and as much of its body as the limit allows.
 pub struct Kept<B> {
-    head: Parts,
+    head: Head,
     body: Replay<B>,
     told: Option<Told>,
 }
@@ -41,24 +41,35 @@ impl<B: Body<Data = Bytes>> Kept<B> {
             head.headers.insert(chain::STOP, chain::AGAIN);
         }
         let share = room.share(settings.replay_total);
-        let body = Replay::new(body, settings.replay_limit, share);
-        let told = None;
-        Self { head, body, told }
+        Self {
+            head: Head::new(head),
+            body: Replay::new(body, settings.replay_limit, share),
+            told: None,
+        }
     }
 
-    fn make(&mut self, attempt: Attempt, deadline: Option<Deadline>) -> Request<ReplayBody<B>> {
-        let mut head = if self.body.is_repeatable() {
-            self.head.clone()
-        } else {
-            mem::replace(&mut self.head, Request::new(()).into_parts().0)
-        };
-        head.extensions.insert(attempt);
+    /// The request of the next attempt. `attempt` says which one that is: the first of a call goes
+    /// without, for what is put into a request costs more than all else here.
+    fn make(
+        &mut self,
+        attempt: impl FnOnce() -> Attempt,
+        deadline: Option<Deadline>,
+    ) -> (Request<ReplayBody<B>>, u32) {
+        let is_first = self.head.is_whole();
+        let mut head = self.head.next(self.body.is_repeatable());
+        let mut previous = 0;
+        // The number of somebody's attempt further out is no longer true.
+        if !is_first || head.extensions.get::<Attempt>().is_some() {
+            let attempt = attempt();
+            previous = attempt.number().saturating_sub(1);
+            head.extensions.insert(attempt);
+        }
         if let Some(deadline) = deadline
             && head.extensions.get() != Some(&deadline)
         {
             head.extensions.insert(deadline);
         }
-        Request::from_parts(head, self.body.body())
+        (Request::from_parts(head, self.body.body()), previous)
     }
 }
 
@@ -97,9 +108,7 @@ where
         attempt: impl FnOnce() -> Attempt,
         deadline: Option<(Deadline, Instant)>,
     ) -> Self::Request {
-        let attempt = attempt();
-        let previous = attempt.number().saturating_sub(1);
-        let mut request = kept.make(attempt, deadline.map(|(deadline, _)| deadline));
+        let (mut request, previous) = kept.make(attempt, deadline.map(|(deadline, _)| deadline));
         let headers = request.headers_mut();
         if previous > 0 {
             headers.insert(grpc::PREVIOUS_ATTEMPTS, HeaderValue::from(previous));
@@ -196,10 +205,8 @@ where
         attempt: impl FnOnce() -> Attempt,
         deadline: Option<(Deadline, Instant)>,
     ) -> Self::Request {
-        let attempt = attempt();
-        let again = attempt.number() > 1;
-        let mut request = kept.make(attempt, deadline.map(|(deadline, _)| deadline));
-        if again {
+        let (mut request, previous) = kept.make(attempt, deadline.map(|(deadline, _)| deadline));
+        if previous > 0 {
             request.headers_mut().insert(chain::STOP, chain::AGAIN);
         }
         request
