@@ -80,21 +80,23 @@ impl TraceId {
         Self::from_hex(&digits, Case::Any)
     }
 
-    pub(crate) fn write_hex(self, text: &mut [u8]) {
-        hex::write(self.number(), text);
+    /// The 32 digits.
+    pub(crate) fn hex(self) -> [u8; 32] {
+        let mut text = [0; 32];
+        text[..16].copy_from_slice(&hex::digits((self.number() >> 64) as u64));
+        text[16..].copy_from_slice(&hex::digits(self.number() as u64));
+        text
     }
 
-    /// Writes the 36 characters of a UUID.
+    /// The 36 characters of a UUID.
     pub(crate) fn uuid(self) -> [u8; 36] {
-        let mut digits = [0; 32];
-        self.write_hex(&mut digits);
+        let digits = self.hex();
         let mut text = [b'-'; 36];
-        let mut digits = digits.into_iter();
-        for (place, byte) in text.iter_mut().enumerate() {
-            if !DASHES.contains(&place) {
-                *byte = digits.next().unwrap_or(b'0');
-            }
-        }
+        text[..8].copy_from_slice(&digits[..8]);
+        text[9..13].copy_from_slice(&digits[8..12]);
+        text[14..18].copy_from_slice(&digits[12..16]);
+        text[19..23].copy_from_slice(&digits[16..20]);
+        text[24..].copy_from_slice(&digits[20..]);
         text
     }
 }
@@ -150,8 +152,9 @@ impl SpanId {
         Self::new(u64::try_from(number).ok()?)
     }
 
-    pub(crate) fn write_hex(self, text: &mut [u8]) {
-        hex::write(self.number().into(), text);
+    /// The 16 digits.
+    pub(crate) fn hex(self) -> [u8; 16] {
+        hex::digits(self.number())
     }
 }
 
