@@ -83,8 +83,8 @@ impl TraceContext {
     #[must_use]
     pub fn traceparent(&self) -> HeaderValue {
         let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
-        text[3..35].copy_from_slice(&self.trace_id().hex());
-        text[36..52].copy_from_slice(&self.span_id().hex());
+        self.trace_id().write_hex(&mut text[3..35]);
+        self.span_id().write_hex(&mut text[36..52]);
         text[54] += u8::from(self.is_sampled());
         ascii(&text)
     }
