@@ -3,7 +3,7 @@
 
 use crate::Code;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use std::{error::Error, fmt, time::Duration};
+use std::{cell::RefCell, error::Error, fmt, time::Duration};
 
 /// The status code of an answer, in trailers or, for an answer without a body, in headers.
 pub const STATUS: HeaderName = HeaderName::from_static("grpc-status");
@@ -32,6 +32,22 @@ pub enum Pushback {
 /// A `grpc-timeout` that the specification does not allow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidTimeout(String);
+
+/// What this thread has written last.
+struct Last {
+    timeout: Duration,
+    /// Kept from the second time on.
+    text: Option<HeaderValue>,
+}
+
+thread_local! {
+    static LAST: RefCell<Last> = const {
+        RefCell::new(Last {
+            timeout: Duration::ZERO,
+            text: None,
+        })
+    };
+}
 
 /// The units of `grpc-timeout`, finest first, in nanoseconds.
 const UNITS: [(u8, u64); 6] = [
@@ -109,8 +125,15 @@ pub fn decode_timeout(value: &HeaderValue) -> Result<Duration, InvalidTimeout> {
 }
 
 /// Writes a `grpc-timeout` in the finest unit that has room, rounded up; `0n` only for zero.
+///
+/// Calls that begin with one and the same timeout share one text.
 #[must_use]
 pub fn encode_timeout(timeout: Duration) -> HeaderValue {
+    let shared = LAST.try_with(|last| Some(last.try_borrow_mut().ok()?.text(timeout)));
+    shared.ok().flatten().unwrap_or_else(|| write(timeout))
+}
+
+fn write(timeout: Duration) -> HeaderValue {
     const ROOM: u64 = 100_000_000;
     let hours = || {
         timeout
@@ -145,6 +168,19 @@ fn write_timeout(mut count: u32, unit: u8) -> HeaderValue {
         }
     }
     HeaderValue::from_bytes(&text[start..]).unwrap_or(HeaderValue::from_static("0n"))
+}
+
+// === impl Last ===
+
+impl Last {
+    fn text(&mut self, timeout: Duration) -> HeaderValue {
+        if self.timeout != timeout {
+            self.timeout = timeout;
+            self.text = None;
+            return write(timeout);
+        }
+        self.text.get_or_insert_with(|| write(timeout)).clone()
+    }
 }
 
 // === impl InvalidTimeout ===
