@@ -80,17 +80,18 @@ impl TraceId {
         Self::from_hex(&digits, Case::Any)
     }
 
-    /// The 32 digits.
-    pub(crate) fn hex(self) -> [u8; 32] {
-        let mut text = [0; 32];
-        text[..16].copy_from_slice(&hex::digits((self.number() >> 64) as u64));
-        text[16..].copy_from_slice(&hex::digits(self.number() as u64));
-        text
+    /// Fills `text` with the 32 digits.
+    pub(crate) fn write_hex(self, text: &mut [u8]) {
+        let number = self.number();
+        let (high, low) = text.split_at_mut(16);
+        high.copy_from_slice(&hex::digits((number >> 64) as u64));
+        low.copy_from_slice(&hex::digits(number as u64));
     }
 
     /// The 36 characters of a UUID.
     pub(crate) fn uuid(self) -> [u8; 36] {
-        let digits = self.hex();
+        let mut digits = [0; 32];
+        self.write_hex(&mut digits);
         let mut text = [b'-'; 36];
         text[..8].copy_from_slice(&digits[..8]);
         text[9..13].copy_from_slice(&digits[8..12]);
@@ -152,9 +153,9 @@ impl SpanId {
         Self::new(u64::try_from(number).ok()?)
     }
 
-    /// The 16 digits.
-    pub(crate) fn hex(self) -> [u8; 16] {
-        hex::digits(self.number())
+    /// Fills `text` with the 16 digits.
+    pub(crate) fn write_hex(self, text: &mut [u8]) {
+        text.copy_from_slice(&hex::digits(self.number()));
     }
 }
 
