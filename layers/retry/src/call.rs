@@ -12,6 +12,8 @@ use ziggurat_core::{Attempt, BoxError, Deadline, Trail, Tried, clock, clock::Ins
 pub(crate) struct Call<M: Repeat<Req>, Req> {
     course: Course<Chosen<M>>,
     kept: M::Kept,
+    /// An attempt was made.
+    begun: bool,
     /// Where the call went, until that is told in a request.
     trail: Trail,
     /// Made when somebody is told.
@@ -34,6 +36,7 @@ impl<M: Repeat<Req>, Req> Call<M, Req> {
         Self {
             course,
             kept,
+            begun: false,
             trail: Trail::new(),
             tried: None,
             began: None,
@@ -71,7 +74,11 @@ impl<M: Repeat<Req>, Req> Call<M, Req> {
         // Whoever serves the attempt has as long as the call: its body may follow at leisure, and the
         // attempt itself may yet be given more time.
         let deadline = course.wanted().deadline;
-        mode.make(&mut self.kept, attempt, deadline.zip(now))
+        if std::mem::replace(&mut self.begun, true) {
+            mode.make(&mut self.kept, attempt, deadline.zip(now))
+        } else {
+            mode.begin(&mut self.kept, attempt, deadline.zip(now))
+        }
     }
 
     /// Runs `f`, a part of the present attempt, and remembers where that went.

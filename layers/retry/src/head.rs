@@ -3,8 +3,12 @@
 use http::{
     Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, request::Parts,
 };
-use std::mem;
-use ziggurat_core::{CallOptions, Deadline};
+use std::{mem, time::Duration};
+use ziggurat_core::{
+    CallOptions, Deadline,
+    clock::{self, Instant},
+    grpc,
+};
 
 /// The head of a request: whole until the first attempt takes it, then a copy for the next ones.
 #[derive(Debug)]
@@ -34,16 +38,20 @@ enum Words {
     All(Extensions),
 }
 
+/// How much time the caller wants the server to be told of, and when that was.
+///
+/// More than it has, if a timer of the server's is to be later than its own.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Told {
+    timeout: Duration,
+    at: Instant,
+}
+
 // === impl Head ===
 
 impl Head {
     pub(crate) const fn new(parts: Parts) -> Self {
         Self::Whole(parts)
-    }
-
-    /// Has no attempt been made yet?
-    pub(crate) const fn is_whole(&self) -> bool {
-        matches!(self, Self::Whole(_))
     }
 
     /// The head for an attempt. `again`: another may follow.
@@ -128,6 +136,36 @@ impl Words {
     }
 }
 
+// === impl Told ===
+
+impl Told {
+    /// What the caller says, and whether it also says how many attempts came before.
+    pub(crate) fn by(headers: &HeaderMap) -> (Option<Self>, bool) {
+        let (timeout, attempts) = (grpc::TIMEOUT, grpc::PREVIOUS_ATTEMPTS);
+        let (mut told, mut attempted) = (None, false);
+        // To compare the few names that there are is quicker than to hash two.
+        for (name, value) in headers {
+            if *name == timeout {
+                told = told.or_else(|| Self::of(value));
+            }
+            attempted |= *name == attempts;
+        }
+        (told, attempted)
+    }
+
+    fn of(value: &HeaderValue) -> Option<Self> {
+        let timeout = grpc::decode_timeout(value).ok()?;
+        let at = clock::now();
+        Some(Self { timeout, at })
+    }
+
+    /// What is left of it at `now`. `None`: nothing has passed, and the caller's own words do.
+    pub(crate) fn remaining(self, now: Instant) -> Option<Duration> {
+        let passed = now.saturating_duration_since(self.at);
+        (!passed.is_zero()).then(|| self.timeout.saturating_sub(passed))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,7 +173,7 @@ mod tests {
     #[test]
     fn what_a_later_attempt_gets_is_what_the_first_one_got() {
         let options = CallOptions::new().hash_key(7);
-        let deadline = Deadline::after(std::time::Duration::from_secs(1));
+        let deadline = Deadline::after(Duration::from_secs(1));
         for others in [false, true] {
             let request = Request::put("http://shop/a?b")
                 .version(Version::HTTP_2)
@@ -151,7 +189,6 @@ mod tests {
             let mut head = Head::new(parts);
             let first = head.next(true);
             for again in [true, false] {
-                assert!(!head.is_whole());
                 let later = head.next(again);
                 assert_eq!(later.method, first.method);
                 assert_eq!((&later.uri, later.version), (&first.uri, first.version));

@@ -1,19 +1,20 @@
 //! How an HTTP request is made once more.
 
 use crate::{
-    Failure, Judge, Repeat, ReplayBody, ReplayRoom, Settings, Wanted, chain, head::Head,
+    Failure, Judge, Repeat, ReplayBody, ReplayRoom, Settings, Wanted, chain,
+    head::{Head, Told},
     replay::Replay,
 };
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Request, Response, StatusCode,
     header::{CONTENT_TYPE, RETRY_AFTER},
+    request::Parts,
 };
 use http_body::Body;
 use std::{fmt, time::Duration};
 use ziggurat_core::{
-    Attempt, BoxError, Carry, Code, Deadline, Grpc, Http, clock, clock::Instant, grpc,
-    grpc::Pushback,
+    Attempt, BoxError, Carry, Code, Deadline, Grpc, Http, clock::Instant, grpc, grpc::Pushback,
 };
 
 /// What is kept of an HTTP request: its head, and as much of its body as the limit allows.
@@ -21,15 +22,6 @@ pub struct Kept<B> {
     head: Head,
     body: Replay<B>,
     told: Option<Told>,
-}
-
-/// How much time the caller wants the server to be told of, and when that was.
-///
-/// More than it has, if a timer of the server's is to be later than its own.
-#[derive(Clone, Copy)]
-struct Told {
-    timeout: Duration,
-    at: Instant,
 }
 
 // === impl Kept ===
@@ -48,28 +40,49 @@ impl<B: Body<Data = Bytes>> Kept<B> {
         }
     }
 
-    /// The request of the next attempt. `attempt` says which one that is: the first of a call goes
-    /// without, for what is put into a request costs more than all else here.
-    fn make(
+    /// The request of the first attempt: what is put into it costs more than all else here.
+    fn begin(
         &mut self,
         attempt: impl FnOnce() -> Attempt,
         deadline: Option<Deadline>,
-    ) -> (Request<ReplayBody<B>>, u32) {
-        let is_first = self.head.is_whole();
+    ) -> Request<ReplayBody<B>> {
         let mut head = self.head.next(self.body.is_repeatable());
-        let mut previous = 0;
-        // The number of somebody's attempt further out is no longer true.
-        if !is_first || head.extensions.get::<Attempt>().is_some() {
-            let attempt = attempt();
-            previous = attempt.number().saturating_sub(1);
-            head.extensions.insert(attempt);
+        // What a layer further out says of its attempts is not said of these.
+        if let Some(theirs) = head.extensions.get_mut::<Attempt>() {
+            *theirs = attempt();
         }
+        self.finish(head, deadline)
+    }
+
+    fn make(&mut self, attempt: Attempt, deadline: Option<Deadline>) -> Request<ReplayBody<B>> {
+        let mut head = self.head.next(self.body.is_repeatable());
+        head.extensions.insert(attempt);
+        self.finish(head, deadline)
+    }
+
+    fn finish(&self, mut head: Parts, deadline: Option<Deadline>) -> Request<ReplayBody<B>> {
         if let Some(deadline) = deadline
             && head.extensions.get() != Some(&deadline)
         {
             head.extensions.insert(deadline);
         }
-        (Request::from_parts(head, self.body.body()), previous)
+        Request::from_parts(head, self.body.body())
+    }
+}
+
+impl<B> Kept<B> {
+    /// What the server of the attempt that begins now is told of the time.
+    fn tell(&self, headers: &mut HeaderMap, deadline: Option<(Deadline, Instant)>) {
+        let Some((deadline, now)) = deadline else {
+            return;
+        };
+        let left = match self.told {
+            Some(told) => told.remaining(now),
+            None => Some(deadline.remaining(now)),
+        };
+        if let Some(left) = left {
+            headers.insert(grpc::TIMEOUT, grpc::encode_timeout(left));
+        }
     }
 }
 
@@ -95,11 +108,24 @@ where
     }
 
     fn keep(&self, mut request: Request<B>, settings: &Settings, room: &ReplayRoom) -> Kept<B> {
-        request.headers_mut().remove(grpc::PREVIOUS_ATTEMPTS);
-        let told = Told::by(request.headers());
+        let (told, attempted) = Told::by(request.headers());
+        if attempted {
+            request.headers_mut().remove(grpc::PREVIOUS_ATTEMPTS);
+        }
         let mut kept = Kept::new(request, settings, room);
         kept.told = told;
         kept
+    }
+
+    fn begin(
+        &self,
+        kept: &mut Kept<B>,
+        attempt: impl FnOnce() -> Attempt,
+        deadline: Option<(Deadline, Instant)>,
+    ) -> Self::Request {
+        let mut request = kept.begin(attempt, deadline.map(|(deadline, _)| deadline));
+        kept.tell(request.headers_mut(), deadline);
+        request
     }
 
     fn make(
@@ -108,22 +134,14 @@ where
         attempt: impl FnOnce() -> Attempt,
         deadline: Option<(Deadline, Instant)>,
     ) -> Self::Request {
-        let (mut request, previous) = kept.make(attempt, deadline.map(|(deadline, _)| deadline));
+        let attempt = attempt();
+        let previous = attempt.number().saturating_sub(1);
+        let mut request = kept.make(attempt, deadline.map(|(deadline, _)| deadline));
         let headers = request.headers_mut();
         if previous > 0 {
             headers.insert(grpc::PREVIOUS_ATTEMPTS, HeaderValue::from(previous));
         }
-        if let Some((deadline, now)) = deadline {
-            let left = match kept.told {
-                // The first attempt: in the caller's own words.
-                Some(told) if now <= told.at => None,
-                Some(told) => Some(told.remaining(now)),
-                None => Some(deadline.remaining(now)),
-            };
-            if let Some(left) = left {
-                headers.insert(grpc::TIMEOUT, grpc::encode_timeout(left));
-            }
-        }
+        kept.tell(headers, deadline);
         request
     }
 
@@ -167,21 +185,6 @@ impl<B> Judge<Response<B>> for Grpc {
     }
 }
 
-// === impl Told ===
-
-impl Told {
-    fn by(headers: &HeaderMap) -> Option<Self> {
-        let timeout = grpc::decode_timeout(headers.get(grpc::TIMEOUT)?).ok()?;
-        let at = clock::now();
-        Some(Self { timeout, at })
-    }
-
-    fn remaining(self, now: Instant) -> Duration {
-        let passed = now.saturating_duration_since(self.at);
-        self.timeout.saturating_sub(passed)
-    }
-}
-
 // === impl Repeat for Http ===
 
 impl<B> Repeat<Request<B>> for Http
@@ -199,14 +202,25 @@ where
         Kept::new(request, settings, room)
     }
 
+    fn begin(
+        &self,
+        kept: &mut Kept<B>,
+        attempt: impl FnOnce() -> Attempt,
+        deadline: Option<(Deadline, Instant)>,
+    ) -> Self::Request {
+        kept.begin(attempt, deadline.map(|(deadline, _)| deadline))
+    }
+
     fn make(
         &self,
         kept: &mut Kept<B>,
         attempt: impl FnOnce() -> Attempt,
         deadline: Option<(Deadline, Instant)>,
     ) -> Self::Request {
-        let (mut request, previous) = kept.make(attempt, deadline.map(|(deadline, _)| deadline));
-        if previous > 0 {
+        let attempt = attempt();
+        let again = attempt.number() > 1;
+        let mut request = kept.make(attempt, deadline.map(|(deadline, _)| deadline));
+        if again {
             request.headers_mut().insert(chain::STOP, chain::AGAIN);
         }
         request
