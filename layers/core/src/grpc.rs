@@ -33,18 +33,20 @@ pub enum Pushback {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidTimeout(String);
 
-/// What this thread has written last.
-struct Last {
+/// The timeout that many calls of this thread begin with.
+struct Usual {
     timeout: Duration,
-    /// Kept from the second time on.
     text: Option<HeaderValue>,
+    /// What was written last and is not usual: twice in a row, it is.
+    other: Duration,
 }
 
 thread_local! {
-    static LAST: RefCell<Last> = const {
-        RefCell::new(Last {
+    static USUAL: RefCell<Usual> = const {
+        RefCell::new(Usual {
             timeout: Duration::ZERO,
             text: None,
+            other: Duration::ZERO,
         })
     };
 }
@@ -129,7 +131,7 @@ pub fn decode_timeout(value: &HeaderValue) -> Result<Duration, InvalidTimeout> {
 /// Calls that begin with one and the same timeout share one text.
 #[must_use]
 pub fn encode_timeout(timeout: Duration) -> HeaderValue {
-    let shared = LAST.try_with(|last| Some(last.try_borrow_mut().ok()?.text(timeout)));
+    let shared = USUAL.try_with(|usual| Some(usual.try_borrow_mut().ok()?.text(timeout)));
     shared.ok().flatten().unwrap_or_else(|| write(timeout))
 }
 
@@ -170,14 +172,18 @@ fn write_timeout(mut count: u32, unit: u8) -> HeaderValue {
     HeaderValue::from_bytes(&text[start..]).unwrap_or(HeaderValue::from_static("0n"))
 }
 
-// === impl Last ===
+// === impl Usual ===
 
-impl Last {
+impl Usual {
     fn text(&mut self, timeout: Duration) -> HeaderValue {
         if self.timeout != timeout {
+            if self.other != timeout {
+                // What is left of a call that is under way is seldom left of another.
+                self.other = timeout;
+                return write(timeout);
+            }
             self.timeout = timeout;
             self.text = None;
-            return write(timeout);
         }
         self.text.get_or_insert_with(|| write(timeout)).clone()
     }

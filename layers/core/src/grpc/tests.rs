@@ -109,7 +109,19 @@ fn a_status_that_is_none_counts_as_unknown() {
 #[test]
 fn a_timeout_that_is_written_again_is_the_same_text_and_of_its_own_sensitivity() {
     let (one, other) = (Duration::from_secs(1), Duration::from_millis(250));
-    for timeout in [one, one, one, other, one, other, other, Duration::ZERO] {
+    for timeout in [
+        one,
+        one,
+        one,
+        other,
+        one,
+        other,
+        other,
+        other,
+        one,
+        Duration::ZERO,
+        one,
+    ] {
         let mut text = encode_timeout(timeout);
         assert_eq!(decode_timeout(&text), Ok(timeout));
         assert!(!text.is_sensitive());
