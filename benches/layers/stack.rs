@@ -72,7 +72,7 @@ impl Service<HttpRequest> for Cloned {
 }
 
 fn four() -> impl Service<HttpRequest, Error: Debug, Future: Send> + Clone + Send + 'static {
-    let rate = Rate::new(u32::MAX, Duration::from_secs(1)).expect("not zero");
+    let rate = Rate::new(1_000_000_000, Duration::from_secs(1)).expect("one a nanosecond");
     ServiceBuilder::new()
         .layer(DeadlineLayer::client(
             ziggurat_deadline::Settings::new(LIMIT).expect("not zero"),

@@ -144,19 +144,22 @@ impl Sample for u64 {
 }
 
 impl Sample for HttpRequest {
+    /// Not a clone: a client's map of headers has room for some more, a clone of one has none.
     fn sample() -> Self {
-        static REQUEST: LazyLock<HttpRequest> = LazyLock::new(|| {
-            let mut request = Request::new(Full::new(Bytes::from_static(&[0; 64])));
-            *request.method_mut() = Method::POST;
-            *request.uri_mut() = Uri::from_static("http://users/users.v1.Users/Get");
-            let headers = request.headers_mut();
-            headers.insert(header::TE, HeaderValue::from_static("trailers"));
-            headers.insert(
-                header::CONTENT_TYPE,
-                HeaderValue::from_static("application/grpc"),
-            );
-            request
+        static REQUEST: LazyLock<(Uri, Bytes)> = LazyLock::new(|| {
+            let uri = Uri::from_static("http://users/users.v1.Users/Get");
+            (uri, Bytes::from_static(&[0; 64]))
         });
-        REQUEST.clone()
+        let (uri, body) = &*REQUEST;
+        let mut request = Self::new(Full::new(body.clone()));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = uri.clone();
+        let headers = request.headers_mut();
+        headers.insert(header::TE, HeaderValue::from_static("trailers"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/grpc"),
+        );
+        request
     }
 }

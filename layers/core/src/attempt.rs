@@ -11,7 +11,8 @@ use std::{
 
 /// Which try of a call this is; a request extension that a retrying layer writes.
 ///
-/// A request without one is the only try.
+/// A request without one is the first try, or the only one; where that goes is noted on a
+/// [`Trail`](crate::Trail).
 #[derive(Clone, Debug)]
 pub struct Attempt {
     number: u32,
@@ -72,6 +73,10 @@ impl Tried {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    pub(crate) fn of(tokens: [u64; 4]) -> Self {
+        Self(Arc::new(tokens.map(AtomicU64::new)))
     }
 
     /// An attempt goes to `endpoint`.

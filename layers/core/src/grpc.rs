@@ -4,7 +4,7 @@
 
 use crate::Code;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use std::{error::Error, fmt, time::Duration};
+use std::{cell::RefCell, error::Error, fmt, time::Duration};
 
 /// The status code of an answer, in trailers or, for an answer without a body, in headers.
 pub const STATUS: HeaderName = HeaderName::from_static("grpc-status");
@@ -37,6 +37,24 @@ pub enum Pushback {
 /// A `grpc-timeout` that the specification does not allow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidTimeout(String);
+
+/// The timeout that many calls of this thread begin with.
+struct Usual {
+    timeout: Duration,
+    text: Option<HeaderValue>,
+    /// What was written last and is not usual: twice in a row, it is.
+    other: Duration,
+}
+
+thread_local! {
+    static USUAL: RefCell<Usual> = const {
+        RefCell::new(Usual {
+            timeout: Duration::ZERO,
+            text: None,
+            other: Duration::ZERO,
+        })
+    };
+}
 
 /// The units of `grpc-timeout`, finest first, in nanoseconds.
 const UNITS: [(u8, u64); 6] = [
@@ -125,8 +143,15 @@ pub fn decode_timeout(value: &HeaderValue) -> Result<Duration, InvalidTimeout> {
 }
 
 /// Writes a `grpc-timeout` in the finest unit that has room, rounded up; `0n` only for zero.
+///
+/// Calls that begin with one and the same timeout share one text.
 #[must_use]
 pub fn encode_timeout(timeout: Duration) -> HeaderValue {
+    let shared = USUAL.try_with(|usual| Some(usual.try_borrow_mut().ok()?.text(timeout)));
+    shared.ok().flatten().unwrap_or_else(|| write(timeout))
+}
+
+fn write(timeout: Duration) -> HeaderValue {
     const ROOM: u64 = 100_000_000;
     let hours = || {
         timeout
@@ -161,6 +186,23 @@ fn write_timeout(mut count: u32, unit: u8) -> HeaderValue {
         }
     }
     HeaderValue::from_bytes(&text[start..]).unwrap_or(HeaderValue::from_static("0n"))
+}
+
+// === impl Usual ===
+
+impl Usual {
+    fn text(&mut self, timeout: Duration) -> HeaderValue {
+        if self.timeout != timeout {
+            if self.other != timeout {
+                // What is left of a call that is under way is seldom left of another.
+                self.other = timeout;
+                return write(timeout);
+            }
+            self.timeout = timeout;
+            self.text = None;
+        }
+        self.text.get_or_insert_with(|| write(timeout)).clone()
+    }
 }
 
 // === impl InvalidTimeout ===

@@ -11,7 +11,7 @@
 //! | [`Deadline`] | when a call must be over | deadline, retry, balance, connect |
 //! | [`CallOptions`] | what the caller wants of this one call | client, deadline, retry, balance |
 //! | [`Criticality`] | how much it matters that the call is answered | trust, whatever sheds |
-//! | [`Attempt`], [`Tried`] | the how-manieth try this is, and where the others went | retry, balance, trace |
+//! | [`Attempt`], [`Tried`], [`Trail`] | the how-manieth try this is, and where the others went | retry, balance, trace |
 //! | [`Picked`] | which endpoint answered | balance, metrics |
 //! | [`Instance`], [`Resolve`], [`Change`] | where a service is to be found | registry, discover |
 //! | [`Endpoint`], [`Availability`], [`Named`] | what a balancer may pick | connect, health, balance |
@@ -48,6 +48,7 @@ mod record;
 mod rejection;
 mod resolve;
 mod setting;
+mod trail;
 mod unready;
 mod whereabouts;
 
@@ -70,6 +71,7 @@ pub use self::{
     rejection::{Rejection, Sent},
     resolve::{Change, Changes, Resolve},
     setting::InvalidSetting,
+    trail::Trail,
     unready::Unready,
     whereabouts::{Stage, Whereabouts},
 };

@@ -7,12 +7,16 @@ use crate::{
     service::{Chosen, Shared},
 };
 use std::time::Duration;
-use ziggurat_core::{Attempt, BoxError, Deadline, Tried, clock, clock::Instant};
+use ziggurat_core::{Attempt, BoxError, Deadline, Trail, Tried, clock, clock::Instant};
 
 /// What belongs to one call, whatever service answers it.
 pub(crate) struct Call<M: Repeat<Req>, Req> {
     course: Course<Chosen<M>>,
     kept: M::Kept,
+    /// An attempt was made.
+    begun: bool,
+    /// Where the call went, until that is told in a request.
+    trail: Trail,
     /// Made when somebody is told.
     tried: Option<Tried>,
     began: Option<Instant>,
@@ -33,6 +37,8 @@ impl<M: Repeat<Req>, Req> Call<M, Req> {
         Self {
             course,
             kept,
+            begun: false,
+            trail: Trail::new(),
             tried: None,
             began: None,
             due: None,
@@ -58,9 +64,9 @@ impl<M: Repeat<Req>, Req> Call<M, Req> {
             let repeatable = mode.is_repeatable(&self.kept);
             self.course.attempt_deadline(now, p99.flatten(), repeatable)
         });
-        let (course, tried) = (&self.course, &mut self.tried);
+        let (course, tried, trail) = (&self.course, &mut self.tried, self.trail);
         let attempt = || {
-            let tried = tried.get_or_insert_with(Tried::new).clone();
+            let tried = tried.get_or_insert_with(|| Tried::from(trail)).clone();
             Attempt::new(course.number(), tried).pushback(course.previous_pushback())
         };
         if let Some(permit) = &mut self.permit {
@@ -69,7 +75,21 @@ impl<M: Repeat<Req>, Req> Call<M, Req> {
         // Whoever serves the attempt has as long as the call: its body may follow at leisure, and the
         // attempt itself may yet be given more time.
         let deadline = course.wanted().deadline;
-        mode.make(&mut self.kept, attempt, deadline.zip(now))
+        if std::mem::replace(&mut self.begun, true) {
+            mode.make(&mut self.kept, attempt, deadline.zip(now))
+        } else {
+            mode.begin(&mut self.kept, attempt, deadline.zip(now))
+        }
+    }
+
+    /// Runs `f`, a part of the present attempt, and remembers where that went.
+    #[inline]
+    pub(crate) fn follow<T>(&mut self, f: impl FnOnce() -> T) -> T {
+        match self.tried {
+            // The request tells.
+            Some(_) => f(),
+            None => self.trail.follow(f),
+        }
     }
 
     /// [`attempt`](Self::attempt), now.

@@ -79,7 +79,7 @@ where
     #[inline]
     pub(crate) fn begin(&mut self, ready: &mut S, now: Option<Instant>) {
         let request = self.call.attempt(now);
-        let future = ready.call(request);
+        let future = self.call.follow(|| ready.call(request));
         self.state = State::Calling { future };
     }
 
@@ -117,7 +117,7 @@ where
         let mut this = self.project();
         loop {
             let (result, timed_out) = match this.state.as_mut().project() {
-                StateProj::Calling { future } => match future.poll(cx) {
+                StateProj::Calling { future } => match this.call.follow(|| future.poll(cx)) {
                     Poll::Ready(result) => (result.map_err(Into::into), false),
                     Poll::Pending => {
                         ready!(poll_timer(this.timer.as_mut(), this.call.timer(), cx));
@@ -149,7 +149,8 @@ where
                         *this.last = None;
                         this.timer.set(None);
                         let request = this.call.attempt_now();
-                        let future = this.again.call(request);
+                        let again = &mut *this.again;
+                        let future = this.call.follow(|| again.call(request));
                         this.state.set(State::Calling { future });
                         continue;
                     }

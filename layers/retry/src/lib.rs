@@ -78,10 +78,13 @@
 //!
 //! A call of plain values that succeeds at once costs a clone of the request and of the inner
 //! service, one reference count (a second one for settings that may change) and one atomic addition,
-//! and allocates nothing. An HTTP request also has its head cloned (an attempt consumes headers and
-//! extensions), two words put into the extensions, and its body shared: seven allocations for a
-//! plain gRPC request, of which the clone of the head makes two and the first extension of a request
-//! two more. The one frame of a unary call is kept without another. Time is read once in 64 calls,
+//! and allocates nothing. Of an HTTP request the first attempt gets the head as it came; what is kept
+//! for a second one is a list of its headers, and a clone of its extensions if they hold more than
+//! words of ours. Its body is shared. That makes two allocations for a plain request without
+//! extensions, no more than a clone of its head makes. The one frame of a unary call is kept without
+//! another. [`Attempt`](ziggurat_core::Attempt) is put into the second attempt and those that follow;
+//! where the first one goes a balancer notes on a [`Trail`](ziggurat_core::Trail). Time is read once
+//! in 64 calls,
 //! unless the call has a deadline or its attempts a timeout. The timer is made when an answer pends.
 //!
 //! # Example
@@ -118,6 +121,7 @@ mod course;
 mod error;
 mod failure;
 mod future;
+mod head;
 pub mod hedge;
 mod latency;
 mod layer;

@@ -17,6 +17,19 @@ pub trait Repeat<Req>: Clone {
     /// Takes a request apart; what is kept of its body counts towards the `room` for all of them.
     fn keep(&self, request: Req, settings: &Settings, room: &ReplayRoom) -> Self::Kept;
 
+    /// Makes the request of the first attempt of a call, as [`make`](Self::make) does.
+    ///
+    /// Nobody asks for `attempt` there: where the first one goes is noted on a
+    /// [`Trail`](ziggurat_core::Trail), so a request that has to be made larger for it may go without.
+    fn begin(
+        &self,
+        kept: &mut Self::Kept,
+        attempt: impl FnOnce() -> Attempt,
+        deadline: Option<(Deadline, Instant)>,
+    ) -> Self::Request {
+        self.make(kept, attempt, deadline)
+    }
+
     /// Makes the request of an attempt of a call that must be over by the `deadline`, seen from the
     /// moment beside it. `attempt` says which one it is, to whom it can be told.
     fn make(

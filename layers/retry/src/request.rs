@@ -1,7 +1,9 @@
 //! How an HTTP request is made once more.
 
 use crate::{
-    Failure, Judge, Repeat, ReplayBody, ReplayRoom, Settings, Wanted, chain, replay::Replay,
+    Failure, Judge, Repeat, ReplayBody, ReplayRoom, Settings, Wanted, chain,
+    head::{Head, Told},
+    replay::Replay,
 };
 use bytes::Bytes;
 use http::{
@@ -10,26 +12,16 @@ use http::{
     request::Parts,
 };
 use http_body::Body;
-use std::{fmt, mem, time::Duration};
+use std::{fmt, time::Duration};
 use ziggurat_core::{
-    Attempt, BoxError, Carry, Code, Deadline, Grpc, Http, clock, clock::Instant, grpc,
-    grpc::Pushback,
+    Attempt, BoxError, Carry, Code, Deadline, Grpc, Http, clock::Instant, grpc, grpc::Pushback,
 };
 
 /// What is kept of an HTTP request: its head, and as much of its body as the limit allows.
 pub struct Kept<B> {
-    head: Parts,
+    head: Head,
     body: Replay<B>,
     told: Option<Told>,
-}
-
-/// How much time the caller wants the server to be told of, and when that was.
-///
-/// More than it has, if a timer of the server's is to be later than its own.
-#[derive(Clone, Copy)]
-struct Told {
-    timeout: Duration,
-    at: Instant,
 }
 
 /// What is up to the request's body and head alone.
@@ -78,24 +70,56 @@ impl<B: Body<Data = Bytes>> Kept<B> {
             head.headers.insert(chain::STOP, chain::AGAIN);
         }
         let share = room.share(settings.replay_total);
-        let body = Replay::new(body, settings.replay_limit, share);
-        let told = None;
-        Self { head, body, told }
+        Self {
+            head: Head::new(head),
+            body: Replay::new(body, settings.replay_limit, share),
+            told: None,
+        }
+    }
+
+    /// The request of the first attempt: what is put into it costs more than all else here.
+    fn begin(
+        &mut self,
+        attempt: impl FnOnce() -> Attempt,
+        deadline: Option<Deadline>,
+    ) -> Request<ReplayBody<B>> {
+        let mut head = self.head.next(self.body.is_repeatable());
+        // What a layer further out says of its attempts is not said of these.
+        if let Some(theirs) = head.extensions.get_mut::<Attempt>() {
+            *theirs = attempt();
+        }
+        self.finish(head, deadline)
     }
 
     fn make(&mut self, attempt: Attempt, deadline: Option<Deadline>) -> Request<ReplayBody<B>> {
-        let mut head = if self.body.is_repeatable() {
-            self.head.clone()
-        } else {
-            mem::replace(&mut self.head, Request::new(()).into_parts().0)
-        };
+        let mut head = self.head.next(self.body.is_repeatable());
         head.extensions.insert(attempt);
+        self.finish(head, deadline)
+    }
+
+    fn finish(&self, mut head: Parts, deadline: Option<Deadline>) -> Request<ReplayBody<B>> {
         if let Some(deadline) = deadline
             && head.extensions.get() != Some(&deadline)
         {
             head.extensions.insert(deadline);
         }
         Request::from_parts(head, self.body.body())
+    }
+}
+
+impl<B> Kept<B> {
+    /// What the server of the attempt that begins now is told of the time.
+    fn tell(&self, headers: &mut HeaderMap, deadline: Option<(Deadline, Instant)>) {
+        let Some((deadline, now)) = deadline else {
+            return;
+        };
+        let left = match self.told {
+            Some(told) => told.remaining(now),
+            None => Some(deadline.remaining(now)),
+        };
+        if let Some(left) = left {
+            headers.insert(grpc::TIMEOUT, grpc::encode_timeout(left));
+        }
     }
 }
 
@@ -121,11 +145,24 @@ where
     }
 
     fn keep(&self, mut request: Request<B>, settings: &Settings, room: &ReplayRoom) -> Kept<B> {
-        request.headers_mut().remove(grpc::PREVIOUS_ATTEMPTS);
-        let told = Told::by(request.headers());
+        let (told, attempted) = Told::by(request.headers());
+        if attempted {
+            request.headers_mut().remove(grpc::PREVIOUS_ATTEMPTS);
+        }
         let mut kept = Kept::new(request, settings, room);
         kept.told = told;
         kept
+    }
+
+    fn begin(
+        &self,
+        kept: &mut Kept<B>,
+        attempt: impl FnOnce() -> Attempt,
+        deadline: Option<(Deadline, Instant)>,
+    ) -> Self::Request {
+        let mut request = kept.begin(attempt, deadline.map(|(deadline, _)| deadline));
+        kept.tell(request.headers_mut(), deadline);
+        request
     }
 
     fn make(
@@ -141,17 +178,7 @@ where
         if previous > 0 {
             headers.insert(grpc::PREVIOUS_ATTEMPTS, HeaderValue::from(previous));
         }
-        if let Some((deadline, now)) = deadline {
-            let left = match kept.told {
-                // The first attempt: in the caller's own words.
-                Some(told) if now <= told.at => None,
-                Some(told) => Some(told.remaining(now)),
-                None => Some(deadline.remaining(now)),
-            };
-            if let Some(left) = left {
-                headers.insert(grpc::TIMEOUT, grpc::encode_timeout(left));
-            }
-        }
+        kept.tell(headers, deadline);
         request
     }
 
@@ -186,21 +213,6 @@ impl<B> Judge<Response<B>> for Grpc {
     }
 }
 
-// === impl Told ===
-
-impl Told {
-    fn by(headers: &HeaderMap) -> Option<Self> {
-        let timeout = grpc::decode_timeout(headers.get(grpc::TIMEOUT)?).ok()?;
-        let at = clock::now();
-        Some(Self { timeout, at })
-    }
-
-    fn remaining(self, now: Instant) -> Duration {
-        let passed = now.saturating_duration_since(self.at);
-        self.timeout.saturating_sub(passed)
-    }
-}
-
 // === impl Repeat for Http ===
 
 impl<B> Repeat<Request<B>> for Http
@@ -216,6 +228,15 @@ where
 
     fn keep(&self, request: Request<B>, settings: &Settings, room: &ReplayRoom) -> Kept<B> {
         Kept::new(request, settings, room)
+    }
+
+    fn begin(
+        &self,
+        kept: &mut Kept<B>,
+        attempt: impl FnOnce() -> Attempt,
+        deadline: Option<(Deadline, Instant)>,
+    ) -> Self::Request {
+        kept.begin(attempt, deadline.map(|(deadline, _)| deadline))
     }
 
     fn make(

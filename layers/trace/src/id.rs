@@ -80,21 +80,24 @@ impl TraceId {
         Self::from_hex(&digits, Case::Any)
     }
 
+    /// Fills `text` with the 32 digits.
     pub(crate) fn write_hex(self, text: &mut [u8]) {
-        hex::write(self.number(), text);
+        let number = self.number();
+        let (high, low) = text.split_at_mut(16);
+        high.copy_from_slice(&hex::digits((number >> 64) as u64));
+        low.copy_from_slice(&hex::digits(number as u64));
     }
 
-    /// Writes the 36 characters of a UUID.
+    /// The 36 characters of a UUID.
     pub(crate) fn uuid(self) -> [u8; 36] {
         let mut digits = [0; 32];
         self.write_hex(&mut digits);
         let mut text = [b'-'; 36];
-        let mut digits = digits.into_iter();
-        for (place, byte) in text.iter_mut().enumerate() {
-            if !DASHES.contains(&place) {
-                *byte = digits.next().unwrap_or(b'0');
-            }
-        }
+        text[..8].copy_from_slice(&digits[..8]);
+        text[9..13].copy_from_slice(&digits[8..12]);
+        text[14..18].copy_from_slice(&digits[12..16]);
+        text[19..23].copy_from_slice(&digits[16..20]);
+        text[24..].copy_from_slice(&digits[20..]);
         text
     }
 }
@@ -150,8 +153,9 @@ impl SpanId {
         Self::new(u64::try_from(number).ok()?)
     }
 
+    /// Fills `text` with the 16 digits.
     pub(crate) fn write_hex(self, text: &mut [u8]) {
-        hex::write(self.number().into(), text);
+        text.copy_from_slice(&hex::digits(self.number()));
     }
 }
 

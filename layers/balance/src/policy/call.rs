@@ -1,7 +1,7 @@
 //! What a policy may know about the call.
 
 use http::Extensions;
-use ziggurat_core::{Attempt, CallOptions, EndpointId, Tried};
+use ziggurat_core::{Attempt, CallOptions, EndpointId, Trail, Tried};
 
 /// A call for which a [`Policy`](super::Policy) chooses an endpoint.
 #[derive(Debug)]
@@ -38,7 +38,10 @@ impl<'a, Req> Call<'a, Req> {
     /// Did an earlier attempt of this call go to `endpoint`?
     #[must_use]
     pub fn has_tried(&self, endpoint: &EndpointId) -> bool {
-        self.tried.is_some_and(|tried| tried.contains(endpoint))
+        match self.tried {
+            Some(tried) => tried.contains(endpoint),
+            None => Trail::leads_to(endpoint),
+        }
     }
 
     /// The key of the call, for policies that send equal keys to one endpoint.
@@ -48,8 +51,9 @@ impl<'a, Req> Call<'a, Req> {
     }
 
     pub(crate) fn note(&self, endpoint: &EndpointId) {
-        if let Some(tried) = self.tried {
-            tried.note(endpoint);
+        match self.tried {
+            Some(tried) => tried.note(endpoint),
+            None => Trail::note(endpoint),
         }
     }
 }

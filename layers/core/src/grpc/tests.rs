@@ -126,3 +126,26 @@ fn a_health_check_is_one_to_the_letter() {
         assert!(!is_health_check(path), "{path}");
     }
 }
+
+#[test]
+fn a_timeout_that_is_written_again_is_the_same_text_and_of_its_own_sensitivity() {
+    let (one, other) = (Duration::from_secs(1), Duration::from_millis(250));
+    for timeout in [
+        one,
+        one,
+        one,
+        other,
+        one,
+        other,
+        other,
+        other,
+        one,
+        Duration::ZERO,
+        one,
+    ] {
+        let mut text = encode_timeout(timeout);
+        assert_eq!(decode_timeout(&text), Ok(timeout));
+        assert!(!text.is_sensitive());
+        text.set_sensitive(true);
+    }
+}

@@ -108,7 +108,14 @@ impl<B> Stamp<Request<B>> for Http {
             let left = deadline.remaining(now).saturating_add(margin);
             self.tell(request.headers_mut(), left);
         }
-        request.extensions_mut().insert(deadline);
+        let extensions = request.extensions_mut();
+        // A deadline that is there has its place already.
+        match extensions.get_mut() {
+            Some(settled) => *settled = deadline,
+            None => {
+                extensions.insert(deadline);
+            }
+        }
         Some(Due::At {
             deadline,
             started: now,

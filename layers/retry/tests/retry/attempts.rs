@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 use tower::{Layer, Service, ServiceExt};
-use ziggurat_core::{Attempt, EndpointId};
+use ziggurat_core::{Attempt, CallOptions, EndpointId, Trail, Tried};
 use ziggurat_retry::RetryLayer;
 use ziggurat_testkit::{ScriptBody, Step, tonic::Code};
 
@@ -30,7 +30,9 @@ async fn each_attempt_says_how_many_came_before_it() {
     assert_eq!(previous(1).unwrap(), "1");
     assert_eq!(previous(2).unwrap(), "2");
     for (seen, number) in seen.iter().zip(1..) {
-        assert_eq!(seen.extensions.get::<Attempt>().unwrap().number(), number);
+        // The first try goes without: nothing is put into the request of a call that succeeds at once.
+        let attempt = seen.extensions.get::<Attempt>();
+        assert_eq!(attempt.map(Attempt::number), (number > 1).then_some(number));
         assert_eq!(seen.headers["x-mine"], "kept");
         assert_eq!(seen.uri.path(), "/shop.Cart/Get");
         assert_eq!(seen.body.as_deref(), Some(&b"0123456789"[..]));
@@ -46,14 +48,43 @@ async fn an_attempt_knows_what_the_server_asked_for_before() {
     let asked: Vec<_> = inner
         .seen()
         .iter()
-        .map(|seen| {
-            seen.extensions
-                .get::<Attempt>()
-                .unwrap()
-                .previous_pushback()
-        })
+        .map(|seen| seen.extensions.get::<Attempt>()?.previous_pushback())
         .collect();
     assert_eq!(asked, [None, Some(70 * MS), None]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_attempt_of_a_layer_further_out_is_not_taken_for_one_of_this() {
+    let inner = script([Step::trailers_only(Code::Unavailable), Step::grpc("fine")]);
+    let mut request = post();
+    let theirs = Tried::new();
+    theirs.note(&EndpointId::new("theirs"));
+    request.extensions_mut().insert(Attempt::new(4, theirs));
+    retry(&inner).oneshot(request).await.unwrap();
+    let seen = inner.seen();
+    for (seen, number) in seen.iter().zip(1..) {
+        let attempt = seen.extensions.get::<Attempt>().unwrap();
+        assert_eq!(attempt.number(), number);
+        assert!(attempt.tried().is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn extensions_of_others_reach_every_attempt() {
+    let inner = script([Step::trailers_only(Code::Unavailable), Step::grpc("fine")]);
+    let mut request = post();
+    request.extensions_mut().insert("theirs");
+    request
+        .extensions_mut()
+        .insert(CallOptions::new().hash_key(7));
+    retry(&inner).oneshot(request).await.unwrap();
+    let seen = inner.seen();
+    assert_eq!(seen.len(), 2);
+    for seen in seen {
+        assert_eq!(seen.extensions.get(), Some(&"theirs"));
+        let options = seen.extensions.get::<CallOptions>().unwrap();
+        assert_eq!(options.hash_key, Some(7));
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -65,13 +96,19 @@ async fn the_next_attempt_goes_to_another_endpoint() {
     let turn = Arc::new(Mutex::new(0_usize));
     let ids = ["bad", "good"].map(|name| (name, EndpointId::new(name)));
     let balancer = server(move |request| {
-        let attempt = request.extensions().get::<Attempt>().unwrap();
+        let tried = request.extensions().get().map(Attempt::tried);
         let mut turn = turn.lock().unwrap();
-        *turn += usize::from(attempt.number() == 1);
+        *turn += usize::from(tried.is_none());
         let order = [*turn % 2, (*turn + 1) % 2].map(|index| &ids[index]);
-        let untried = |(_, id): &&&(&'static str, EndpointId)| !attempt.tried().contains(id);
+        let untried = |(_, id): &&&(&'static str, EndpointId)| match tried {
+            Some(tried) => !tried.contains(id),
+            None => !Trail::leads_to(id),
+        };
         let (name, id) = order.iter().find(untried).unwrap_or(&order[0]);
-        attempt.tried().note(id);
+        match tried {
+            Some(tried) => tried.note(id),
+            None => Trail::note(id),
+        }
         *counted.lock().unwrap().entry(name).or_default() += 1;
         let status = if *name == "good" { "0" } else { "14" };
         let response: Response<ScriptBody> = answer(status);

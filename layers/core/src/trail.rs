@@ -1,0 +1,137 @@
+//! Where a call went, told without a word in its request.
+
+use crate::{EndpointId, Tried};
+use std::cell::Cell;
+
+/// The endpoints that one call went to, as long as its request carries no
+/// [`Attempt`](crate::Attempt): a retrying layer leaves that out while there is only one try, as a
+/// request extension costs allocations that most calls never need.
+///
+/// Whoever tries again [follows](Self::follow) a call; a balancer inside of it [notes](Self::note)
+/// every pick. It remembers the last four. What another task does is not seen here.
+///
+/// ```
+/// use ziggurat_core::{EndpointId, Trail};
+///
+/// let one = EndpointId::new("one");
+/// let mut trail = Trail::new();
+/// trail.follow(|| Trail::note(&one));
+/// assert!(trail.follow(|| Trail::leads_to(&one)));
+/// assert!(!Trail::leads_to(&one));
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Trail([u64; 4]);
+
+/// Takes the trail out again, also when what was followed panics.
+struct Following<'t> {
+    trail: &'t mut Trail,
+    before: Option<Trail>,
+}
+
+thread_local! {
+    static PRESENT: Cell<Option<Trail>> = const { Cell::new(None) };
+}
+
+// === impl Trail ===
+
+impl Trail {
+    /// The call went nowhere yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self([0; 4])
+    }
+
+    /// Runs `f`, a `call` or a poll of the call, and keeps what it [notes](Self::note).
+    #[inline]
+    pub fn follow<T>(&mut self, f: impl FnOnce() -> T) -> T {
+        let before = PRESENT.replace(Some(*self));
+        let _following = Following {
+            trail: self,
+            before,
+        };
+        f()
+    }
+
+    /// The call that is followed here, if one is, goes to `endpoint`.
+    #[inline]
+    pub fn note(endpoint: &EndpointId) {
+        if let Some(Self([first, second, third, _])) = PRESENT.get() {
+            let moved = [endpoint.token(), first, second, third];
+            PRESENT.set(Some(Self(moved)));
+        }
+    }
+
+    /// Did the call that is followed here go to `endpoint`?
+    #[must_use]
+    #[inline]
+    pub fn leads_to(endpoint: &EndpointId) -> bool {
+        PRESENT
+            .get()
+            .is_some_and(|Self(tokens)| tokens[0] != 0 && tokens.contains(&endpoint.token()))
+    }
+
+    pub(crate) const fn tokens(self) -> [u64; 4] {
+        self.0
+    }
+}
+
+/// For the request of a later attempt.
+impl From<Trail> for Tried {
+    fn from(trail: Trail) -> Self {
+        Self::of(trail.tokens())
+    }
+}
+
+// === impl Following ===
+
+impl Drop for Following<'_> {
+    fn drop(&mut self) {
+        if let Some(trail) = PRESENT.replace(self.before) {
+            *self.trail = trail;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::panic;
+
+    #[test]
+    fn a_trail_is_noted_only_where_it_is_followed() {
+        let ids: Vec<_> = (0..6).map(|n| EndpointId::new(format!("e{n}"))).collect();
+        let (mut outer, mut inner) = (Trail::new(), Trail::new());
+        Trail::note(&ids[0]);
+        outer.follow(|| {
+            Trail::note(&ids[1]);
+            inner.follow(|| {
+                assert!(!Trail::leads_to(&ids[1]));
+                Trail::note(&ids[2]);
+            });
+            assert!(Trail::leads_to(&ids[1]) && !Trail::leads_to(&ids[2]));
+        });
+        panic::catch_unwind(panic::AssertUnwindSafe(|| {
+            outer.follow(|| {
+                Trail::note(&ids[3]);
+                panic!("on purpose");
+            })
+        }))
+        .unwrap_err();
+        assert_eq!(PRESENT.get(), None);
+        let tried = Tried::from(outer);
+        let known: Vec<_> = ids.iter().map(|id| tried.contains(id)).collect();
+        assert_eq!(known, [false, true, false, true, false, false]);
+        assert!(Tried::from(Trail::new()).is_empty());
+    }
+
+    #[test]
+    fn the_last_four_are_remembered() {
+        let ids: Vec<_> = (0..6).map(|n| EndpointId::new(format!("e{n}"))).collect();
+        let mut trail = Trail::new();
+        for id in &ids {
+            trail.follow(|| Trail::note(id));
+        }
+        let kept: Vec<_> = trail.follow(|| ids.iter().map(Trail::leads_to).collect());
+        assert_eq!(kept, [false, false, true, true, true, true]);
+    }
+}

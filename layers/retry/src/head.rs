@@ -1,0 +1,204 @@
+//! The head of a request that may have to be sent again.
+
+use http::{
+    Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, request::Parts,
+};
+use std::{mem, time::Duration};
+use ziggurat_core::{
+    CallOptions, Deadline,
+    clock::{self, Instant},
+    grpc,
+};
+
+/// The head of a request: whole until the first attempt takes it, then a copy for the next ones.
+#[derive(Debug)]
+pub(crate) enum Head {
+    Whole(Parts),
+    Copied(Copied),
+    /// No attempt can follow.
+    Gone,
+}
+
+/// What a later attempt needs, in fewer pieces than a clone has: a list of headers is one
+/// allocation, a map of them is two, and the extensions are three and more.
+#[derive(Debug)]
+pub(crate) struct Copied {
+    method: Method,
+    uri: Uri,
+    version: Version,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    words: Words,
+}
+
+#[derive(Debug)]
+enum Words {
+    /// Nothing but ours, if any.
+    Ours(Option<CallOptions>, Option<Deadline>),
+    /// Somebody else's as well.
+    All(Extensions),
+}
+
+/// How much time the caller wants the server to be told of, and when that was.
+///
+/// More than it has, if a timer of the server's is to be later than its own.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Told {
+    timeout: Duration,
+    at: Instant,
+}
+
+// === impl Head ===
+
+impl Head {
+    pub(crate) const fn new(parts: Parts) -> Self {
+        Self::Whole(parts)
+    }
+
+    /// The head for an attempt. `again`: another may follow.
+    pub(crate) fn next(&mut self, again: bool) -> Parts {
+        match mem::replace(self, Self::Gone) {
+            Self::Whole(parts) => {
+                if again {
+                    *self = Self::Copied(Copied::of(&parts));
+                }
+                parts
+            }
+            Self::Copied(copied) => {
+                let parts = copied.parts();
+                if again {
+                    *self = Self::Copied(copied);
+                }
+                parts
+            }
+            Self::Gone => Request::new(()).into_parts().0,
+        }
+    }
+}
+
+// === impl Copied ===
+
+impl Copied {
+    fn of(parts: &Parts) -> Self {
+        let headers = parts.headers.iter();
+        Self {
+            method: parts.method.clone(),
+            uri: parts.uri.clone(),
+            version: parts.version,
+            headers: headers
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect(),
+            words: Words::of(&parts.extensions),
+        }
+    }
+
+    fn parts(&self) -> Parts {
+        let mut parts = Request::new(()).into_parts().0;
+        parts.method = self.method.clone();
+        parts.uri = self.uri.clone();
+        parts.version = self.version;
+        // Room for what the layers inside add.
+        parts.headers = HeaderMap::with_capacity(self.headers.len() + 4);
+        for (name, value) in &self.headers {
+            parts.headers.append(name.clone(), value.clone());
+        }
+        parts.extensions = self.words.extensions();
+        parts
+    }
+}
+
+// === impl Words ===
+
+impl Words {
+    fn of(extensions: &Extensions) -> Self {
+        if extensions.is_empty() {
+            return Self::Ours(None, None);
+        }
+        let (options, deadline) = (extensions.get().copied(), extensions.get().copied());
+        if extensions.len() == usize::from(options.is_some()) + usize::from(deadline.is_some()) {
+            return Self::Ours(options, deadline);
+        }
+        Self::All(extensions.clone())
+    }
+
+    fn extensions(&self) -> Extensions {
+        let (options, deadline) = match self {
+            Self::All(extensions) => return extensions.clone(),
+            Self::Ours(options, deadline) => (options, deadline),
+        };
+        let mut extensions = Extensions::new();
+        if let Some(options) = *options {
+            extensions.insert(options);
+        }
+        if let Some(deadline) = *deadline {
+            extensions.insert(deadline);
+        }
+        extensions
+    }
+}
+
+// === impl Told ===
+
+impl Told {
+    /// What the caller says, and whether it also says how many attempts came before.
+    pub(crate) fn by(headers: &HeaderMap) -> (Option<Self>, bool) {
+        let (timeout, attempts) = (grpc::TIMEOUT, grpc::PREVIOUS_ATTEMPTS);
+        let (mut told, mut attempted) = (None, false);
+        // To compare the few names that there are is quicker than to hash two.
+        for (name, value) in headers {
+            if *name == timeout {
+                told = told.or_else(|| Self::of(value));
+            }
+            attempted |= *name == attempts;
+        }
+        (told, attempted)
+    }
+
+    fn of(value: &HeaderValue) -> Option<Self> {
+        let timeout = grpc::decode_timeout(value).ok()?;
+        let at = clock::now();
+        Some(Self { timeout, at })
+    }
+
+    /// What is left of it at `now`. `None`: nothing has passed, and the caller's own words do.
+    pub(crate) fn remaining(self, now: Instant) -> Option<Duration> {
+        let passed = now.saturating_duration_since(self.at);
+        (!passed.is_zero()).then(|| self.timeout.saturating_sub(passed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_later_attempt_gets_is_what_the_first_one_got() {
+        let options = CallOptions::new().hash_key(7);
+        let deadline = Deadline::after(Duration::from_secs(1));
+        for others in [false, true] {
+            let request = Request::put("http://shop/a?b")
+                .version(Version::HTTP_2)
+                .header("one", "1")
+                .header("two", "2")
+                .header("one", "3");
+            let (mut parts, ()) = request.body(()).unwrap().into_parts();
+            parts.extensions.insert(options);
+            parts.extensions.insert(deadline);
+            if others {
+                parts.extensions.insert("theirs");
+            }
+            let mut head = Head::new(parts);
+            let first = head.next(true);
+            for again in [true, false] {
+                let later = head.next(again);
+                assert_eq!(later.method, first.method);
+                assert_eq!((&later.uri, later.version), (&first.uri, first.version));
+                assert_eq!(later.headers, first.headers);
+                let order: Vec<_> = later.headers.get_all("one").iter().collect();
+                assert_eq!(order, ["1", "3"]);
+                assert_eq!(later.extensions.get(), Some(&options));
+                assert_eq!(later.extensions.get(), Some(&deadline));
+                assert_eq!(later.extensions.get::<&str>().is_some(), others);
+            }
+        }
+    }
+}
