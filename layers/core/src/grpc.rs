@@ -42,8 +42,8 @@ pub struct InvalidTimeout(String);
 struct Usual {
     timeout: Duration,
     text: Option<HeaderValue>,
-    /// What was written last and is not usual: twice in a row, it is.
-    other: Duration,
+    /// What was written last and is not usual. Again, it is; two, as a call may write twice.
+    others: [Duration; 2],
 }
 
 thread_local! {
@@ -51,7 +51,7 @@ thread_local! {
         RefCell::new(Usual {
             timeout: Duration::ZERO,
             text: None,
-            other: Duration::ZERO,
+            others: [Duration::ZERO; 2],
         })
     };
 }
@@ -193,9 +193,9 @@ fn write_timeout(mut count: u32, unit: u8) -> HeaderValue {
 impl Usual {
     fn text(&mut self, timeout: Duration) -> HeaderValue {
         if self.timeout != timeout {
-            if self.other != timeout {
+            if !self.others.contains(&timeout) {
                 // What is left of a call that is under way is seldom left of another.
-                self.other = timeout;
+                self.others = [timeout, self.others[0]];
                 return write(timeout);
             }
             self.timeout = timeout;
