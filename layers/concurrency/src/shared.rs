@@ -143,6 +143,8 @@ impl Shared {
         match (place, heard) {
             (Place::In(in_flight), _) => Ok(Second::In(self.permit(in_flight, || now))),
             (Place::Waiting { id, until }, Some(heard)) => {
+                // The limit may have been raised since the last permit came back.
+                self.gate.pass_on(&bounds, now);
                 let shared = Arc::clone(self);
                 let wait = Wait::new(shared, level, id, heard, now, until, deadline);
                 Ok(Second::Waiting(wait))
@@ -182,10 +184,26 @@ impl Shared {
             return;
         };
         let window = self.settings.read(Settings::span);
-        if let Some((from, to)) = adaptive.learn(now, lesson, in_flight, window)
-            && let Some(observer) = &self.observer
-        {
+        let Some((from, to)) = adaptive.learn(now, lesson, in_flight, window) else {
+            return;
+        };
+        if let Some(observer) = &self.observer {
             observer.limit_changed(from, to);
+        }
+        if to > from {
+            self.raised(now);
+        }
+    }
+
+    /// There is more room than there was: those who wait hear of it now, not when a call ends.
+    #[cold]
+    fn raised(&self, now: Instant) {
+        if self.gate.waiting() > 0 {
+            let bounds = |settings: &Settings| settings.bounds(self.capped(settings));
+            self.gate.pass_on(&self.settings.read(bounds), now);
+        }
+        if let Some(room) = &self.room {
+            room.notify_one();
         }
     }
 

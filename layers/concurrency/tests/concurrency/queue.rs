@@ -16,9 +16,9 @@ use std::{
 use tokio::{sync::Semaphore, time};
 use tokio_test::{assert_pending, assert_ready, task};
 use tower::{Layer, Service, ServiceExt, service_fn};
-use ziggurat_concurrency::{Cause, ConcurrencyLayer, Settings};
-use ziggurat_core::{BoxError, CallOptions, Code, Http, error};
-use ziggurat_testkit::{Gate, Strict};
+use ziggurat_concurrency::{Algorithm, Cause, ConcurrencyLayer, Settings, Window};
+use ziggurat_core::{BoxError, CallOptions, Code, Http, Live, error};
+use ziggurat_testkit::{Gate, HttpScript, Step, Strict};
 
 fn patient(limit: u32) -> Settings {
     let settings = settings(limit).queue(100).unwrap();
@@ -212,4 +212,67 @@ impl Drop for Inside {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::SeqCst);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_that_was_raised_serves_who_waits_before_whoever_comes_next() {
+    let (setter, live) = Live::channel(patient(1));
+    let (held, layer) = (Held::default(), layer(live));
+    let service = held.within(&layer);
+    let mut calls: Vec<_> = (0..2)
+        .map(|n| task::spawn(service.clone().oneshot(n)))
+        .collect();
+    for call in &mut calls {
+        assert_pending!(call.poll());
+    }
+    setter.set(patient(2));
+    let mut next = task::spawn(service.clone().oneshot(2));
+    assert_pending!(next.poll());
+    assert!(calls[1].is_woken());
+    assert_pending!(calls[1].poll());
+    assert_eq!(held.seen(), [0, 1]);
+    let handle = layer.handle();
+    assert_eq!((handle.in_flight(), handle.waiting()), (2, 1));
+}
+
+/// One more after every window.
+#[derive(Clone)]
+struct Growing(u32);
+
+impl Algorithm for Growing {
+    fn limit(&self) -> u32 {
+        self.0
+    }
+
+    fn update(&mut self, _: &Window) -> u32 {
+        self.0 += 1;
+        self.0
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_that_was_found_to_be_higher_lets_in_who_waits_while_streams_go_on() {
+    let settings = patient(100).window(MILLISECOND).unwrap();
+    let layer = ConcurrencyLayer::new(settings).adaptive(Growing(12));
+    let script = HttpScript::new([Step::hanging_body().after(2 * MILLISECOND)]);
+    let service = layer.layer(script.clone());
+    let request = || Request::new(http_body_util::Empty::<bytes::Bytes>::new());
+    let mut calls: Vec<_> = (0..13)
+        .map(|_| task::spawn(service.clone().oneshot(request())))
+        .collect();
+    for call in &mut calls {
+        assert_pending!(call.poll());
+    }
+    let handle = layer.handle();
+    assert_eq!((handle.in_flight(), handle.waiting()), (12, 1));
+    let mut waiting = calls.pop().unwrap();
+    let mut streams = Vec::new();
+    // The first of them begins the window.
+    for call in &mut calls {
+        time::sleep(2 * MILLISECOND).await;
+        streams.push(assert_ready!(call.poll()).unwrap());
+    }
+    assert!(waiting.is_woken());
+    assert_pending!(waiting.poll());
+    assert_eq!((handle.in_flight(), handle.waiting()), (13, 0));
 }
