@@ -70,6 +70,7 @@ mod script;
 mod service;
 mod stock;
 mod table;
+mod wait;
 
 pub use self::{
     future::ResponseFuture,

@@ -8,12 +8,13 @@ use super::{
     script::{Grant, Trouble, Want},
     stock::{Step, Stock, nanos},
     table::{Slot, Table},
+    wait::Wait,
 };
 use std::{
     sync::{Arc, OnceLock, Weak},
     time::Duration,
 };
-use tokio::{sync::watch, time};
+use tokio::sync::watch;
 use ziggurat_core::{BoxError, Deadline, Live, clock, clock::Instant};
 use ziggurat_limit::{Key, KeyTooLong, Limited, MAX_KEY, Rate, TooCostly};
 
@@ -46,24 +47,12 @@ pub(crate) enum Taken {
     Wait(Wait),
 }
 
-/// A call that waits for an answer of Redis.
-pub(crate) struct Wait {
-    limit: Arc<Limit>,
-    hash: u64,
-    name: Arc<str>,
-    cost: u32,
-    rate: Rate,
-    until: Instant,
-    flight: Flight,
-    /// Whether the answer is for this call alone.
-    alone: bool,
-}
-
 /// A call that is neither admitted nor refused yet.
-struct Asking {
-    rate: Rate,
-    flight: Flight,
-    alone: bool,
+pub(super) struct Asking {
+    pub(super) rate: Rate,
+    pub(super) flight: Flight,
+    /// Whether the answer is for this call alone.
+    pub(super) alone: bool,
 }
 
 // === impl Limit ===
@@ -109,10 +98,8 @@ impl Limit {
                 hash,
                 name: name(),
                 cost,
-                rate: asking.rate,
                 until: self.until(deadline()),
-                flight: asking.flight,
-                alone: asking.alone,
+                asking,
             }),
         }
     }
@@ -130,7 +117,7 @@ impl Limit {
     }
 
     /// What becomes of a call now.
-    fn step(
+    pub(super) fn step(
         &self,
         hash: u64,
         cost: u32,
@@ -220,7 +207,7 @@ impl Limit {
     }
 
     /// Decides without Redis.
-    fn decide(
+    pub(super) fn decide(
         &self,
         hash: u64,
         name: impl Fn() -> Arc<str>,
@@ -272,7 +259,7 @@ impl Limit {
         Ok((cost > 0).then_some(rate))
     }
 
-    fn limited(&self, wait: Duration) -> BoxError {
+    pub(super) fn limited(&self, wait: Duration) -> BoxError {
         self.settings().observer.limited();
         Limited::new(wait).into()
     }
@@ -305,42 +292,6 @@ impl Limit {
     fn until(&self, deadline: Option<Deadline>) -> Instant {
         let bound = clock::now() + self.settings().timeout;
         deadline.map_or(bound, |deadline| deadline.instant().min(bound))
-    }
-}
-
-// === impl Wait ===
-
-impl Wait {
-    /// Waits for the answer, and for others if somebody else was quicker.
-    pub(crate) async fn done(mut self) -> Result<(), BoxError> {
-        loop {
-            let answered = self.flight.wait_for(Option::is_some);
-            let answer = match time::timeout_at(self.until, answered).await {
-                Ok(Ok(answer)) => answer.unwrap_or(Err(Trouble::Down)),
-                // Whoever should have asked gave up, or there was too much to ask.
-                Ok(Err(_)) => Err(Trouble::Down),
-                Err(_late) => Err(Trouble::Slow),
-            };
-            let limit = &self.limit;
-            match answer {
-                Ok(grant) if self.alone && grant.granted > 0 => return Ok(()),
-                Ok(grant) if self.alone => return Err(limit.limited(grant.wait)),
-                Ok(_) => {}
-                Err(_) => {
-                    let name = || Arc::clone(&self.name);
-                    return limit.decide(self.hash, name, self.rate, self.cost);
-                }
-            }
-            let name = || Arc::clone(&self.name);
-            match limit.step(self.hash, self.cost, true, name) {
-                Ok(answer) => return answer,
-                Err(Asking {
-                    rate,
-                    flight,
-                    alone,
-                }) => (self.rate, self.flight, self.alone) = (rate, flight, alone),
-            }
-        }
     }
 }
 
