@@ -5,17 +5,18 @@ mod cluster;
 
 pub use self::cluster::EtcdCluster;
 
-use crate::port::free_address;
+use crate::{
+    port::free_address,
+    process::{PAUSE, Process, START},
+};
 use std::{
     fs,
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
-    path::PathBuf,
-    process::{Child, Command, Stdio},
-    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    process::Command,
     time::Duration,
 };
-use tokio::{task, time};
+use tokio::task;
 
 /// An etcd of its own, on free ports of 127.0.0.1, with a directory of its own.
 ///
@@ -29,14 +30,8 @@ pub struct Etcd {
     client: SocketAddr,
     /// Where it says without TLS how it is.
     health: SocketAddr,
-    directory: PathBuf,
-    child: Option<Child>,
+    process: Process,
 }
-
-/// How long a server may take to answer, on a machine that is busy with other tests.
-const START: Duration = Duration::from_secs(30);
-/// How long to wait before a server is asked again.
-const PAUSE: Duration = Duration::from_millis(50);
 
 // === impl Etcd ===
 
@@ -69,7 +64,7 @@ impl Etcd {
     /// As [`restart`](Self::restart).
     pub async fn replace(&mut self, token: &str) {
         self.kill();
-        let data = self.directory.join("data");
+        let data = self.process.directory().join("data");
         fs::remove_dir_all(data).expect("the directory of a test can be written to");
         self.args.push(format!("--initial-cluster-token={token}"));
         self.restart().await;
@@ -98,7 +93,7 @@ impl Etcd {
             ("trusted-ca-file", authority),
         ];
         for (flag, pem) in files {
-            let path = etcd.directory.join(flag);
+            let path = etcd.process.directory().join(flag);
             fs::write(&path, pem).expect("the directory of a test can be written to");
             etcd.args.push(format!("--{flag}={}", path.display()));
         }
@@ -108,12 +103,15 @@ impl Etcd {
 
     /// A member that is not running yet; `cluster` lists all members, or nothing if there is one.
     fn prepare(name: &str, client: SocketAddr, peer: SocketAddr, cluster: &str) -> Self {
-        let directory = new_directory();
+        let process = Process::new("etcd");
         let own = format!("{name}=http://{peer}");
         let cluster = if cluster.is_empty() { &own } else { cluster };
         let args = [
             ("name", name.to_owned()),
-            ("data-dir", directory.join("data").display().to_string()),
+            (
+                "data-dir",
+                process.directory().join("data").display().to_string(),
+            ),
             ("listen-client-urls", format!("http://{client}")),
             ("advertise-client-urls", format!("http://{client}")),
             ("listen-peer-urls", format!("http://{peer}")),
@@ -127,8 +125,7 @@ impl Etcd {
             scheme: "http",
             client,
             health: client,
-            directory,
-            child: None,
+            process,
         }
     }
 
@@ -149,10 +146,7 @@ impl Etcd {
     /// # Panics
     /// When it cannot be ended.
     pub fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            child.kill().expect("a child can be killed by its parent");
-            child.wait().expect("a killed child ends");
-        }
+        self.process.kill();
     }
 
     /// Starts it again after [`kill`](Self::kill), on the same ports, with what it had stored, and
@@ -167,12 +161,12 @@ impl Etcd {
 
     /// Freezes it: its connections stay, and nothing comes any more.
     pub fn freeze(&self) {
-        self.signal("-STOP");
+        self.process.freeze();
     }
 
     /// Lets a frozen one go on.
     pub fn thaw(&self) {
-        self.signal("-CONT");
+        self.process.thaw();
     }
 
     /// `etcdctl` with these arguments, to be run against it.
@@ -197,7 +191,7 @@ impl Etcd {
 
     /// Whether it runs and takes itself for the leader.
     async fn leads(&self) -> bool {
-        if self.child.is_none() {
+        if !self.process.is_running() {
             return false;
         }
         let answer = ask(self.client, post("maintenance/status", "{}")).await;
@@ -214,64 +208,21 @@ impl Etcd {
     }
 
     fn spawn(&mut self) {
-        self.kill();
-        let log = fs::File::options()
-            .create(true)
-            .append(true)
-            .open(self.directory.join("log"))
-            .expect("the directory of a test can be written to");
         let mut command = Command::new(binary::etcd());
-        command.args(&self.args).stdin(Stdio::null());
+        command.args(&self.args);
         // Settings of the machine's own etcd are not for this one.
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("ETCD_") {
                 command.env_remove(name);
             }
         }
-        let errors = log.try_clone().expect("a file handle can be cloned");
-        let child = command.stdout(log).stderr(errors).spawn();
-        self.child = Some(child.expect("the etcd that was found can be run"));
+        self.process.spawn(command);
     }
 
     async fn healthy(&mut self) {
-        let deadline = time::Instant::now() + START;
-        while !is_healthy(self.health).await {
-            let child = self.child.as_mut().expect("it was just started");
-            let ended = child.try_wait().expect("a child can be asked");
-            assert!(ended.is_none(), "etcd ended ({ended:?}): {}", self.log());
-            let late = time::Instant::now() > deadline;
-            assert!(!late, "etcd does not answer: {}", self.log());
-            time::sleep(PAUSE).await;
-        }
+        let health = self.health;
+        self.process.until(async || is_healthy(health).await).await;
     }
-
-    fn log(&self) -> String {
-        fs::read_to_string(self.directory.join("log")).unwrap_or_default()
-    }
-
-    fn signal(&self, signal: &str) {
-        let child = self.child.as_ref().expect("it is running");
-        let id = child.id().to_string();
-        let sent = Command::new("kill").args([signal, &id]).status();
-        assert!(sent.expect("there is `kill`").success(), "kill {signal}");
-    }
-}
-
-impl Drop for Etcd {
-    fn drop(&mut self) {
-        // A frozen one dies as well.
-        self.kill();
-        let _deleted = fs::remove_dir_all(&self.directory);
-    }
-}
-
-fn new_directory() -> PathBuf {
-    static COUNT: AtomicUsize = AtomicUsize::new(0);
-    let name = format!("{}-{}", std::process::id(), COUNT.fetch_add(1, Relaxed));
-    let directory = std::env::temp_dir().join("ziggurat-etcd").join(name);
-    let _left_by_an_earlier_process = fs::remove_dir_all(&directory);
-    fs::create_dir_all(&directory).expect("the temporary directory can be written to");
-    directory
 }
 
 /// Whether it can serve: it has a leader and its disk answers.

@@ -56,6 +56,7 @@ mod gauge;
 mod grpcio;
 mod http_script;
 mod port;
+mod process;
 pub mod proto;
 mod proxy;
 mod raw_h2;

@@ -2,17 +2,13 @@
 
 mod binary;
 
-use crate::port::free_address;
+use crate::{port::free_address, process::Process};
 use std::{
-    fs,
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
-    path::PathBuf,
-    process::{Child, Command, Stdio},
-    sync::atomic::{AtomicUsize, Ordering::Relaxed},
     time::Duration,
 };
-use tokio::{task, time};
+use tokio::task;
 
 /// A Redis of its own, on a free port of 127.0.0.1, that keeps everything in memory.
 ///
@@ -23,14 +19,8 @@ use tokio::{task, time};
 pub struct RedisServer {
     args: Vec<String>,
     address: SocketAddr,
-    directory: PathBuf,
-    child: Option<Child>,
+    process: Process,
 }
-
-/// How long a server may take to answer, on a machine that is busy with other tests.
-const START: Duration = Duration::from_secs(30);
-/// How long to wait before a server is asked again.
-const PAUSE: Duration = Duration::from_millis(20);
 
 // === impl RedisServer ===
 
@@ -49,8 +39,8 @@ impl RedisServer {
     /// As [`start`](Self::start).
     pub async fn start_with(args: &[&str]) -> Self {
         let address = free_address();
-        let (port, directory) = (address.port().to_string(), new_directory());
-        let at = directory.display().to_string();
+        let (port, process) = (address.port().to_string(), Process::new("redis"));
+        let at = process.directory().display().to_string();
         let own = ["--bind", "127.0.0.1", "--port", &port, "--dir", &at];
         // Nothing is ever written to the disk.
         let quiet = ["--save", "", "--appendonly", "no", "--loglevel", "warning"];
@@ -58,8 +48,7 @@ impl RedisServer {
         let mut server = Self {
             args: all.into_iter().map(str::to_owned).collect(),
             address,
-            directory,
-            child: None,
+            process,
         };
         server.restart().await;
         server
@@ -82,10 +71,7 @@ impl RedisServer {
     /// # Panics
     /// When it cannot be ended.
     pub fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            child.kill().expect("a child can be killed by its parent");
-            child.wait().expect("a killed child ends");
-        }
+        self.process.kill();
     }
 
     /// Starts it again after [`kill`](Self::kill), empty, on the same port, and waits until it answers.
@@ -93,73 +79,22 @@ impl RedisServer {
     /// # Panics
     /// When it does not.
     pub async fn restart(&mut self) {
-        self.spawn();
-        self.healthy().await;
+        let mut command = binary::redis_server().command();
+        command.args(&self.args);
+        self.process.spawn(command);
+        let address = self.address;
+        self.process.until(async || answers(address).await).await;
     }
 
     /// Freezes it: its connections stay, and nothing comes any more.
     pub fn freeze(&self) {
-        self.signal("-STOP");
+        self.process.freeze();
     }
 
     /// Lets a frozen one go on.
     pub fn thaw(&self) {
-        self.signal("-CONT");
+        self.process.thaw();
     }
-
-    fn spawn(&mut self) {
-        self.kill();
-        let log = fs::File::options()
-            .create(true)
-            .append(true)
-            .open(self.directory.join("log"))
-            .expect("the directory of a test can be written to");
-        let errors = log.try_clone().expect("a file handle can be cloned");
-        let mut command = binary::redis_server().command();
-        command.args(&self.args).stdin(Stdio::null());
-        let child = command.stdout(log).stderr(errors).spawn();
-        self.child = Some(child.expect("the Redis that was found can be run"));
-    }
-
-    async fn healthy(&mut self) {
-        let deadline = time::Instant::now() + START;
-        while !answers(self.address).await {
-            let child = self.child.as_mut().expect("it was just started");
-            let ended = child.try_wait().expect("a child can be asked");
-            assert!(ended.is_none(), "Redis ended ({ended:?}): {}", self.log());
-            let late = time::Instant::now() > deadline;
-            assert!(!late, "Redis does not answer: {}", self.log());
-            time::sleep(PAUSE).await;
-        }
-    }
-
-    fn log(&self) -> String {
-        fs::read_to_string(self.directory.join("log")).unwrap_or_default()
-    }
-
-    fn signal(&self, signal: &str) {
-        let child = self.child.as_ref().expect("it is running");
-        let id = child.id().to_string();
-        let sent = Command::new("kill").args([signal, &id]).status();
-        assert!(sent.expect("there is `kill`").success(), "kill {signal}");
-    }
-}
-
-impl Drop for RedisServer {
-    fn drop(&mut self) {
-        // A frozen one dies as well.
-        self.kill();
-        let _deleted = fs::remove_dir_all(&self.directory);
-    }
-}
-
-fn new_directory() -> PathBuf {
-    static COUNT: AtomicUsize = AtomicUsize::new(0);
-    let name = format!("{}-{}", std::process::id(), COUNT.fetch_add(1, Relaxed));
-    let directory = std::env::temp_dir().join("ziggurat-redis").join(name);
-    let _left_by_an_earlier_process = fs::remove_dir_all(&directory);
-    fs::create_dir_all(&directory).expect("the temporary directory can be written to");
-    directory
 }
 
 /// Whether it answers at all: even "you may not" will do. Other tasks of the test go on.

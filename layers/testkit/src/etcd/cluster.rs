@@ -106,7 +106,10 @@ impl EtcdCluster {
     /// # Panics
     /// When one does not.
     pub async fn restart_all(&mut self) {
-        let killed = self.members.iter_mut().filter(|it| it.child.is_none());
+        let killed = self
+            .members
+            .iter_mut()
+            .filter(|it| !it.process.is_running());
         killed.for_each(Etcd::spawn);
         for member in &mut self.members {
             member.healthy().await;
