@@ -12,6 +12,7 @@ use ziggurat_benches::Count;
 
 mod channel {
     pub(crate) mod args;
+    pub(crate) mod bare_h2;
     #[path = "../layers/budgeted.rs"]
     pub(crate) mod budgeted;
     pub(crate) mod ladder;

@@ -1,6 +1,9 @@
 //! The layers of a channel put on one after the other: what each costs where it stands.
 
-use super::subject::{Problem, Subject};
+use super::{
+    bare_h2,
+    subject::{Problem, Subject},
+};
 use bytes::Bytes;
 use http::{Request, Response, Uri, uri::Parts};
 use hyper::{body::Incoming, client::conn::http2};
@@ -31,7 +34,7 @@ use ziggurat_trace::TraceLayer;
 const SERVICE: &str = "echo";
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// From a round robin over bare connections of hyper's up to all layers of a channel.
+/// From a round robin over bare connections of hyper's, and of h2's, up to all layers of a channel.
 pub(crate) async fn rungs(addresses: &[SocketAddr]) -> Result<Vec<Subject>, Problem> {
     let mut instances = Vec::new();
     for address in addresses {
@@ -58,6 +61,7 @@ pub(crate) async fn rungs(addresses: &[SocketAddr]) -> Result<Vec<Subject>, Prob
     }
     Ok(vec![
         hyper(addresses).await?,
+        bare_h2::rung(addresses).await?,
         connected(&instances).await?,
         rung!("+balance", Identity::new()),
         rung!("+health", HealthLayer::default()),
@@ -127,7 +131,7 @@ async fn connected(instances: &[Instance]) -> Result<Subject, Problem> {
 }
 
 /// The generated client, a clone for every call.
-fn generated<S, B>(name: &'static str, service: S) -> Subject
+pub(super) fn generated<S, B>(name: &'static str, service: S) -> Subject
 where
     S: Service<Request<Body>, Response = Response<B>> + Clone + Send + Sync + 'static,
     S::Error: Into<Problem> + Debug + Send + Sync,
@@ -142,7 +146,7 @@ where
     })
 }
 
-fn addressed(request: Request<Body>) -> Request<Body> {
+pub(super) fn addressed(request: Request<Body>) -> Request<Body> {
     let (mut head, body) = request.into_parts();
     let mut uri = Parts::from(head.uri);
     uri.scheme = Some(http::uri::Scheme::HTTP);
