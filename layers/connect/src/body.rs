@@ -1,9 +1,10 @@
 //! The body of an answer.
 
-use crate::{error::Undelivered, guard::guard, lane::Slot, life::Life};
+use crate::{error::Undelivered, exchange::Hold, guard::guard, life::Life};
 use bytes::Bytes;
+use h2::{Reason, RecvStream};
+use http::{Response, header::CONTENT_LENGTH};
 use http_body::{Frame, SizeHint};
-use hyper::body::Incoming;
 use std::{
     fmt,
     pin::Pin,
@@ -21,21 +22,40 @@ pub struct Body(Option<Open>);
 
 // Dropped in this order: the stream is reset before its slot is free, and both before the end.
 struct Open {
-    incoming: Incoming,
-    _slot: Slot,
+    stream: RecvStream,
+    hold: Hold,
     _life: Arc<Life>,
+    /// So many bytes are still to come, or [`UNSAID`]. h2 sees to it that they do.
+    left: u64,
+    /// Nothing but trailers is still to come.
+    data_over: bool,
 }
+
+const UNSAID: u64 = u64::MAX;
 
 // === impl Body ===
 
 impl Body {
-    pub(crate) fn new(incoming: Incoming, slot: Slot, life: Arc<Life>) -> Self {
-        let open = Open {
-            incoming,
-            _slot: slot,
-            _life: life,
-        };
-        Self((!http_body::Body::is_end_stream(&open.incoming)).then_some(open))
+    /// What `hold` is the place of ends with the answer.
+    pub(crate) fn of(
+        answer: Response<RecvStream>,
+        mut hold: Hold,
+        life: Arc<Life>,
+    ) -> Response<Self> {
+        let left = announced(&answer).unwrap_or(UNSAID);
+        answer.map(|stream| {
+            if stream.is_end_stream() {
+                hold.let_go();
+                return Self(None);
+            }
+            Self(Some(Open {
+                stream,
+                hold,
+                _life: life,
+                left,
+                data_over: false,
+            }))
+        })
     }
 }
 
@@ -50,17 +70,15 @@ impl http_body::Body for Body {
         let Some(open) = &mut self.0 else {
             return Poll::Ready(None);
         };
-        let mut frame = ready!(Pin::new(&mut open.incoming).poll_frame(cx));
-        if let Some(Ok(frame)) = &mut frame
-            && let Some(trailers) = frame.trailers_mut()
-        {
-            guard(trailers);
-        }
+        let frame = ready!(open.poll_frame(cx));
         let ended = match &frame {
-            Some(Ok(frame)) => frame.is_trailers() || open.incoming.is_end_stream(),
+            Some(Ok(frame)) => frame.is_trailers() || open.stream.is_end_stream(),
             Some(Err(_)) | None => true,
         };
         if ended {
+            if !matches!(frame, Some(Err(_))) {
+                open.hold.let_go();
+            }
             self.0 = None;
         }
         let cut_off = |error| Undelivered::cut_off(&error).into();
@@ -74,10 +92,11 @@ impl http_body::Body for Body {
     }
 
     fn size_hint(&self) -> SizeHint {
-        let exactly_none = || SizeHint::with_exact(0);
-        self.0
-            .as_ref()
-            .map_or_else(exactly_none, |open| open.incoming.size_hint())
+        match &self.0 {
+            None => SizeHint::with_exact(0),
+            Some(open) if open.left == UNSAID => SizeHint::default(),
+            Some(open) => SizeHint::with_exact(open.left),
+        }
     }
 }
 
@@ -86,4 +105,48 @@ impl fmt::Debug for Body {
         let ended = self.0.is_none();
         f.debug_struct("Body").field("ended", &ended).finish()
     }
+}
+
+// === impl Open ===
+
+impl Open {
+    fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
+        if !self.data_over {
+            match ready!(self.stream.poll_data(cx)) {
+                Some(Ok(data)) => return Poll::Ready(Some(Ok(self.take(data)))),
+                Some(Err(error)) => return Poll::Ready(failed(error)),
+                None => self.data_over = true,
+            }
+        }
+        Poll::Ready(match ready!(self.stream.poll_trailers(cx)) {
+            Ok(trailers) => trailers.map(|mut trailers| {
+                guard(&mut trailers);
+                Ok(Frame::trailers(trailers))
+            }),
+            Err(error) => failed(error),
+        })
+    }
+
+    fn take(&mut self, data: Bytes) -> Frame<Bytes> {
+        // Refused only where more is given back than came.
+        let _ = self.stream.flow_control().release_capacity(data.len());
+        if self.left != UNSAID {
+            self.left = self.left.saturating_sub(data.len() as u64);
+        }
+        Frame::data(data)
+    }
+}
+
+fn announced(answer: &Response<RecvStream>) -> Option<u64> {
+    let length = answer.headers().get(CONTENT_LENGTH)?;
+    length.to_str().ok()?.parse().ok()
+}
+
+/// A server that wants no more of the request says so when it has answered in full (RFC 9113, 8.1).
+fn failed<T>(error: h2::Error) -> Option<Result<T, h2::Error>> {
+    let content = error.is_remote() && error.is_reset() && error.reason() == Some(Reason::NO_ERROR);
+    (!content).then_some(Err(error))
 }

@@ -1,9 +1,10 @@
 //! A handle of an endpoint.
 
-use crate::{body::Body, future::ResponseFuture, life::Life, shared::Shared};
+use crate::{body::Body, future::ResponseFuture, head, life::Life, shared::Shared};
 use http::{Request, Response};
 use std::{
     fmt,
+    marker::PhantomData,
     sync::Arc,
     task::{Context, Poll},
 };
@@ -15,15 +16,17 @@ use ziggurat_core::{Availability, BoxError, Endpoint, EndpointId};
 /// It is always ready: what there is to wait for, a connection or a free stream, is waited for in
 /// the future of the call.
 pub struct Connection<B> {
-    shared: Arc<Shared<B>>,
+    shared: Arc<Shared>,
     life: Arc<Life>,
+    body: PhantomData<fn(B)>,
 }
 
 // === impl Connection ===
 
 impl<B> Connection<B> {
-    pub(crate) const fn new(shared: Arc<Shared<B>>, life: Arc<Life>) -> Self {
-        Self { shared, life }
+    pub(crate) const fn new(shared: Arc<Shared>, life: Arc<Life>) -> Self {
+        let body = PhantomData;
+        Self { shared, life, body }
     }
 }
 
@@ -32,6 +35,7 @@ impl<B> Clone for Connection<B> {
         Self {
             shared: Arc::clone(&self.shared),
             life: Arc::clone(&self.life),
+            body: PhantomData,
         }
     }
 }
@@ -69,6 +73,7 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> ResponseFuture {
         self.shared.target.address(&mut request);
+        head::complete(&mut request);
         ResponseFuture::new(Arc::clone(&self.shared), Arc::clone(&self.life), request)
     }
 }

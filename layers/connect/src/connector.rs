@@ -156,7 +156,7 @@ impl<B> Connector<B> {
         Ok((secure, target))
     }
 
-    fn start(&self, instance: Instance) -> Result<Start<B>, BoxError> {
+    fn start(&self, instance: Instance) -> Result<Start, BoxError> {
         let (secure, target) = self.lead_to(instance.service())?;
         let sockets = || road::sockets(Sockets::new(self.settings));
         let availability = Availability::new();

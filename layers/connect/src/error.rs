@@ -28,6 +28,12 @@ pub struct InvalidAuthority {
     service: String,
 }
 
+/// CONNECT asks for a tunnel, and requests alone are sent here: UNIMPLEMENTED.
+#[derive(Clone, Debug)]
+pub struct NoTunnel {
+    rejection: Rejection,
+}
+
 /// A peer that was asked by TLS's ALPN whether it speaks HTTP/2 does not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotHttp2 {
@@ -41,6 +47,8 @@ pub(crate) type Cause = Arc<dyn Error + Send + Sync>;
 #[derive(Debug)]
 pub(crate) struct NotConnected(pub(crate) &'static str);
 
+/// What is said of a peer that did not answer a PING.
+pub(crate) const SILENT: &str = "keep-alive timed out";
 /// What a peer says is cut to so many bytes: its GOAWAY may carry a text of any length.
 const MAX_REASON: usize = 256;
 
@@ -59,14 +67,24 @@ impl Undelivered {
         }
     }
 
+    /// The connection failed before it had taken the message.
+    pub(crate) fn not_taken(error: &h2::Error) -> Self {
+        Self::never(format!("connection closed: {}", describe(error)))
+    }
+
+    /// The peer did not answer a PING.
+    pub(crate) fn silent() -> Self {
+        Self::new(format!("connection failed: {SILENT}"), Sent::Unknown)
+    }
+
     /// The connection failed after it had taken the message.
-    pub(crate) fn in_flight(error: &hyper::Error) -> Self {
+    pub(crate) fn in_flight(error: &h2::Error) -> Self {
         let reason = format!("connection failed: {}", describe(error));
         Self::new(reason, sent(error))
     }
 
     /// The body of the answer was cut off.
-    pub(crate) fn cut_off(error: &hyper::Error) -> Self {
+    pub(crate) fn cut_off(error: &h2::Error) -> Self {
         let reason = format!("answer cut off: {}", describe(error));
         Self::new(reason, Sent::Unknown)
     }
@@ -142,6 +160,28 @@ impl fmt::Display for Crowded {
 }
 
 impl Error for Crowded {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.rejection)
+    }
+}
+
+// === impl NoTunnel ===
+
+impl NoTunnel {
+    pub(crate) fn new() -> Self {
+        let reason = "CONNECT asks for a tunnel, and there are none here";
+        let rejection = Rejection::decided(Code::Unimplemented, reason);
+        Self { rejection }
+    }
+}
+
+impl fmt::Display for NoTunnel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no tunnel")
+    }
+}
+
+impl Error for NoTunnel {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(&self.rejection)
     }
@@ -223,11 +263,8 @@ pub(crate) fn describe(error: &(dyn Error + 'static)) -> String {
     text
 }
 
-/// How far a message got that did not come back.
-fn sent(failed: &hyper::Error) -> Sent {
-    let Some(error) = error::find::<h2::Error>(failed) else {
-        return Sent::Unknown;
-    };
+/// How far a call got that has a stream.
+fn sent(error: &h2::Error) -> Sent {
     // A GOAWAY is the error of those streams alone that stand above its last one.
     let gone_away = error.is_go_away();
     let refused = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
@@ -239,7 +276,7 @@ fn sent(failed: &hyper::Error) -> Sent {
 }
 
 /// Did the peer end the connection because it was asked too often?
-pub(crate) fn is_calm_wanted(failed: &hyper::Error) -> bool {
+pub(crate) fn is_calm_wanted(failed: &(dyn Error + Send + Sync + 'static)) -> bool {
     error::find::<h2::Error>(failed).is_some_and(|error| {
         error.is_remote()
             && error.is_go_away()

@@ -3,17 +3,20 @@
 use crate::{
     body::Body,
     connection::Connection,
-    error::{TooLate, Undelivered},
+    error::{NoTunnel, TooLate, Undelivered},
+    exchange::Hold,
     group::Seat,
     guard::guard,
     keeper::Keeper,
     life::Life,
+    link::Opened,
     shared::Shared,
     target,
 };
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use std::{
     fmt,
+    marker::PhantomData,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -23,16 +26,20 @@ use tracing::Instrument;
 use ziggurat_core::{BoxError, Deadline};
 
 /// Answers a [`Connection`] at its first poll, which starts the task that keeps it connected.
-pub struct ConnectFuture<B>(Option<Result<Start<B>, BoxError>>);
+pub struct ConnectFuture<B> {
+    start: Option<Result<Start, BoxError>>,
+    body: PhantomData<fn(B)>,
+}
 
 /// Answers when the head of the response is there.
 ///
-/// Boxed once: the future of hyper's that is in it cannot be named.
+/// Boxed once: what waits for a connection or a stream cannot be named, and a small future is moved
+/// through all the layers above.
 pub struct ResponseFuture(Pin<Box<Deliver>>);
 
-pub(crate) struct Start<B> {
-    pub(crate) shared: Arc<Shared<B>>,
-    pub(crate) keeper: Keeper<B>,
+pub(crate) struct Start {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) keeper: Keeper,
 }
 
 type Deliver = dyn Future<Output = Result<Response<Body>, BoxError>> + Send;
@@ -43,23 +50,19 @@ const HANDOVERS: u32 = 8;
 // === impl ConnectFuture ===
 
 impl<B> ConnectFuture<B> {
-    pub(crate) const fn new(start: Result<Start<B>, BoxError>) -> Self {
-        Self(Some(start))
+    pub(crate) const fn new(start: Result<Start, BoxError>) -> Self {
+        Self {
+            start: Some(start),
+            body: PhantomData,
+        }
     }
 }
 
-impl<B> Unpin for ConnectFuture<B> {}
-
-impl<B> Future for ConnectFuture<B>
-where
-    B: http_body::Body + Send + Unpin + 'static,
-    B::Data: Send,
-    B::Error: Into<BoxError>,
-{
+impl<B> Future for ConnectFuture<B> {
     type Output = Result<Connection<B>, BoxError>;
 
     fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.take().map_or(Poll::Pending, |start| {
+        self.start.take().map_or(Poll::Pending, |start| {
             Poll::Ready(start.and_then(Start::begin))
         })
     }
@@ -73,13 +76,8 @@ impl<B> fmt::Debug for ConnectFuture<B> {
 
 // === impl Start ===
 
-impl<B> Start<B>
-where
-    B: http_body::Body + Send + Unpin + 'static,
-    B::Data: Send,
-    B::Error: Into<BoxError>,
-{
-    fn begin(self) -> Result<Connection<B>, BoxError> {
+impl Start {
+    fn begin<B>(self) -> Result<Connection<B>, BoxError> {
         let Self { shared, keeper } = self;
         let runtime = Handle::try_current()?;
         let span = tracing::debug_span!(parent: None, "connection", endpoint = %shared.id);
@@ -93,7 +91,7 @@ where
 // === impl ResponseFuture ===
 
 impl ResponseFuture {
-    pub(crate) fn new<B>(shared: Arc<Shared<B>>, life: Arc<Life>, request: Request<B>) -> Self
+    pub(crate) fn new<B>(shared: Arc<Shared>, life: Arc<Life>, request: Request<B>) -> Self
     where
         B: http_body::Body + Send + Unpin + 'static,
         B::Data: Send,
@@ -122,14 +120,18 @@ impl fmt::Debug for ResponseFuture {
     reason = "an `async fn` keeps each of its arguments twice, and this is to be a small block"
 )]
 fn deliver<B>(
-    shared: Arc<Shared<B>>,
+    shared: Arc<Shared>,
     life: Arc<Life>,
     mut request: Request<B>,
 ) -> impl Future<Output = Result<Response<Body>, BoxError>>
 where
-    B: http_body::Body + 'static,
+    B: http_body::Body + Send + Unpin + 'static,
+    B::Error: Into<BoxError>,
 {
     async move {
+        if request.method() == Method::CONNECT {
+            return Err(NoTunnel::new().into());
+        }
         let deadline = target::deadline(&request);
         let mut spent = 0;
         for _ in 0..HANDOVERS {
@@ -141,24 +143,25 @@ where
             if let Some(deadline) = deadline {
                 target::stamp(&mut request, deadline)?;
             }
-            match link.send(request).await {
-                Ok(mut response) => {
-                    link.note_answer();
-                    guard(response.headers_mut());
-                    return Ok(response.map(|body| Body::new(body, slot, life)));
-                }
-                Err(mut failed) => {
-                    let Some(back) = failed.take_message() else {
-                        return Err(Undelivered::in_flight(failed.error()).into());
-                    };
+            let exchange = match link.open(request) {
+                Opened::Sent(exchange) => exchange,
+                Opened::Lost(error) => return Err(Undelivered::not_taken(&error).into()),
+                Opened::Back(back) => {
                     request = back;
                     if link.number == group.first.number {
                         spent = link.number;
                     } else {
                         group.remove(&link);
                     }
+                    continue;
                 }
-            }
+            };
+            let answered = exchange.await;
+            let (mut answer, upload) = answered.map_err(|failed| link.explain(failed))?;
+            link.note_answer();
+            guard(answer.headers_mut());
+            let hold = Hold::new(slot, upload, &link.runtime);
+            return Ok(Body::of(answer, hold, life));
         }
         let reason = "one connection after the other closed before it had sent the call";
         Err(Undelivered::never(reason).into())

@@ -5,27 +5,26 @@ use crate::{
     link::Link,
     slots::{NoSlot, Slots},
 };
-use http_body::Body;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 /// The connections that an endpoint has at a time. It ends with its first one.
-pub(crate) struct Group<B> {
+pub(crate) struct Group {
     pub(crate) slots: Arc<Slots>,
-    pub(crate) first: Arc<Link<B>>,
+    pub(crate) first: Arc<Link>,
     /// Used when the first has no room: so they fall idle when there is less to do.
-    more: RwLock<Vec<Arc<Link<B>>>>,
+    more: RwLock<Vec<Arc<Link>>>,
 }
 
 /// A stream of one of the connections.
-pub(crate) struct Seat<B> {
-    pub(crate) link: Arc<Link<B>>,
+pub(crate) struct Seat {
+    pub(crate) link: Arc<Link>,
     pub(crate) slot: Slot,
 }
 
 // === impl Group ===
 
-impl<B: Body + 'static> Group<B> {
-    pub(crate) fn new(slots: Arc<Slots>, first: Link<B>) -> Self {
+impl Group {
+    pub(crate) fn new(slots: Arc<Slots>, first: Link) -> Self {
         Self {
             slots,
             first: Arc::new(first),
@@ -34,7 +33,7 @@ impl<B: Body + 'static> Group<B> {
     }
 
     /// Takes a stream, after all who asked before.
-    pub(crate) async fn seat(&self) -> Result<Seat<B>, NoSlot> {
+    pub(crate) async fn seat(&self) -> Result<Seat, NoSlot> {
         loop {
             self.slots.permit().await?;
             if let Some(seat) = self.find() {
@@ -50,7 +49,7 @@ impl<B: Body + 'static> Group<B> {
     }
 
     /// Takes a stream, if one is free and nobody waits for it.
-    pub(crate) fn seat_at_once(&self) -> Option<Seat<B>> {
+    pub(crate) fn seat_at_once(&self) -> Option<Seat> {
         self.slots.permit_at_once().ok()?;
         let seat = self.find();
         if seat.is_none() {
@@ -59,13 +58,13 @@ impl<B: Body + 'static> Group<B> {
         seat
     }
 
-    pub(crate) fn add(&self, link: Arc<Link<B>>) {
+    pub(crate) fn add(&self, link: Arc<Link>) {
         let mut more = self.more.write().unwrap_or_else(PoisonError::into_inner);
         more.push(link);
     }
 
     /// Takes no call to this connection any more.
-    pub(crate) fn remove(&self, link: &Link<B>) {
+    pub(crate) fn remove(&self, link: &Link) {
         link.lane.retire();
         let mut more = self.more.write().unwrap_or_else(PoisonError::into_inner);
         more.retain(|other| other.number != link.number);
@@ -94,8 +93,8 @@ impl<B: Body + 'static> Group<B> {
         self.first.lane.was_quiet() && self.more().is_empty()
     }
 
-    fn find(&self) -> Option<Seat<B>> {
-        let enter = |link: &Arc<Link<B>>| {
+    fn find(&self) -> Option<Seat> {
+        let enter = |link: &Arc<Link>| {
             let slot = link.lane.enter()?;
             let link = Arc::clone(link);
             Some(Seat { link, slot })
@@ -103,7 +102,7 @@ impl<B: Body + 'static> Group<B> {
         enter(&self.first).or_else(|| self.more().iter().find_map(enter))
     }
 
-    fn more(&self) -> RwLockReadGuard<'_, Vec<Arc<Link<B>>>> {
+    fn more(&self) -> RwLockReadGuard<'_, Vec<Arc<Link>>> {
         self.more.read().unwrap_or_else(PoisonError::into_inner)
     }
 }

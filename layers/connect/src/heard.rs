@@ -1,4 +1,4 @@
-//! A stream that notes that something was read from it.
+//! A stream that notes how much was read from it.
 
 use crate::road::Stream;
 use std::{
@@ -6,7 +6,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{AtomicUsize, Ordering::Relaxed},
     },
     task::{Context, Poll, ready},
 };
@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// What the peer can have said is only looked for when it has said something.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Heard(Arc<AtomicBool>);
+pub(crate) struct Heard(Arc<AtomicUsize>);
 
 pub(crate) struct Hearing {
     stream: Stream,
@@ -24,9 +24,18 @@ pub(crate) struct Hearing {
 // === impl Heard ===
 
 impl Heard {
-    /// Was anything read since this was last asked? One task reads and asks.
-    pub(crate) fn take(&self) -> bool {
-        self.0.load(Relaxed) && self.0.swap(false, Relaxed)
+    /// How many bytes were read since this was last asked; its end counts as one. One task reads
+    /// and asks.
+    pub(crate) fn take(&self) -> usize {
+        let read = self.0.load(Relaxed);
+        if read > 0 {
+            self.0.store(0, Relaxed);
+        }
+        read
+    }
+
+    fn add(&self, read: usize) {
+        self.0.store(self.0.load(Relaxed) + read, Relaxed);
     }
 
     pub(crate) fn on(&self, stream: Stream) -> Hearing {
@@ -43,8 +52,9 @@ impl AsyncRead for Hearing {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
         let read = ready!(Pin::new(&mut self.stream).poll_read(cx, buffer));
-        self.heard.0.store(true, Relaxed);
+        self.heard.add((buffer.filled().len() - before).max(1));
         Poll::Ready(read)
     }
 }

@@ -2,9 +2,10 @@
 
 use crate::{
     attempts::{Attempts, Next},
+    driver::Driver,
     error::{Cause, NotConnected, describe, is_calm_wanted},
     group::Group,
-    link::{Driver, Link},
+    link::Link,
     maker::Maker,
     race::{First, race},
     settings::Keepalive,
@@ -12,7 +13,6 @@ use crate::{
     slots::Slots,
     spare::{Spare, Spares},
 };
-use http_body::Body;
 use std::{
     pin::pin,
     sync::{Arc, Weak},
@@ -26,12 +26,12 @@ use tokio::{
 use ziggurat_core::{Availability, BoxError, Reporter, State, clock};
 
 /// Connects, waits for the end, and connects again, for as long as there is a handle.
-pub(crate) struct Keeper<B> {
+pub(crate) struct Keeper {
     pub(crate) maker: Arc<Maker>,
     pub(crate) availability: Availability,
     /// Weak: handles keep the connection, not the other way round.
-    pub(crate) shared: Weak<Shared<B>>,
-    pub(crate) phase: watch::Receiver<Phase<B>>,
+    pub(crate) shared: Weak<Shared>,
+    pub(crate) phase: watch::Receiver<Phase>,
 }
 
 /// What is learned from one connection for the next.
@@ -51,7 +51,7 @@ struct Abandoned;
 /// Why a connection takes no more calls.
 enum End {
     /// Its peer wants none, or is gone.
-    Closed(Result<(), hyper::Error>),
+    Closed(Result<(), BoxError>),
     /// There were none for long.
     Unused,
 }
@@ -63,12 +63,7 @@ const LOOKS: u32 = 4;
 
 // === impl Keeper ===
 
-impl<B> Keeper<B>
-where
-    B: Body + Send + Unpin + 'static,
-    B::Data: Send,
-    B::Error: Into<BoxError>,
-{
+impl Keeper {
     pub(crate) async fn run(mut self) {
         let mut memory = Memory {
             attempts: Attempts::default(),
@@ -108,23 +103,22 @@ where
         let end = self.serve(memory, &mut driver, &group).await;
         memory.draining.spawn(driver.drained());
         match end {
-            End::Closed(closed) => self.closed(memory, &group, closed, up.elapsed()).await,
-            End::Unused => self.unused(up.elapsed()).await,
+            End::Closed(closed) => self.closed(memory, group, closed, up.elapsed()).await,
+            End::Unused => {
+                // Its links keep the connection open.
+                drop(group);
+                self.unused(up.elapsed()).await
+            }
         }
     }
 
     /// Ready when the connection takes no more calls. Has more made while calls wait for streams.
-    async fn serve(
-        &self,
-        memory: &mut Memory,
-        driver: &mut Driver<B>,
-        group: &Arc<Group<B>>,
-    ) -> End {
+    async fn serve(&self, memory: &mut Memory, driver: &mut Driver, group: &Arc<Group>) -> End {
         let spares = Spares::up_to(self.maker.settings.spares);
         loop {
             let idle = idle(group, self.maker.settings.idle_close);
             let other = race(idle, group.slots.wanted());
-            match race(driver.closed(&group.first.lane), other).await {
+            match race(driver.closed(), other).await {
                 First::One(closed) => return End::Closed(closed),
                 First::Other(First::One(())) => return End::Unused,
                 First::Other(First::Other(())) => {}
@@ -150,19 +144,20 @@ where
     async fn closed(
         &self,
         memory: &mut Memory,
-        group: &Group<B>,
-        closed: Result<(), hyper::Error>,
+        group: Arc<Group>,
+        closed: Result<(), BoxError>,
         lived: Duration,
     ) -> Result<(), Abandoned> {
         // Who says goodbye in peace answers the calls that it still has.
         let useful = group.first.answered() || closed.is_ok() && group.first.lane.in_use();
         group.close();
+        drop(group);
         let error = closed.err();
-        if error.as_ref().is_some_and(is_calm_wanted) {
+        if error.as_deref().is_some_and(is_calm_wanted) {
             memory.keepalive = memory.keepalive.map(Keepalive::calmer);
         }
-        let cause = error.as_ref().map(|error| error as _);
-        self.disconnected(cause, lived);
+
+        self.disconnected(error.as_deref(), lived);
         let (backoff, dice) = (&self.maker.settings.backoff, &self.maker.dice);
         match memory.attempts.ended(lived, useful, backoff, dice) {
             Next::Now => {
@@ -171,7 +166,7 @@ where
             }
             Next::After(retry_in) => {
                 let hung_up = || NotConnected("the peer closed the connection at once").into();
-                let error = error.map_or_else(hung_up, BoxError::from);
+                let error = error.unwrap_or_else(hung_up);
                 self.down(error, retry_in).await
             }
         }
@@ -182,7 +177,7 @@ where
         self.disconnected(None, lived);
         self.publish(Phase::Idle)?;
         self.report(State::Idle);
-        let called = |phase: &Phase<B>| !matches!(phase, Phase::Idle);
+        let called = |phase: &Phase| !matches!(phase, Phase::Idle);
         let called = self.phase.wait_for(called).await;
         called.map(|_| ()).map_err(|_| Abandoned)
     }
@@ -191,7 +186,7 @@ where
         &self,
         memory: &mut Memory,
         slots: &Arc<Slots>,
-    ) -> Result<(Link<B>, Driver<B>), BoxError> {
+    ) -> Result<(Link, Driver), BoxError> {
         memory.made += 1;
         let open = self.maker.open(memory.made, memory.keepalive, slots);
         let mut open = pin!(open);
@@ -217,8 +212,8 @@ where
     }
 }
 
-impl<B> Keeper<B> {
-    fn publish(&self, phase: Phase<B>) -> Result<(), Abandoned> {
+impl Keeper {
+    fn publish(&self, phase: Phase) -> Result<(), Abandoned> {
         let shared = self.shared.upgrade().ok_or(Abandoned)?;
         shared.phase.send_replace(phase);
         Ok(())
@@ -239,7 +234,7 @@ impl<B> Keeper<B> {
     }
 }
 
-impl<B> Drop for Keeper<B> {
+impl Drop for Keeper {
     fn drop(&mut self) {
         // A runtime that shuts down may leave handles behind; they must not wait for nobody.
         let gone = "nobody keeps the connection any more";
@@ -251,7 +246,7 @@ impl<B> Drop for Keeper<B> {
 }
 
 /// Ready when the group was closed because there were no calls for so long.
-async fn idle<B: Body + 'static>(group: &Group<B>, after: Option<Duration>) {
+async fn idle(group: &Group, after: Option<Duration>) {
     let Some(after) = after else {
         return std::future::pending().await;
     };

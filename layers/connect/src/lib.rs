@@ -67,15 +67,18 @@
 //! ```
 
 mod attempts;
+mod bandwidth;
 mod body;
 mod connection;
 mod connector;
 mod dial;
+mod driver;
 mod error;
-mod executor;
+mod exchange;
 mod future;
 mod group;
 mod guard;
+mod head;
 mod heard;
 mod keeper;
 mod lane;
@@ -83,6 +86,7 @@ mod life;
 mod link;
 mod maker;
 mod observer;
+mod pulse;
 mod race;
 mod road;
 mod settings;
@@ -91,9 +95,9 @@ mod slots;
 mod sockets;
 mod spare;
 mod target;
-mod timer;
 #[cfg(feature = "tls")]
 mod tls;
+mod upload;
 
 #[cfg(feature = "tls")]
 pub use self::tls::{Identity, InvalidTls, Roots, Tls};
@@ -101,7 +105,7 @@ pub use self::{
     body::Body,
     connection::Connection,
     connector::Connector,
-    error::{Crowded, InvalidAuthority, NotHttp2, TooLate, Undelivered},
+    error::{Crowded, InvalidAuthority, NoTunnel, NotHttp2, TooLate, Undelivered},
     future::{ConnectFuture, ResponseFuture},
     observer::Observer,
     road::Io,

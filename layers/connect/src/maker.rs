@@ -1,14 +1,14 @@
 //! Makes connections to one instance.
 
 use crate::{
+    driver::{Driver, handshake},
     error::NotConnected,
-    link::{Driver, Link, handshake},
+    link::Link,
     observer::Observer,
     road::Road,
     settings::{Keepalive, Settings},
     slots::Slots,
 };
-use http_body::Body;
 use std::sync::Arc;
 use tokio::time::timeout;
 use ziggurat_core::{BoxError, Dice, EndpointId};
@@ -29,17 +29,12 @@ impl Maker {
     }
 
     /// Makes connection number `number`, whose streams are among `slots` from then on.
-    pub(crate) async fn open<B>(
+    pub(crate) async fn open(
         &self,
         number: u64,
         keepalive: Option<Keepalive>,
         slots: &Arc<Slots>,
-    ) -> Result<(Link<B>, Driver<B>), BoxError>
-    where
-        B: Body + Send + Unpin + 'static,
-        B::Data: Send,
-        B::Error: Into<BoxError>,
-    {
+    ) -> Result<(Link, Driver), BoxError> {
         let open = async {
             let stream = self.road.open().await?;
             handshake(stream, number, &self.settings, keepalive, slots).await

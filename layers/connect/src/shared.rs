@@ -6,44 +6,43 @@ use crate::{
     slots::NoSlot,
     target::Target,
 };
-use http_body::Body;
 use std::sync::Arc;
 use tokio::sync::watch;
 use ziggurat_core::{Availability, BoxError, EndpointId};
 
 /// One endpoint, as its handles see it.
-pub(crate) struct Shared<B> {
+pub(crate) struct Shared {
     pub(crate) id: EndpointId,
     pub(crate) weight: u32,
     pub(crate) availability: Availability,
     pub(crate) target: Target,
-    pub(crate) phase: watch::Sender<Phase<B>>,
+    pub(crate) phase: watch::Sender<Phase>,
 }
 
 /// What can be done with a call now.
-pub(crate) enum Phase<B> {
+pub(crate) enum Phase {
     /// Say so: nobody has called for long.
     Idle,
     /// Wait: a connection is being made.
     Connecting,
     /// Send it.
-    Up(Arc<Group<B>>),
+    Up(Arc<Group>),
     /// Fail it, for this reason: nobody will try for a while.
     Down(Arc<str>, Cause),
 }
 
 // === impl Shared ===
 
-impl<B: Body + 'static> Shared<B> {
+impl Shared {
     /// What [`admit`](Self::admit) answers when there is nothing to wait for.
-    pub(crate) fn admit_at_once(&self, spent: u64) -> Option<(Arc<Group<B>>, Seat<B>)> {
+    pub(crate) fn admit_at_once(&self, spent: u64) -> Option<(Arc<Group>, Seat)> {
         let group = self.up(spent)?.ok()?;
         let seat = group.seat_at_once()?;
         Some((group, seat))
     }
 
     /// Waits for a group of connections after number `spent`, and for a stream of one of them.
-    pub(crate) async fn admit(&self, mut spent: u64) -> Result<(Arc<Group<B>>, Seat<B>), BoxError> {
+    pub(crate) async fn admit(&self, mut spent: u64) -> Result<(Arc<Group>, Seat), BoxError> {
         loop {
             let group = match self.up(spent) {
                 Some(group) => group?,
@@ -57,7 +56,7 @@ impl<B: Body + 'static> Shared<B> {
         }
     }
 
-    async fn connected(&self, spent: u64) -> Result<Arc<Group<B>>, Undelivered> {
+    async fn connected(&self, spent: u64) -> Result<Arc<Group>, Undelivered> {
         let mut phases = self.phase.subscribe();
         loop {
             phases.mark_unchanged();
@@ -83,7 +82,7 @@ impl<B: Body + 'static> Shared<B> {
     }
 
     /// `None`: not yet.
-    fn up(&self, spent: u64) -> Option<Result<Arc<Group<B>>, Undelivered>> {
+    fn up(&self, spent: u64) -> Option<Result<Arc<Group>, Undelivered>> {
         match &*self.phase.borrow() {
             Phase::Up(group) if group.first.number > spent => Some(Ok(Arc::clone(group))),
             Phase::Up(_) | Phase::Connecting | Phase::Idle => None,

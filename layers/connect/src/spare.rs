@@ -8,14 +8,13 @@ use crate::{
     race::{First, race},
     settings::Keepalive,
 };
-use http_body::Body;
 use std::{
     pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 use tokio::{task::yield_now, time::sleep};
-use ziggurat_core::{BoxError, clock};
+use ziggurat_core::clock;
 
 /// How many of them there are; dropped, one fewer.
 pub(crate) struct Spares {
@@ -35,9 +34,9 @@ pub(crate) struct Permit {
 }
 
 /// What makes it, and what it serves.
-pub(crate) struct Spare<B> {
+pub(crate) struct Spare {
     pub(crate) maker: Arc<Maker>,
-    pub(crate) group: Arc<Group<B>>,
+    pub(crate) group: Arc<Group>,
     pub(crate) number: u64,
     pub(crate) keepalive: Option<Keepalive>,
     pub(crate) permit: Permit,
@@ -81,12 +80,7 @@ impl Permit {
 
 // === impl Spare ===
 
-impl<B> Spare<B>
-where
-    B: Body + Send + Unpin + 'static,
-    B::Data: Send,
-    B::Error: Into<BoxError>,
-{
+impl Spare {
     /// From the first try to the end of its last call.
     pub(crate) async fn run(self) {
         let Self {
@@ -123,7 +117,7 @@ where
         yield_now().await;
         slots.ask();
 
-        let closed = driver.closed(&link.lane);
+        let closed = driver.closed();
         let closed = race(closed, race(slots.closed(), unused(&link))).await;
         let (closed, useful) = match closed {
             // Who says goodbye in peace answers the calls that it still has.
@@ -136,9 +130,10 @@ where
         group.remove(&link);
         drop(group);
         let error = closed.err();
-        let cause = error.as_ref().map(|error| error as _);
         let lived = begun.elapsed();
-        maker.observer.disconnected(maker.id(), cause, lived);
+        maker
+            .observer
+            .disconnected(maker.id(), error.as_deref(), lived);
         let (backoff, dice) = (&maker.settings.backoff, &maker.dice);
         let next = permit.attempts().ended(lived, useful, backoff, dice);
         drop(link);
@@ -159,7 +154,7 @@ where
 }
 
 /// Ready when it was closed because there was no call for long.
-async fn unused<B>(link: &Link<B>) {
+async fn unused(link: &Link) {
     loop {
         let mut quiet = 0;
         while quiet < LOOKS {

@@ -18,7 +18,7 @@ pub(crate) struct Target {
 
 /// What is another in every call. Remembered by HPACK, it would push what repeats out of the table,
 /// and be looked for in vain: so it is a "never indexed literal" (RFC 7541, 6.2.3), the one kind that
-/// hyper can be asked for.
+/// h2 can be asked for.
 const UNLIKE: [HeaderName; 2] = [
     HeaderName::from_static("traceparent"),
     HeaderName::from_static("x-trace-id"),
