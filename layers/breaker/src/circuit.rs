@@ -2,12 +2,14 @@
 
 mod admit;
 mod settle;
+mod ticket;
+
+pub(crate) use self::ticket::Ticket;
 
 use crate::{
     Counts, Events, Observer, Settings, State,
     bucket::{Run, Totals},
     machine::Machine,
-    pace::Pace,
     ring::Ring,
     switch::Switch,
     window::Window,
@@ -33,36 +35,6 @@ pub(crate) struct Circuit {
     ring: OnceLock<Ring>,
     settings: Live<Settings>,
     dice: Dice,
-}
-
-/// Under what a call was admitted.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Ticket {
-    word: Word,
-    role: Role,
-    pace: Pace,
-}
-
-/// One word, written whole: half a word that is copied whole is waited for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Role(u64);
-
-// === impl Role ===
-
-impl Role {
-    const CALL: Self = Self(0);
-    /// A probe whose answer has begun, and has counted.
-    const ANSWERED: Self = Self(1);
-    const PROBE: u64 = 1 << 32;
-
-    fn probe(number: u32) -> Self {
-        Self(Self::PROBE | u64::from(number))
-    }
-
-    /// The number of a probe whose answer has not begun.
-    fn as_probe(self) -> Option<u32> {
-        (self.0 >= Self::PROBE).then_some(self.0 as u32)
-    }
 }
 
 // === impl Circuit ===

@@ -14,7 +14,8 @@ pub enum Event {
         /// What it is.
         to: State,
     },
-    /// So many events went by unread: whoever reads too slowly loses the oldest.
+    /// So many events went by unread: whoever reads too slowly loses the oldest, and what comes next
+    /// need not begin where the last one ended.
     Missed(u64),
 }
 

@@ -63,6 +63,7 @@ impl<F, C> ResponseFuture<F, C> {
         }
     }
 
+    #[inline(always)]
     pub(crate) const fn sent(future: F, classifier: C, recorder: Recorder<Permit>) -> Self {
         Self {
             state: State::Sent {
@@ -102,11 +103,16 @@ where
                 classifier,
                 recorder,
             } => {
-                let result = ready!(future.poll(cx)).map_err(Into::into);
-                let recorder = recorder
-                    .take()
-                    .expect("a future is not polled after it is done");
-                Poll::Ready(classifier.observe(result, recorder))
+                let result = ready!(future.poll(cx));
+                let mut recorder = || {
+                    let recorder = recorder.take();
+                    recorder.expect("a future is not polled after it is done")
+                };
+                // Apart: what is brought together is moved once more, and waited for.
+                Poll::Ready(match result {
+                    Ok(response) => classifier.observe(Ok(response), recorder()),
+                    Err(error) => classifier.observe(Err(error.into()), recorder()),
+                })
             }
         }
     }

@@ -44,6 +44,37 @@ pub struct Counts {
     pub slow: u64,
 }
 
+// === impl State ===
+
+impl State {
+    /// Every state there is: what a gauge is kept for.
+    pub const ALL: &'static [Self] = &[
+        Self::Closed,
+        Self::Open,
+        Self::HalfOpen,
+        Self::ForcedOpen,
+        Self::Recovering,
+        Self::Throttling,
+        Self::Disabled,
+        Self::MetricsOnly,
+    ];
+
+    /// Its name in a label: lower case, words joined by `_`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Open => "open",
+            Self::HalfOpen => "half_open",
+            Self::ForcedOpen => "forced_open",
+            Self::Recovering => "recovering",
+            Self::Throttling => "throttling",
+            Self::Disabled => "disabled",
+            Self::MetricsOnly => "metrics_only",
+        }
+    }
+}
+
 // === impl Handle ===
 
 impl Handle {

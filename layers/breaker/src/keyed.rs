@@ -1,13 +1,13 @@
 //! One layer, and a circuit for every key.
 
-use crate::{Breakers, Key, Permit, ResponseFuture, named::Named, service::send};
+use crate::{Breakers, Key, Permit, ResponseFuture, named::Named};
 use std::{
     sync::Arc,
     task::{Context, Poll, ready},
 };
 use tower_layer::Layer;
 use tower_service::Service;
-use ziggurat_core::{BoxError, Carry, Classify, Grpc, Unready};
+use ziggurat_core::{BoxError, Carry, Classify, Grpc, Recorder, Unready};
 
 /// Puts services behind the circuits of some [`Breakers`]: each request behind that of its key.
 ///
@@ -127,13 +127,14 @@ where
 
     fn call(&mut self, request: Req) -> Self::Future {
         let unready = self.unready.take();
-        let admitted = self.circuits.admit(&self.key.key(&request));
-        send(
-            admitted,
-            &mut self.inner,
-            &self.classifier,
-            unready,
-            request,
-        )
+        let recorder = match self.circuits.admit(&self.key.key(&request)) {
+            Ok(permit) => Recorder::new(permit, self.classifier.deadline(&request)),
+            Err(refusal) => return ResponseFuture::rejected(refusal.into_error()),
+        };
+        let classifier = self.classifier.clone();
+        match unready {
+            None => ResponseFuture::sent(self.inner.call(request), classifier, recorder),
+            Some(error) => ResponseFuture::unready(error, classifier, recorder),
+        }
     }
 }

@@ -3,17 +3,27 @@
 use crate::Settings;
 use std::time::Duration;
 
-/// Nothing, when a call began, or whether it was slow.
+/// Nothing, when a call began, or whether it was slow; in [`BITS`](Pace::BITS) bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Pace(u64);
 
-const SLOW: u64 = u64::MAX;
-const FAST: u64 = u64::MAX - 1;
+const SLOW: u64 = (1 << Pace::BITS) - 1;
+const FAST: u64 = SLOW - 1;
 
 // === impl Pace ===
 
 impl Pace {
     pub(crate) const UNTIMED: Self = Self(0);
+    /// Enough for 146 years.
+    pub(crate) const BITS: u32 = 62;
+
+    pub(crate) const fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
+    pub(crate) const fn bits(self) -> u64 {
+        self.0
+    }
 
     /// The call began so many nanoseconds after the origin.
     pub(crate) fn since(nanos: u64) -> Self {

@@ -6,7 +6,10 @@ use crate::{
     window::{SEATS, seat},
 };
 use std::{array, fmt, sync::Arc};
-use ziggurat_core::{Outcome, Record, clock};
+use ziggurat_core::{
+    Outcome, Record,
+    clock::{self, Instant},
+};
 
 /// Tells the circuit how a call ended; the record of every response that a
 /// [`Breaker`](crate::Breaker) answers with.
@@ -52,14 +55,34 @@ impl Shared {
         &self.circuit
     }
 
+    /// What nearly every call is told. `None`: see [`admit_at`](Self::admit_at).
+    // By force, as all that a call of a closed circuit does: what is returned through memory is read
+    // back wider than it was written, for which the processor waits.
     #[inline(always)]
+    pub(crate) fn admit_plainly(&self) -> Option<Permit> {
+        let ticket = self.circuit.admit_plainly()?;
+        Some(self.permit(seat() % SEATS, ticket))
+    }
+
+    /// What every other call is told.
+    pub(crate) fn admit_at(&self, now: Instant) -> Result<Permit, Refusal> {
+        let seat = seat() % SEATS;
+        let ticket = self.circuit.admit_at(seat, now)?;
+        Ok(self.permit(seat, ticket))
+    }
+
     pub(crate) fn admit(&self) -> Result<Permit, Refusal> {
         let seat = seat() % SEATS;
         let ticket = self.circuit.admit(seat, clock::now)?;
-        Ok(Permit {
+        Ok(self.permit(seat, ticket))
+    }
+
+    #[inline(always)]
+    fn permit(&self, seat: usize, ticket: Ticket) -> Permit {
+        Permit {
             place: Arc::clone(&self.places[seat]),
             ticket,
-        })
+        }
     }
 }
 
@@ -84,5 +107,17 @@ impl fmt::Debug for Permit {
         f.debug_struct("Permit")
             .field("ticket", &self.ticket)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(not(ziggurat_loom))]
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ziggurat_core::Recorder;
+
+    #[test]
+    fn what_travels_with_an_answer_is_four_words() {
+        assert!(size_of::<Recorder<Permit>>() <= 32);
     }
 }

@@ -1,12 +1,15 @@
 //! The service behind a circuit.
 
-use crate::{Handle, Permit, ResponseFuture, error::Refusal, permit::Shared};
+use crate::{Handle, Permit, ResponseFuture, permit::Shared};
 use std::{
     sync::Arc,
     task::{Context, Poll, ready},
 };
 use tower_service::Service;
-use ziggurat_core::{BoxError, Carry, Classify, Grpc, Recorder, Unready};
+use ziggurat_core::{
+    BoxError, Carry, Classify, Grpc, Recorder, Unready,
+    clock::{self, Instant},
+};
 
 /// A service behind a circuit; clones share the circuit. See the [crate](crate) for the rules.
 #[derive(Debug)]
@@ -52,6 +55,28 @@ impl<S, C> Breaker<S, C> {
     }
 }
 
+impl<S, C> Breaker<S, C> {
+    /// A call of a circuit that is not closed, or that takes the time; or of a service that was not
+    /// ready.
+    #[inline(never)]
+    fn call_at<Req>(&mut self, request: Req, now: Instant) -> ResponseFuture<S::Future, C>
+    where
+        S: Service<Req>,
+        C: Carry<Req> + Clone,
+    {
+        let unready = self.unready.take();
+        let recorder = match self.shared.admit_at(now) {
+            Ok(permit) => Recorder::new(permit, self.classifier.deadline(&request)),
+            Err(refusal) => return ResponseFuture::rejected(refusal.into_error()),
+        };
+        let classifier = self.classifier.clone();
+        match unready {
+            None => ResponseFuture::sent(self.inner.call(request), classifier, recorder),
+            Some(error) => ResponseFuture::unready(error, classifier, recorder),
+        }
+    }
+}
+
 impl<S: Clone, C: Clone> Clone for Breaker<S, C> {
     fn clone(&self) -> Self {
         let shared = Arc::clone(&self.shared);
@@ -81,39 +106,16 @@ where
 
     #[inline]
     fn call(&mut self, request: Req) -> Self::Future {
-        let unready = self.unready.take();
-        send(
-            self.shared.admit(),
-            &mut self.inner,
-            &self.classifier,
-            unready,
-            request,
-        )
-    }
-}
-
-/// Sends the request if the circuit admitted it; `unready` is what the service said instead of being
-/// ready.
-#[inline(always)]
-pub(crate) fn send<S, C, Req>(
-    admitted: Result<Permit, Refusal>,
-    inner: &mut S,
-    classifier: &C,
-    unready: Option<BoxError>,
-    request: Req,
-) -> ResponseFuture<S::Future, C>
-where
-    S: Service<Req>,
-    C: Clone + Carry<Req>,
-{
-    match admitted {
-        Ok(permit) => {
-            let recorder = Recorder::new(permit, classifier.deadline(&request));
-            if let Some(error) = unready {
-                return ResponseFuture::unready(error, classifier.clone(), recorder);
-            }
-            ResponseFuture::sent(inner.call(request), classifier.clone(), recorder)
+        if self.unready.is_none()
+            && let Some(permit) = self.shared.admit_plainly()
+        {
+            let recorder = Recorder::new(permit, self.classifier.deadline(&request));
+            return ResponseFuture::sent(
+                self.inner.call(request),
+                self.classifier.clone(),
+                recorder,
+            );
         }
-        Err(refusal) => ResponseFuture::rejected(refusal.into_error()),
+        self.call_at(request, clock::now())
     }
 }

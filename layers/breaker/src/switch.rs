@@ -2,6 +2,7 @@
 
 use crate::{
     Observer, Settings, State,
+    bucket::Epoch,
     machine::{Hold, Machine},
     news::News,
     word::{Measure, Word},
@@ -20,6 +21,9 @@ pub(crate) struct Switch {
     /// or some while it recovers.
     hold: AtomicU64,
     origin: OnceLock<Instant>,
+    /// The slice of time that was last asked for: nearly always the present one, too, and to see that
+    /// costs less than a division. Whatever stands here, it is not believed.
+    slice: AtomicU64,
     machine: Mutex<Machine>,
     news: News,
 }
@@ -32,6 +36,7 @@ impl Switch {
             word: AtomicU64::new(Word::new(State::Closed, 0, measure).bits()),
             hold: AtomicU64::new(0),
             origin: OnceLock::new(),
+            slice: AtomicU64::new(0),
             machine: Mutex::new(Machine::new(measure)),
             news: News::new(observer),
         }
@@ -50,6 +55,22 @@ impl Switch {
     /// Nanoseconds since the first time that somebody asked.
     pub(crate) fn nanos(&self, now: Instant) -> u64 {
         nanos(*self.origin.get_or_init(|| now), now)
+    }
+
+    /// The epoch of a moment under `word`.
+    #[inline]
+    pub(crate) fn epoch(&self, word: Word, nanos: u64) -> Epoch {
+        let width = word.width();
+        let guess = self.slice.load(Ordering::Relaxed);
+        let since = guess
+            .checked_mul(width)
+            .and_then(|begun| nanos.checked_sub(begun));
+        if since.is_some_and(|since| since < width) {
+            return word.epoch_of(guess);
+        }
+        let slice = nanos / width;
+        self.slice.store(slice, Ordering::Relaxed);
+        word.epoch_of(slice)
     }
 
     pub(crate) fn opened(&self) -> u64 {

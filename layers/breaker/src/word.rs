@@ -71,9 +71,20 @@ impl Word {
     /// Every generation stands a whole window ahead of the one before: its window starts empty
     /// although nobody clears it, and what belongs to an earlier one is old.
     pub(crate) fn epoch(self, nanos: u64) -> Epoch {
-        let width = u64::from(self.measure().bucket_micros()) * 1_000;
-        let ahead = u64::from(self.generation()) * BUCKETS as u64;
-        Epoch::new(ahead + nanos / width)
+        self.epoch_of(nanos / self.width())
+    }
+
+    /// The epoch of this slice of time, counted from the origin.
+    #[inline]
+    pub(crate) const fn epoch_of(self, slice: u64) -> Epoch {
+        let ahead = self.generation() as u64 * BUCKETS as u64;
+        Epoch::new(ahead + slice)
+    }
+
+    /// The width of a slice of time, in nanoseconds.
+    #[inline]
+    pub(crate) const fn width(self) -> u64 {
+        self.measure().bucket_micros() as u64 * 1_000
     }
 
     /// By how much the generation must grow with another measure, so that all that was counted up

@@ -8,6 +8,8 @@ mod backend;
 mod contract;
 #[path = "breaker/gate.rs"]
 mod gate;
+#[path = "breaker/gauges.rs"]
+mod gauges;
 #[path = "breaker/grpc.rs"]
 mod grpc;
 #[path = "breaker/modes.rs"]

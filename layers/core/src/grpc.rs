@@ -3,7 +3,7 @@
 //! [chain stop](CHAIN_STOP); and the paths of its health checks.
 
 use crate::Code;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, header::CONTENT_TYPE};
 use std::{cell::RefCell, error::Error, fmt, time::Duration};
 
 /// The status code of an answer, in trailers or, for an answer without a body, in headers.
@@ -56,6 +56,14 @@ thread_local! {
     };
 }
 
+// What is compared by reference is neither built nor dropped each time.
+static STATUS_NAME: HeaderName = STATUS;
+static TIMEOUT_NAME: HeaderName = TIMEOUT;
+/// So many headers are looked through one by one: to hash a name costs as much.
+const FEW: usize = 6;
+/// What the type of a gRPC body begins with.
+const CONTENT: &[u8] = b"application/grpc";
+
 /// The units of `grpc-timeout`, finest first, in nanoseconds.
 const UNITS: [(u8, u64); 6] = [
     (b'n', 1),
@@ -83,8 +91,43 @@ pub fn is_health_check(path: &str) -> bool {
 /// `None`: there is none. A value that is no status code counts as [`Code::Unknown`].
 #[must_use]
 pub fn status(headers: &HeaderMap) -> Option<Code> {
-    let value = headers.get(STATUS)?;
-    Some(Code::from_header(value.as_bytes()).unwrap_or(Code::Unknown))
+    find(headers, &STATUS_NAME).map(code)
+}
+
+/// The status in the head of an answer, and whether it says that a gRPC body follows.
+pub(crate) fn head(headers: &HeaderMap) -> (Option<Code>, bool) {
+    let (mut status, mut content_type) = (None, None);
+    if headers.len() > FEW {
+        (status, content_type) = (headers.get(&STATUS_NAME), headers.get(CONTENT_TYPE));
+    } else {
+        for (name, value) in headers {
+            if *name == CONTENT_TYPE {
+                content_type = content_type.or(Some(value));
+            } else if *name == STATUS_NAME {
+                status = status.or(Some(value));
+            }
+        }
+    }
+    let is_grpc = content_type.is_some_and(|value| value.as_bytes().starts_with(CONTENT));
+    (status.map(code), is_grpc)
+}
+
+/// How long the caller of a request will wait, if its header says so and makes sense.
+pub(crate) fn timeout(headers: &HeaderMap) -> Option<Duration> {
+    decode_timeout(find(headers, &TIMEOUT_NAME)?).ok()
+}
+
+/// The first value of this name.
+fn find<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue> {
+    if headers.len() > FEW {
+        return headers.get(name);
+    }
+    let found = headers.iter().find(|(known, _)| *known == name);
+    found.map(|(_, value)| value)
+}
+
+fn code(value: &HeaderValue) -> Code {
+    Code::from_header(value.as_bytes()).unwrap_or(Code::Unknown)
 }
 
 /// Reads how long the server wants a client to stay away.

@@ -1,7 +1,10 @@
 //! Telling once, and only once, how a call ended.
 
-use crate::{Deadline, Outcome, clock};
-use std::{cell::Cell, mem};
+use crate::{
+    Deadline, Outcome,
+    clock::{self, Instant},
+};
+use std::{cell::Cell, mem, sync::OnceLock, time::Duration};
 
 /// What a layer does when a call that it admitted has ended.
 ///
@@ -24,8 +27,13 @@ pub trait Record: Send + 'static {
 #[must_use = "dropping a recorder records a cancelled call"]
 pub struct Recorder<R: Record> {
     record: Option<R>,
-    deadline: Option<Deadline>,
+    due: Due,
 }
+
+/// When a call must be over, in one word: nanoseconds after some moment of this process. A deadline is
+/// wider, and written in parts: a copy of it would wait for them.
+#[derive(Clone, Copy, Debug)]
+struct Due(i64);
 
 thread_local! {
     static EXPIRING: Cell<bool> = const { Cell::new(false) };
@@ -38,10 +46,10 @@ thread_local! {
 impl<R: Record> Recorder<R> {
     /// Takes charge of `record` for a call that must be over by `deadline`.
     #[inline(always)]
-    pub const fn new(record: R, deadline: Option<Deadline>) -> Self {
+    pub fn new(record: R, deadline: Option<Deadline>) -> Self {
         Self {
             record: Some(record),
-            deadline,
+            due: deadline.map_or(Due::NEVER, Due::at),
         }
     }
 
@@ -57,17 +65,17 @@ impl<R: Record> Recorder<R> {
     #[inline(always)]
     #[allow(clippy::mem_forget, reason = "nothing is left in it")]
     pub fn settle(mut self, outcome: Outcome) {
-        let (record, deadline) = (self.record.take(), self.deadline);
+        let (record, due) = (self.record.take(), self.due);
         // What is dropped has an address, and what has an address is not kept in registers.
         mem::forget(self);
-        conclude(record, deadline, outcome);
+        conclude(record, due, outcome);
     }
 
     /// The peer has answered like this. To a caller who reads it, a call that was cancelled is none
     /// that he has lost interest in: a timer of the peer's ended it, or somebody behind the peer.
     pub(crate) fn answered(self, outcome: Outcome) {
         let outcome = match outcome {
-            Outcome::Cancelled if !is_late(self.deadline) => Outcome::Failure,
+            Outcome::Cancelled if !self.due.is_over() => Outcome::Failure,
             outcome => outcome,
         };
         self.settle(outcome);
@@ -77,7 +85,21 @@ impl<R: Record> Recorder<R> {
 impl<R: Record> Drop for Recorder<R> {
     #[inline(always)]
     fn drop(&mut self) {
-        conclude(self.record.take(), self.deadline, Outcome::Cancelled);
+        conclude(self.record.take(), self.due, Outcome::Cancelled);
+    }
+}
+
+// === impl Due ===
+
+impl Due {
+    const NEVER: Self = Self(i64::MAX);
+
+    fn at(deadline: Deadline) -> Self {
+        Self(since_origin(deadline.instant()))
+    }
+
+    fn is_over(self) -> bool {
+        self.0 != Self::NEVER.0 && self.0 <= since_origin(clock::now())
     }
 }
 
@@ -115,19 +137,26 @@ impl<A: Record, B: Record> Record for (A, B) {
 }
 
 #[inline(always)]
-fn conclude<R: Record>(record: Option<R>, deadline: Option<Deadline>, outcome: Outcome) {
+fn conclude<R: Record>(record: Option<R>, due: Due, outcome: Outcome) {
     let Some(record) = record else {
         return;
     };
     // A peer's own timer, or one outside this stack, looks like a caller who lost interest.
     record.settle(match outcome {
-        Outcome::Cancelled if EXPIRING.get() || is_late(deadline) => Outcome::Timeout,
+        Outcome::Cancelled if EXPIRING.get() || due.is_over() => Outcome::Timeout,
         outcome => outcome,
     });
 }
 
-fn is_late(deadline: Option<Deadline>) -> bool {
-    deadline.is_some_and(|deadline| deadline.is_over(clock::now()))
+/// Signed: the paused clock of a runtime may stand before the one that was asked first. It reaches 292
+/// years either way.
+fn since_origin(at: Instant) -> i64 {
+    static ORIGIN: OnceLock<Instant> = OnceLock::new();
+    let origin = *ORIGIN.get_or_init(|| at);
+    let nanos = |span: Duration| i64::try_from(span.as_nanos()).unwrap_or(i64::MAX);
+    // One below what stands for never.
+    let after = nanos(at.saturating_duration_since(origin)).min(i64::MAX - 1);
+    after - nanos(origin.saturating_duration_since(at))
 }
 
 /// Runs `end`, which drops what is left of a call because its time is up: to every [`Recorder`] in
@@ -150,7 +179,7 @@ pub fn expire<T>(end: impl FnOnce() -> T) -> T {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::{panic, sync::mpsc, time::Duration};
+    use std::{panic, sync::mpsc};
 
     struct Tell(mpsc::Sender<Outcome>);
 
@@ -199,6 +228,19 @@ mod tests {
                 Outcome::Cancelled
             ]
         );
+    }
+
+    #[test]
+    fn a_moment_before_the_first_that_was_asked_for_is_as_exact() {
+        let (now, hour) = (clock::now(), Duration::from_secs(3_600));
+        let _ = since_origin(now);
+        let nanosecond = Duration::from_nanos(1);
+        for at in [now, now + hour, now - hour] {
+            assert_eq!(since_origin(at) + 1, since_origin(at + nanosecond));
+        }
+        assert!(!Due::NEVER.is_over());
+        assert!(!Due::at(Deadline::after(Duration::MAX)).is_over());
+        assert!(Due::at(Deadline::at(now - hour)).is_over());
     }
 
     #[tokio::test(start_paused = true)]

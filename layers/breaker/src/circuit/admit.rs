@@ -1,6 +1,6 @@
 //! The way in: may a call be sent?
 
-use super::{Circuit, Role, Ticket};
+use super::{Circuit, Ticket};
 use crate::{State, error::Refusal, machine::Verdict, pace::Pace, word::Word};
 use std::time::Duration;
 use ziggurat_core::clock::Instant;
@@ -9,45 +9,41 @@ use ziggurat_core::clock::Instant;
 
 impl Circuit {
     /// May a call be sent? A closed circuit asks for the time only if calls may be slow.
-    // By force, as all that a call of a closed circuit does: a ticket that is returned through memory
-    // is read back wider than it was written, for which the processor waits.
-    #[inline(always)]
     pub(crate) fn admit(
         &self,
         seat: usize,
         clock: impl FnOnce() -> Instant,
     ) -> Result<Ticket, Refusal> {
-        let word = self.switch.word();
-        let is_timed = self.settings.read(|settings| settings.slow.is_some());
-        if word.is_closed() && !is_timed {
-            return Ok(Ticket {
-                word,
-                role: Role::CALL,
-                pace: Pace::UNTIMED,
-            });
+        match self.admit_plainly() {
+            Some(ticket) => Ok(ticket),
+            None => self.admit_at(seat, clock()),
         }
-        self.admit_at(seat, word, is_timed, clock())
     }
 
-    #[inline(never)]
-    fn admit_at(
-        &self,
-        seat: usize,
-        word: Word,
-        is_timed: bool,
-        now: Instant,
-    ) -> Result<Ticket, Refusal> {
-        let (word, role) = if word.is_closed() {
-            (word, Role::CALL)
+    /// What nearly every call is told. `None`: whoever asks must know the time.
+    #[inline(always)]
+    pub(crate) fn admit_plainly(&self) -> Option<Ticket> {
+        let word = self.switch.word();
+        let plain = word.is_closed() && !self.is_timed();
+        plain.then(|| admitted(word))
+    }
+
+    pub(crate) fn admit_at(&self, seat: usize, now: Instant) -> Result<Ticket, Refusal> {
+        let word = self.switch.word();
+        let ticket = if word.is_closed() {
+            admitted(word)
         } else {
             self.admit_unless_closed(seat, word, now)?
         };
-        let pace = if is_timed {
-            Pace::since(self.switch.nanos(now))
-        } else {
-            Pace::UNTIMED
-        };
-        Ok(Ticket { word, role, pace })
+        if self.is_timed() {
+            return Ok(ticket.with_pace(Pace::since(self.switch.nanos(now))));
+        }
+        Ok(ticket)
+    }
+
+    #[inline(always)]
+    fn is_timed(&self) -> bool {
+        self.settings.read(|settings| settings.slow.is_some())
     }
 
     fn admit_unless_closed(
@@ -55,16 +51,16 @@ impl Circuit {
         seat: usize,
         word: Word,
         now: Instant,
-    ) -> Result<(Word, Role), Refusal> {
+    ) -> Result<Ticket, Refusal> {
         match word.state() {
-            State::Disabled | State::MetricsOnly => Ok((word, Role::CALL)),
+            State::Disabled | State::MetricsOnly => Ok(admitted(word)),
             State::Recovering => self.admit_recovering(word, now),
             State::Throttling => self.admit_throttled(seat, word, now),
             _ => self.admit_unless_open(word, now),
         }
     }
 
-    fn admit_unless_open(&self, word: Word, now: Instant) -> Result<(Word, Role), Refusal> {
+    fn admit_unless_open(&self, word: Word, now: Instant) -> Result<Ticket, Refusal> {
         let nanos = self.switch.nanos(now);
         let wait = self.switch.holds(nanos);
         if wait > 0 {
@@ -72,35 +68,30 @@ impl Circuit {
         }
         let (verdict, word) = self.change(|machine, settings| machine.admit(now, settings));
         match verdict {
-            Verdict::Admit => Ok((word, Role::CALL)),
-            Verdict::Probe(number) => Ok((word, Role::probe(number))),
+            Verdict::Admit => Ok(admitted(word)),
+            Verdict::Probe(number) => Ok(Ticket::probe(word, number, Pace::UNTIMED)),
             Verdict::Reject => Err(self.reject(word, self.switch.holds(nanos))),
         }
     }
 
     /// More and more of the load, until all.
-    fn admit_recovering(&self, word: Word, now: Instant) -> Result<(Word, Role), Refusal> {
+    fn admit_recovering(&self, word: Word, now: Instant) -> Result<Ticket, Refusal> {
         let left = self.switch.holds(self.switch.nanos(now));
         if left == 0 {
             let ((), word) = self.change(|machine, _| machine.recovered(now));
-            return Ok((word, Role::CALL));
+            return Ok(admitted(word));
         }
         let left = Duration::from_nanos(left);
         let share = self.settings.read(|settings| settings.admitted_share(left));
         if self.dice.fraction() < share {
-            return Ok((word, Role::CALL));
+            return Ok(admitted(word));
         }
         self.switch.news().rejected();
         Err(Refusal::Throttled)
     }
 
     /// A share is rejected, as long as there is one.
-    fn admit_throttled(
-        &self,
-        seat: usize,
-        word: Word,
-        now: Instant,
-    ) -> Result<(Word, Role), Refusal> {
+    fn admit_throttled(&self, seat: usize, word: Word, now: Instant) -> Result<Ticket, Refusal> {
         let nanos = self.switch.nanos(now);
         let totals = self.totals(word, nanos).unwrap_or_default();
         let share = self
@@ -108,10 +99,10 @@ impl Circuit {
             .read(|settings| settings.rejected_share(totals));
         if share <= 0.0 {
             let ((), word) = self.change(|machine, _| machine.throttle(false));
-            return Ok((word, Role::CALL));
+            return Ok(admitted(word));
         }
         if self.dice.fraction() >= share {
-            return Ok((word, Role::CALL));
+            return Ok(admitted(word));
         }
         // It was asked for, and the service did not accept it.
         self.count_rejected(seat, word, nanos);
@@ -125,4 +116,9 @@ impl Circuit {
         let wait = (word.state() == State::Open).then(|| Duration::from_nanos(wait));
         Refusal::Open(wait)
     }
+}
+
+#[inline(always)]
+const fn admitted(word: Word) -> Ticket {
+    Ticket::call(word, Pace::UNTIMED)
 }

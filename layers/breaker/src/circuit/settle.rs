@@ -1,6 +1,6 @@
 //! The way out: what a call says about the service.
 
-use super::{Circuit, Role, Ticket};
+use super::{Circuit, Ticket, ticket::Role};
 use crate::{
     Settings, State,
     pace::Pace,
@@ -16,20 +16,23 @@ impl Circuit {
     /// enough.
     #[inline]
     pub(crate) fn responded(&self, ticket: &mut Ticket, clock: impl FnOnce() -> Instant) {
-        if ticket.pace.is_untimed() && ticket.role == Role::CALL {
-            return;
+        if !ticket.is_plain() {
+            self.responded_at(ticket, clock());
         }
-        let now = clock();
-        ticket.pace = self.pace(ticket.pace, now);
-        if let Some(number) = ticket.role.as_probe() {
+    }
+
+    #[inline(never)]
+    fn responded_at(&self, ticket: &mut Ticket, now: Instant) {
+        *ticket = ticket.with_pace(self.pace(ticket.pace(), now));
+        if let Role::Probe(number) = ticket.role() {
             self.probe_responded(ticket, number, now);
         }
     }
 
     fn probe_responded(&self, ticket: &mut Ticket, number: u32, now: Instant) {
-        let before = ticket.word.generation();
-        ticket.role = Role::ANSWERED;
-        if ticket.pace.is_slow() {
+        let before = ticket.generation();
+        *ticket = ticket.answered();
+        if ticket.pace().is_slow() {
             self.open(before, now);
             return;
         }
@@ -41,8 +44,7 @@ impl Circuit {
         // The one that closed the circuit is the first call of the closed one: if it fails in its
         // trailers after all, that counts.
         if closed {
-            ticket.word = word;
-            ticket.role = Role::CALL;
+            *ticket = Ticket::call(word, ticket.pace());
         }
     }
 
@@ -55,9 +57,8 @@ impl Circuit {
         outcome: Outcome,
         clock: impl FnOnce() -> Instant,
     ) {
-        let plain = ticket.role == Role::CALL && ticket.pace.is_untimed();
-        if plain && outcome.is_success() {
-            self.succeeded(seat, ticket.word, clock());
+        if ticket.is_plain() && outcome.is_success() {
+            self.succeeded(seat, ticket.word(), clock());
         } else {
             self.settle_other(seat, ticket, outcome, clock);
         }
@@ -71,28 +72,26 @@ impl Circuit {
         outcome: Outcome,
         clock: impl FnOnce() -> Instant,
     ) {
-        let generation = ticket.word.generation();
+        let generation = ticket.generation();
         if outcome == Outcome::Cancelled {
             self.switch.news().cancelled();
         }
         let now = clock();
-        let slow = self.pace(ticket.pace, now).is_slow();
+        let slow = self.pace(ticket.pace(), now).is_slow();
         let failed = outcome.is_failure();
-        match ticket.role.as_probe() {
-            None if ticket.role == Role::CALL => {
-                self.settle_call(seat, ticket.word, outcome, slow, now)
-            }
+        match ticket.role() {
+            Role::Call(word) => self.settle_call(seat, word, outcome, slow, now),
             _ if failed => self.open(generation, now),
-            Some(_) if slow && outcome.is_success() => self.open(generation, now),
-            Some(number) if outcome.is_success() => {
+            Role::Probe(_) if slow && outcome.is_success() => self.open(generation, now),
+            Role::Probe(number) if outcome.is_success() => {
                 self.change(|machine, settings| {
                     machine.succeeded(generation, number, now, settings);
                 });
             }
-            Some(number) => {
+            Role::Probe(number) => {
                 self.change(|machine, _| machine.release(generation, number));
             }
-            None => {}
+            Role::Answered => {}
         }
     }
 
@@ -116,7 +115,7 @@ impl Circuit {
             return;
         }
         match word.measure().as_calls() {
-            None => self.window.succeeded(seat, word.epoch(nanos)),
+            None => self.window.succeeded(seat, self.switch.epoch(word, nanos)),
             Some(size) => self.in_ring(word, size, Mark::WELL),
         }
         self.run.ended();

@@ -1,10 +1,10 @@
 //! The outcome of a gRPC call: its status is in the trailers, and HTTP 200 says nothing.
 
-use super::{Carry, Classify, outcome_of, recorded::Ending};
+use super::{Carry, Classify, failed, recorded::Ending};
 use crate::{
     BoxError, CallOptions, Code, Deadline, Outcome, Record, Recorded, Recorder, clock, grpc,
 };
-use http::{Extensions, Request, Response, StatusCode, header::CONTENT_TYPE};
+use http::{Extensions, Request, Response, StatusCode};
 use http_body::Body;
 use std::time::Duration;
 
@@ -21,29 +21,22 @@ pub struct Grpc;
 impl<B: Body> Classify<Response<B>> for Grpc {
     type Response<R: Record> = Response<Recorded<B, R>>;
 
+    // By force: an answer is moved through every call that is not inlined.
+    #[inline(always)]
     fn observe<R: Record>(
         &self,
         result: Result<Response<B>, BoxError>,
-        mut recorder: Recorder<R>,
+        recorder: Recorder<R>,
     ) -> Result<Self::Response<R>, BoxError> {
-        let response = match result {
-            Ok(response) => response,
-            Err(error) => {
-                recorder.settle(outcome_of(&*error));
-                return Err(error);
+        match result {
+            Ok(response) => {
+                let open = watch(&response, recorder);
+                let (head, body) = response.into_parts();
+                let body = Recorded::new(body, open, Ending::Grpc);
+                Ok(Response::from_parts(head, body))
             }
-        };
-        let open = match settled(&response) {
-            Some(outcome) => {
-                recorder.answered(outcome);
-                None
-            }
-            None => {
-                recorder.responded();
-                Some(recorder)
-            }
-        };
-        Ok(response.map(|body| Recorded::new(body, open, Ending::Grpc)))
+            Err(error) => Err(failed(error, recorder)),
+        }
     }
 
     fn attach<T: Clone + Send + Sync + 'static>(&self, response: &mut Response<B>, word: T) {
@@ -79,8 +72,7 @@ impl<B> Carry<Request<B>> for Grpc {
             return known;
         }
         // A caller's own timer may stand outside of ours, and only the header tells.
-        let header = request.headers().get(grpc::TIMEOUT);
-        let asked = header.and_then(|value| grpc::decode_timeout(value).ok());
+        let asked = grpc::timeout(request.headers());
         Deadline::earlier(
             known,
             asked.map(|timeout| Deadline::after_from(timeout, clock::now())),
@@ -88,9 +80,23 @@ impl<B> Carry<Request<B>> for Grpc {
     }
 }
 
+/// The recorder, if the outcome is still open.
+fn watch<B: Body, R: Record>(
+    response: &Response<B>,
+    mut recorder: Recorder<R>,
+) -> Option<Recorder<R>> {
+    if let Some(outcome) = settled(response) {
+        recorder.answered(outcome);
+        return None;
+    }
+    recorder.responded();
+    Some(recorder)
+}
+
 /// The outcome, if the head of the response already tells.
 fn settled<B: Body>(response: &Response<B>) -> Option<Outcome> {
-    if let Some(code) = grpc::status(response.headers()) {
+    let (status, is_grpc) = grpc::head(response.headers());
+    if let Some(code) = status {
         return Some(Outcome::from(code));
     }
     if response.status() != StatusCode::OK {
@@ -100,9 +106,6 @@ fn settled<B: Body>(response: &Response<B>) -> Option<Outcome> {
             outcome => outcome,
         });
     }
-    let content_type = response.headers().get(CONTENT_TYPE);
-    let is_grpc =
-        content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"));
     let cut_off = response.body().is_end_stream();
     (!is_grpc || cut_off).then_some(Outcome::Failure)
 }

@@ -1,6 +1,6 @@
 //! The outcome of a plain HTTP call: its status, and a body that arrives whole.
 
-use super::{Carry, Classify, outcome_of, recorded::Ending};
+use super::{Carry, Classify, failed, recorded::Ending};
 use crate::{BoxError, Outcome, Record, Recorded, Recorder};
 use http::{Extensions, Request, Response, StatusCode};
 use http_body::Body;
@@ -15,29 +15,21 @@ pub struct Http;
 impl<B: Body> Classify<Response<B>> for Http {
     type Response<R: Record> = Response<Recorded<B, R>>;
 
+    #[inline(always)]
     fn observe<R: Record>(
         &self,
         result: Result<Response<B>, BoxError>,
-        mut recorder: Recorder<R>,
+        recorder: Recorder<R>,
     ) -> Result<Self::Response<R>, BoxError> {
-        let response = match result {
-            Ok(response) => response,
-            Err(error) => {
-                recorder.settle(outcome_of(&*error));
-                return Err(error);
+        match result {
+            Ok(response) => {
+                let open = watch(&response, recorder);
+                let (head, body) = response.into_parts();
+                let body = Recorded::new(body, open, Ending::Http);
+                Ok(Response::from_parts(head, body))
             }
-        };
-        let open = match by_status(response.status()) {
-            Outcome::Success if !response.body().is_end_stream() => {
-                recorder.responded();
-                Some(recorder)
-            }
-            outcome => {
-                recorder.settle(outcome);
-                None
-            }
-        };
-        Ok(response.map(|body| Recorded::new(body, open, Ending::Http)))
+            Err(error) => Err(failed(error, recorder)),
+        }
     }
 
     fn attach<T: Clone + Send + Sync + 'static>(&self, response: &mut Response<B>, word: T) {
@@ -52,6 +44,23 @@ impl<B> Carry<Request<B>> for Http {
 
     fn extensions_mut<'r>(&self, request: &'r mut Request<B>) -> Option<&'r mut Extensions> {
         Some(request.extensions_mut())
+    }
+}
+
+/// The recorder, if the outcome is still open.
+fn watch<B: Body, R: Record>(
+    response: &Response<B>,
+    mut recorder: Recorder<R>,
+) -> Option<Recorder<R>> {
+    match by_status(response.status()) {
+        Outcome::Success if !response.body().is_end_stream() => {
+            recorder.responded();
+            Some(recorder)
+        }
+        outcome => {
+            recorder.settle(outcome);
+            None
+        }
     }
 }
 

@@ -47,12 +47,16 @@ where
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let result = ready!(this.inner.poll(cx)).map_err(Into::into);
-        let recorder = this
-            .recorder
-            .take()
-            .expect("a future is not polled after it is done");
-        Poll::Ready(this.classify.observe(result, recorder))
+        let result = ready!(this.inner.poll(cx));
+        let mut recorder = || {
+            let recorder = this.recorder.take();
+            recorder.expect("a future is not polled after it is done")
+        };
+        // Apart: what is brought together is moved once more, and waited for.
+        Poll::Ready(match result {
+            Ok(response) => this.classify.observe(Ok(response), recorder()),
+            Err(error) => this.classify.observe(Err(error.into()), recorder()),
+        })
     }
 }
 

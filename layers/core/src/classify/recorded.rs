@@ -60,18 +60,9 @@ impl<B: Body<Error: 'static>, R: Record> Body for Recorded<B, R> {
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let mut this = self.project();
         let frame = ready!(this.inner.as_mut().poll_frame(cx));
-        let outcome = match &frame {
-            Some(Ok(frame)) => match (frame.trailers_ref(), *this.ending) {
-                (Some(trailers), Ending::Grpc) => Some(this.ending.by(grpc::status(trailers))),
-                // A reader may stop here, because it knows that nothing more comes.
-                (Some(_), Ending::Http) => Some(Outcome::Success),
-                (None, _) if this.inner.is_end_stream() => Some(this.ending.by(None)),
-                (None, _) => None,
-            },
-            Some(Err(error)) => Some(cut_off(error)),
-            None => Some(this.ending.by(None)),
-        };
-        if let Some(outcome) = outcome
+        // Once it is told, the frames are no more than handed on.
+        if this.recorder.is_some()
+            && let Some(outcome) = this.ending.after(&frame, this.inner.as_ref().get_ref())
             && let Some(recorder) = this.recorder.take()
         {
             recorder.answered(outcome);
@@ -99,6 +90,24 @@ impl<B: fmt::Debug, R: Record> fmt::Debug for Recorded<B, R> {
 // === impl Ending ===
 
 impl Ending {
+    /// The outcome, if `body` ends with this frame.
+    fn after<B: Body<Error: 'static>>(
+        self,
+        frame: &Option<Result<Frame<B::Data>, B::Error>>,
+        body: &B,
+    ) -> Option<Outcome> {
+        match frame {
+            Some(Ok(frame)) => match (frame.trailers_ref(), self) {
+                (Some(trailers), Self::Grpc) => Some(self.by(grpc::status(trailers))),
+                // A reader may stop here, because it knows that nothing more comes.
+                (Some(_), Self::Http) => Some(Outcome::Success),
+                (None, _) => body.is_end_stream().then(|| self.by(None)),
+            },
+            Some(Err(error)) => Some(cut_off(error)),
+            None => Some(self.by(None)),
+        }
+    }
+
     /// The outcome of a body that ended with this status, or with none.
     pub(super) fn by(self, status: Option<Code>) -> Outcome {
         match (self, status) {

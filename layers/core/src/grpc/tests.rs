@@ -149,3 +149,27 @@ fn a_timeout_that_is_written_again_is_the_same_text_and_of_its_own_sensitivity()
         text.set_sensitive(true);
     }
 }
+
+#[test]
+fn a_status_and_a_timeout_are_found_among_few_headers_and_among_many() {
+    for others in [0, 3, FEW, 40] {
+        let mut headers = HeaderMap::new();
+        for other in 0..others {
+            let name = format!("grpc-statu{other}").parse::<HeaderName>().unwrap();
+            headers.insert(name, value("13"));
+        }
+        assert_eq!(head(&headers), (None, false), "{others}");
+        assert_eq!((status(&headers), timeout(&headers)), (None, None));
+        headers.insert(TIMEOUT, value("3S"));
+        headers.insert(CONTENT_TYPE, value("application/grpc+proto"));
+        headers.append(STATUS, value("14"));
+        // Of two, the first.
+        headers.append(STATUS, value("0"));
+        headers.append(CONTENT_TYPE, value("text/html"));
+        assert_eq!(head(&headers), (Some(Code::Unavailable), true), "{others}");
+        assert_eq!(status(&headers), Some(Code::Unavailable));
+        assert_eq!(timeout(&headers), Some(Duration::from_secs(3)));
+        headers.insert(TIMEOUT, value("3s"));
+        assert_eq!(timeout(&headers), None);
+    }
+}
