@@ -1,7 +1,7 @@
 //! A call on its way.
 
 use crate::{
-    Exceeded, Phase,
+    Exceeded, Phase, local,
     mode::{Cover, Timer},
 };
 use pin_project_lite::pin_project;
@@ -27,7 +27,7 @@ pin_project! {
 pin_project! {
     #[project = StateProj]
     enum State<F> {
-        NotSent { error: Exceeded },
+        NotSent,
         Sent { #[pin] future: F },
         Ended,
     }
@@ -45,9 +45,9 @@ impl<F, M> ResponseFuture<F, M> {
         }
     }
 
-    pub(crate) const fn not_sent(error: Exceeded) -> Self {
+    pub(crate) const fn not_sent() -> Self {
         Self {
-            state: State::NotSent { error },
+            state: State::NotSent,
             timer: None,
             mode: PhantomData,
         }
@@ -62,22 +62,19 @@ where
 {
     type Output = Result<M::Response, BoxError>;
 
-    #[inline]
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let future = match this.state.as_mut().project() {
             StateProj::Sent { future } => future,
-            StateProj::NotSent { error } => {
-                let error = error.clone();
+            StateProj::NotSent => {
                 this.state.set(State::Ended);
-                return Poll::Ready(Err(error.into()));
+                return Poll::Ready(Err(Exceeded::before_sending().into()));
             }
             StateProj::Ended => panic!("`ResponseFuture` polled after completion"),
         };
-        let polled = match this.timer {
-            Some(timer) => timer.within(|| future.poll(cx)),
-            None => future.poll(cx),
-        };
+        let scope = this.timer.as_ref().and_then(Timer::scope);
+        let polled = local::within(scope, || future.poll(cx));
         let result = match polled {
             Poll::Ready(Ok(response)) => Ok(M::cover(response, this.timer)),
             Poll::Ready(Err(error)) => Err(error.into()),

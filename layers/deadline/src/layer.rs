@@ -3,10 +3,11 @@
 use crate::{
     Observer, Settings, WithDeadline,
     mode::{Http, Values},
+    observer::Told,
     service::Rules,
 };
 use http::HeaderName;
-use std::{fmt, sync::Arc};
+use std::fmt;
 use tower_layer::Layer;
 use ziggurat_core::Live;
 
@@ -15,7 +16,7 @@ use ziggurat_core::Live;
 pub struct DeadlineLayer<M = Http> {
     settings: Live<Settings>,
     mode: M,
-    observer: Option<Arc<dyn Observer>>,
+    observer: Told,
 }
 
 // === impl DeadlineLayer ===
@@ -99,7 +100,7 @@ impl<M> DeadlineLayer<M> {
     /// Tells `observer` what happens.
     #[must_use]
     pub fn observe_with(mut self, observer: impl Observer) -> Self {
-        self.observer = Some(Arc::new(observer));
+        self.observer = Told::by(observer);
         self
     }
 
@@ -107,7 +108,7 @@ impl<M> DeadlineLayer<M> {
         Self {
             settings,
             mode,
-            observer: None,
+            observer: Told::default(),
         }
     }
 }

@@ -59,6 +59,7 @@
 //! # }
 //! ```
 
+mod alarm;
 mod body;
 mod error;
 mod future;

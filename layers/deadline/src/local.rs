@@ -2,6 +2,7 @@
 
 use pin_project_lite::pin_project;
 use std::{
+    cell::Cell,
     fmt,
     pin::Pin,
     task::{Context, Poll},
@@ -9,9 +10,13 @@ use std::{
 use tokio::task::JoinHandle;
 use ziggurat_core::Deadline;
 
-tokio::task_local! {
-    static CURRENT: Deadline;
+thread_local! {
+    // Of the task that is polled: `within` has it there for as long as a poll takes.
+    static CURRENT: Cell<Option<Deadline>> = const { Cell::new(None) };
 }
+
+/// Puts back what was the current deadline before, also when what ran panics.
+struct Restore(Option<Deadline>);
 
 pin_project! {
     /// A future that runs under a deadline: see [`scope`].
@@ -29,7 +34,7 @@ pin_project! {
 #[must_use]
 #[inline]
 pub fn current() -> Option<Deadline> {
-    CURRENT.try_with(|deadline| *deadline).ok()
+    CURRENT.get()
 }
 
 /// Runs `future` so that [`current`] is `deadline` inside of it. It is not ended by it: the calls
@@ -64,10 +69,8 @@ where
 /// Runs `f` under `deadline`, or under the present one if there is none.
 #[inline]
 pub(crate) fn within<T>(deadline: Option<Deadline>, f: impl FnOnce() -> T) -> T {
-    match deadline {
-        Some(deadline) => CURRENT.sync_scope(deadline, f),
-        None => f(),
-    }
+    let _restore = deadline.map(|deadline| Restore(CURRENT.replace(Some(deadline))));
+    f()
 }
 
 // === impl Scope ===
@@ -86,5 +89,13 @@ impl<F> fmt::Debug for Scope<F> {
         f.debug_struct("Scope")
             .field("deadline", &self.deadline)
             .finish_non_exhaustive()
+    }
+}
+
+// === impl Restore ===
+
+impl Drop for Restore {
+    fn drop(&mut self) {
+        CURRENT.set(self.0);
     }
 }

@@ -8,7 +8,7 @@ pub use crate::timer::Timer;
 
 use crate::{Observer, Settings};
 use std::time::Duration;
-use ziggurat_core::{Deadline, clock::Instant};
+use ziggurat_core::{Deadline, clock};
 
 /// When a call must be over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,8 +18,8 @@ pub enum Due {
     At {
         /// The moment.
         deadline: Deadline,
-        /// When the call began.
-        started: Instant,
+        /// How far it is from the moment at which the call begins.
+        left: Duration,
     },
     /// This long after it has to wait for the first time. Nobody is told its deadline, so that a call
     /// that never waits asks for no time at all.
@@ -45,4 +45,28 @@ pub trait Cover<Rsp> {
 
     /// Covers `response` by what is left of its time, which it may take. `None`: nothing bounds it.
     fn cover(response: Rsp, timer: &mut Option<Timer>) -> Self::Response;
+}
+
+// === impl Due ===
+
+impl Due {
+    /// By the earlier of two: `until`, and `most` from now. `None`: neither is there.
+    #[inline]
+    pub(crate) fn by(until: Option<Deadline>, most: Option<Duration>) -> Option<Self> {
+        if until.is_none() && most.is_none() {
+            return None;
+        }
+        let now = clock::now();
+        let until = until.map(|deadline| (deadline, deadline.remaining(now)));
+        let (deadline, left) = match (until, most) {
+            (Some((deadline, left)), most) if most.is_none_or(|most| left <= most) => {
+                (deadline, left)
+            }
+            (_, most) => {
+                let most = most?;
+                (Deadline::after_from(most, now), most)
+            }
+        };
+        Some(Self::At { deadline, left })
+    }
 }

@@ -2,6 +2,7 @@
 
 use crate::Exceeded;
 use http::{HeaderName, HeaderValue};
+use std::sync::Arc;
 
 /// Is told what happens to deadlines, after it has been decided.
 pub trait Observer: Send + Sync + 'static {
@@ -16,5 +17,31 @@ pub trait Observer: Send + Sync + 'static {
     }
 }
 
+/// Who is told, if anybody is: one word wide, as every call carries it along.
+#[derive(Clone, Default)]
+pub(crate) struct Told(Option<Arc<Box<dyn Observer>>>);
+
 /// Tells nobody.
 impl Observer for () {}
+
+// === impl Told ===
+
+impl Told {
+    pub(crate) fn by(observer: impl Observer) -> Self {
+        Self(Some(Arc::new(Box::new(observer))))
+    }
+}
+
+impl Observer for Told {
+    fn exceeded(&self, error: &Exceeded) {
+        if let Some(observer) = &self.0 {
+            observer.exceeded(error);
+        }
+    }
+
+    fn malformed(&self, header: &HeaderName, value: &HeaderValue) {
+        if let Some(observer) = &self.0 {
+            observer.malformed(header, value);
+        }
+    }
+}

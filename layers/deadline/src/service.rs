@@ -1,12 +1,12 @@
 //! The service that the layer makes.
 
 use crate::{
-    Exceeded, Observer, ResponseFuture, Settings,
+    Exceeded, Observer, ResponseFuture, Settings, local,
     mode::{Cover, Due, Http, Stamp, Timer},
+    observer::Told,
 };
 use std::{
     fmt,
-    sync::Arc,
     task::{Context, Poll},
 };
 use tower_service::Service;
@@ -27,7 +27,7 @@ pub struct WithDeadline<S, M = Http> {
 pub(crate) struct Rules<M> {
     pub(crate) settings: Live<Settings>,
     pub(crate) mode: M,
-    pub(crate) observer: Option<Arc<dyn Observer>>,
+    pub(crate) observer: Told,
 }
 
 // === impl WithDeadline ===
@@ -67,28 +67,20 @@ where
         self.inner.poll_ready(cx).map_err(Into::into)
     }
 
-    #[inline]
+    // A call that is built where it is kept: moved, it costs more than all the rest of it.
+    #[inline(always)]
     fn call(&mut self, mut request: Req) -> Self::Future {
-        let Rules {
-            settings,
-            mode,
-            observer,
-        } = &self.rules;
-        let told = observer.as_deref().unwrap_or(&());
-        let due = settings.read(|settings| mode.stamp(&mut request, settings, told));
-        let Some(due) = due else {
-            return ResponseFuture::sent(self.inner.call(request), None);
-        };
-        if let Due::At { deadline, started } = due
-            && deadline.is_over(started)
-        {
-            let error = Exceeded::before_sending();
-            told.exceeded(&error);
-            return ResponseFuture::not_sent(error);
+        let rules = &self.rules;
+        let settings = rules.settings.get();
+        let due = rules.mode.stamp(&mut request, &settings, &rules.observer);
+        if matches!(due, Some(Due::At { left, .. }) if left.is_zero()) {
+            rules.observer.exceeded(&Exceeded::before_sending());
+            return ResponseFuture::not_sent();
         }
-        let timer = Timer::new(due, mode.scoped(), observer.clone());
-        let future = timer.within(|| self.inner.call(request));
-        ResponseFuture::sent(future, Some(timer))
+        let timer = due.map(|due| Timer::new(due, rules.mode.scoped(), rules.observer.clone()));
+        let scope = timer.as_ref().and_then(Timer::scope);
+        let future = local::within(scope, || self.inner.call(request));
+        ResponseFuture::sent(future, timer)
     }
 }
 

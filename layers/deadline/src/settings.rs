@@ -1,7 +1,7 @@
 //! How long calls may take.
 
 use std::time::Duration;
-use ziggurat_core::{Deadline, InvalidSetting, clock::Instant};
+use ziggurat_core::InvalidSetting;
 
 /// How long calls may take; a [`Live`](ziggurat_core::Live) value, so that it may change while
 /// calls run. A call keeps what was in force when it began.
@@ -74,18 +74,13 @@ impl Settings {
         self
     }
 
-    /// The deadline of a call that begins at `now` and was given `asked`.
-    pub(crate) fn bound(&self, asked: Option<Deadline>, now: Instant) -> Option<Deadline> {
-        let most = self.most(asked);
-        let most = most.map(|most| Deadline::after_from(most, now));
-        Deadline::earlier(asked, most)
-    }
-
-    /// How long a call that was given `asked` may take.
-    pub(crate) const fn most(&self, asked: Option<Deadline>) -> Option<Duration> {
-        match (asked, self.timeout) {
-            (None, Some(timeout)) => Some(timeout),
-            _ => self.max,
+    /// How long a call may take that asks for `told`; or, if it is `given` one, until its deadline.
+    #[inline]
+    pub(crate) fn most(&self, told: Option<Duration>, given: bool) -> Option<Duration> {
+        match (told, self.max) {
+            (None, _) if !given && self.timeout.is_some() => self.timeout,
+            (Some(told), Some(max)) => Some(told.min(max)),
+            (told, max) => told.or(max),
         }
     }
 
@@ -122,8 +117,6 @@ mod tests {
 
     #[test]
     fn the_timeout_is_for_who_asks_for_nothing_and_the_maximum_for_all() {
-        let now = Instant::now();
-        let after = |seconds: u32| Deadline::after_from(seconds * SECOND, now);
         let none = Settings::unbounded();
         let ten = Settings::new(10 * SECOND).unwrap();
         let most = none.at_most(60 * SECOND).unwrap();
@@ -140,8 +133,16 @@ mod tests {
             (both, Some(30), Some(30)),
             (both, Some(3_600), Some(60)),
         ] {
-            let bound = settings.bound(asked.map(after), now);
-            assert_eq!(bound, given.map(after), "{settings:?} {asked:?}");
+            let seconds = |seconds: u32| seconds * SECOND;
+            let (asked, given) = (asked.map(seconds), given.map(seconds));
+            assert_eq!(settings.most(asked, false), given, "{settings:?} {asked:?}");
+            // A deadline is no duration: what it leaves open is what the settings say.
+            let most = settings.most(None, asked.is_some());
+            assert_eq!(
+                asked.into_iter().chain(most).min(),
+                given,
+                "{settings:?} {asked:?}"
+            );
         }
     }
 }

@@ -1,14 +1,11 @@
 //! What is left of a call's time.
 
-use crate::{Exceeded, Observer, Phase, local, mode::Due};
+use crate::{Exceeded, Observer, Phase, alarm::Alarm, local, mode::Due, observer::Told};
 use std::{
     fmt,
-    pin::Pin,
-    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
-use tokio::time::{Sleep, sleep_until};
 use ziggurat_core::{
     Deadline, Whereabouts,
     clock::{self, Instant},
@@ -17,22 +14,31 @@ use ziggurat_core::{
 /// What is left of a call's time, on its way from the call's future to its body.
 ///
 /// Nothing is registered with the runtime until something pends.
+// Six words: futures and bodies are moved, and carry it along.
 pub struct Timer {
-    due: Due,
+    /// `None`: from the first time that the call waits.
+    deadline: Option<Deadline>,
+    /// All the time that there is, in nanoseconds.
+    most: u64,
     scoped: bool,
-    // Boxed so that it may move from the future to a body that is `Unpin`.
-    sleep: Option<Pin<Box<Sleep>>>,
-    observer: Option<Arc<dyn Observer>>,
+    alarm: Alarm,
+    observer: Told,
 }
 
 // === impl Timer ===
 
 impl Timer {
-    pub(crate) const fn new(due: Due, scoped: bool, observer: Option<Arc<dyn Observer>>) -> Self {
+    #[inline]
+    pub(crate) fn new(due: Due, scoped: bool, observer: Told) -> Self {
+        let (deadline, most) = match due {
+            Due::At { deadline, left } => (Some(deadline), left),
+            Due::Within(most) => (None, most),
+        };
         Self {
-            due,
+            deadline,
+            most: nanos(most),
             scoped,
-            sleep: None,
+            alarm: Alarm::default(),
             observer,
         }
     }
@@ -45,80 +51,72 @@ impl Timer {
     /// Outside of a tokio runtime with its timer on.
     pub fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<Instant> {
         let now = clock::now();
-        let deadline = self.fix(now);
+        let most = Duration::from_nanos(self.most);
+        let deadline = *self
+            .deadline
+            .get_or_insert_with(|| Deadline::after_from(most, now));
         // Whatever woke the task, time is asked: another timer that fires in the same tick may have
         // come first, and must not answer in our place.
         if deadline.is_over(now) {
             return Poll::Ready(now);
         }
-        let sleep = self
-            .sleep
-            .get_or_insert_with(|| Box::pin(sleep_until(deadline.instant())));
-        sleep.as_mut().poll(cx).map(|()| clock::now())
+        self.alarm.poll_at(deadline, cx).map(|()| clock::now())
     }
 
     /// The present moment, if the deadline has passed.
     #[must_use]
     pub fn over(&self) -> Option<Instant> {
-        let Due::At { deadline, .. } = self.due else {
-            return None;
-        };
+        let deadline = self.deadline?;
         let now = clock::now();
         deadline.is_over(now).then_some(now)
     }
 
     /// Runs `end`, which drops what is left of the call because its time was up at `now`: the error.
     pub fn end(&self, phase: Phase, now: Instant, end: impl FnOnce()) -> Exceeded {
-        let after = match self.due {
-            Due::At { started, .. } => now.saturating_duration_since(started),
-            Due::Within(_) => Duration::ZERO,
-        };
+        let after = self.deadline.map_or(Duration::ZERO, |deadline| {
+            let late = now.saturating_duration_since(deadline.instant());
+            Duration::from_nanos(self.most).saturating_add(late)
+        });
         let ((), call) = Whereabouts::inquire(end);
         let error = Exceeded::new(phase, after, call, Some(now));
-        if let Some(observer) = &self.observer {
-            observer.exceeded(&error);
-        }
+        self.observer.exceeded(&error);
         error
     }
 
     /// When the call must be over. `None`: it has not waited yet, and nothing but waiting counts.
     #[must_use]
     pub const fn deadline(&self) -> Option<Deadline> {
-        match self.due {
-            Due::At { deadline, .. } => Some(deadline),
-            Due::Within(_) => None,
-        }
+        self.deadline
     }
 
     /// Runs `f` so that it sees the deadline as the current one, if the call serves a request.
     #[inline]
     pub fn within<T>(&self, f: impl FnOnce() -> T) -> T {
-        let scope = if self.scoped { self.deadline() } else { None };
-        local::within(scope, f)
+        local::within(self.scope(), f)
     }
 
-    fn fix(&mut self, now: Instant) -> Deadline {
-        match self.due {
-            Due::At { deadline, .. } => deadline,
-            Due::Within(timeout) => {
-                let deadline = Deadline::after_from(timeout, now);
-                self.due = Due::At {
-                    deadline,
-                    started: now,
-                };
-                deadline
-            }
-        }
+    /// What the call makes the current deadline.
+    #[inline]
+    pub(crate) const fn scope(&self) -> Option<Deadline> {
+        if self.scoped { self.deadline } else { None }
     }
 }
 
 impl fmt::Debug for Timer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Timer")
-            .field("due", &self.due)
-            .field("armed", &self.sleep.is_some())
+            .field("deadline", &self.deadline)
+            .field("most", &Duration::from_nanos(self.most))
+            .field("armed", &self.alarm.is_armed())
             .finish_non_exhaustive()
     }
+}
+
+/// More than 584 years are as good.
+#[inline]
+fn nanos(time: Duration) -> u64 {
+    let seconds = time.as_secs().saturating_mul(1_000_000_000);
+    seconds.saturating_add(time.subsec_nanos().into())
 }
 
 #[cfg(test)]
@@ -131,11 +129,11 @@ mod tests {
     fn once_time_is_up_no_timer_is_waited_for() {
         let now = clock::now();
         let deadline = Deadline::at(now);
-        let started = now.checked_sub(Duration::from_millis(5)).unwrap_or(now);
-        let mut timer = Timer::new(Due::At { deadline, started }, false, None);
+        let left = Duration::from_millis(5);
+        let mut timer = Timer::new(Due::At { deadline, left }, false, Told::default());
         let mut cx = Context::from_waker(Waker::noop());
         assert!(timer.poll_over(&mut cx).is_ready());
-        assert!(timer.sleep.is_none());
+        assert!(!timer.alarm.is_armed());
         assert_eq!(timer.deadline(), Some(deadline));
     }
 }

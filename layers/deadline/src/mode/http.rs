@@ -4,11 +4,7 @@ use super::{Cover, Due, Stamp, Timer};
 use crate::{Body, Observer, Settings, local};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header::CONTENT_TYPE};
 use std::time::Duration;
-use ziggurat_core::{
-    Carry, Deadline,
-    clock::{self, Instant},
-    grpc,
-};
+use ziggurat_core::{Carry, Deadline, grpc};
 
 /// For HTTP, of a client or of a server; the time that is left travels in `grpc-timeout`.
 #[derive(Clone, Debug)]
@@ -97,16 +93,17 @@ impl<B> Stamp<Request<B>> for Http {
         settings: &Settings,
         observer: &dyn Observer,
     ) -> Option<Due> {
-        let now = clock::now();
         let told = self.told(request.headers(), observer);
-        let deadline = match self.role {
-            Role::Server => of_server(request, settings, told, now)?,
-            Role::Client => of_client(request, settings, told, now)?,
+        let due = match self.role {
+            Role::Server => of_server(request, settings, told),
+            Role::Client => of_client(request, settings, told),
+        }?;
+        let Due::At { deadline, left } = due else {
+            return Some(due);
         };
         if self.tells {
             let margin = settings.margin_or(Duration::ZERO);
-            let left = deadline.remaining(now).saturating_add(margin);
-            self.tell(request.headers_mut(), left);
+            self.tell(request.headers_mut(), left.saturating_add(margin));
         }
         let extensions = request.extensions_mut();
         // A deadline that is there has its place already.
@@ -116,10 +113,7 @@ impl<B> Stamp<Request<B>> for Http {
                 extensions.insert(deadline);
             }
         }
-        Some(Due::At {
-            deadline,
-            started: now,
-        })
+        Some(due)
     }
 
     fn scoped(&self) -> bool {
@@ -135,28 +129,18 @@ impl<B> Cover<Response<B>> for Http {
     }
 }
 
-fn of_client<B>(
-    request: &Request<B>,
-    settings: &Settings,
-    told: Option<Duration>,
-    now: Instant,
-) -> Option<Deadline> {
-    let told = told.map(|told| Deadline::after_from(told, now));
-    let asked = Deadline::earlier(told, ziggurat_core::Http.deadline(request));
+fn of_client<B>(request: &Request<B>, settings: &Settings, told: Option<Duration>) -> Option<Due> {
+    let own = ziggurat_core::Http.deadline(request);
+    let most = settings.most(told, own.is_some());
     // What is being served bounds what is done for it, whoever asks for more.
-    Deadline::earlier(settings.bound(asked, now), local::current())
+    Due::by(Deadline::earlier(own, local::current()), most)
 }
 
-fn of_server<B>(
-    request: &Request<B>,
-    settings: &Settings,
-    told: Option<Duration>,
-    now: Instant,
-) -> Option<Deadline> {
+fn of_server<B>(request: &Request<B>, settings: &Settings, told: Option<Duration>) -> Option<Due> {
     let sooner = |told: Duration| told - settings.margin_or(TICK).min(told / 2);
-    let told = told.map(|told| Deadline::after_from(sooner(told), now));
-    let asked = Deadline::earlier(told, request.extensions().get().copied());
-    settings.bound(asked, now)
+    let own = request.extensions().get().copied();
+    let most = settings.most(told.map(sooner), own.is_some());
+    Due::by(own, most)
 }
 
 fn is_grpc(headers: &HeaderMap) -> bool {

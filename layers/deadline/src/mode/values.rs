@@ -2,7 +2,7 @@
 
 use super::{Cover, Due, Stamp, Timer};
 use crate::{Observer, Settings, local};
-use ziggurat_core::{ByResult, Carry, Deadline, clock};
+use ziggurat_core::{ByResult, Carry, Deadline};
 
 /// For any service: the response is whole when it comes.
 ///
@@ -18,15 +18,17 @@ impl<Req, C: Carry<Req>> Stamp<Req> for Values<C> {
     fn stamp(&self, request: &mut Req, settings: &Settings, _: &dyn Observer) -> Option<Due> {
         let (asked, current) = (self.0.deadline(request), local::current());
         let told = self.0.extensions(request).is_some();
+        let most = settings.most(None, asked.is_some());
         if asked.is_none() && current.is_none() && !told {
-            return settings.most(None).map(Due::Within);
+            return most.map(Due::Within);
         }
-        let started = clock::now();
-        let deadline = Deadline::earlier(settings.bound(asked, started), current)?;
-        if let Some(extensions) = self.0.extensions_mut(request) {
+        let due = Due::by(Deadline::earlier(asked, current), most)?;
+        if let Due::At { deadline, .. } = due
+            && let Some(extensions) = self.0.extensions_mut(request)
+        {
             extensions.insert(deadline);
         }
-        Some(Due::At { deadline, started })
+        Some(due)
     }
 }
 
