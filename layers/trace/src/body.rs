@@ -1,9 +1,6 @@
 //! A response body inside its call's span.
 
-use crate::{
-    TraceContext, local, span,
-    span::{End, Seen},
-};
+use crate::{local, served::Served, watched::Watched};
 use http_body::{Frame, SizeHint};
 use pin_project_lite::pin_project;
 use std::{
@@ -11,34 +8,54 @@ use std::{
     pin::Pin,
     task::{Context, Poll},
 };
-use ziggurat_core::Recorded;
 
 pin_project! {
     /// A response body that is polled inside its call's span, and ends it.
     pub struct Body<B> {
         #[pin]
-        inner: Recorded<B, Option<End>>,
-        span: Seen,
-        scope: Option<Box<TraceContext>>,
+        inner: Inner<B>,
+        served: Option<Box<Served>>,
+    }
+}
+
+pin_project! {
+    #[derive(Debug)]
+    #[project = InnerProj]
+    enum Inner<B> {
+        /// Nobody wanted a span.
+        Plain { #[pin] body: B },
+        Watched { body: Pin<Box<Watched<B>>> },
     }
 }
 
 // === impl Body ===
 
 impl<B> Body<B> {
-    pub(crate) const fn new(
-        inner: Recorded<B, Option<End>>,
-        span: Seen,
-        scope: Option<Box<TraceContext>>,
-    ) -> Self {
-        Self { inner, span, scope }
+    pub(crate) const fn plain(body: B) -> Self {
+        Self {
+            inner: Inner::Plain { body },
+            served: None,
+        }
+    }
+
+    pub(crate) fn watched(body: Watched<B>) -> Self {
+        let body = Box::pin(body);
+        Self {
+            inner: Inner::Watched { body },
+            served: None,
+        }
+    }
+
+    /// Makes the request's context current in every poll.
+    pub(crate) fn serve(&mut self, served: Box<Served>) {
+        self.served = Some(served);
     }
 }
 
 /// A body outside of any call, as interceptors make for answers of their own.
 impl<B: Default> Default for Body<B> {
     fn default() -> Self {
-        Self::new(Recorded::default(), Seen::default(), None)
+        Self::plain(B::default())
     }
 }
 
@@ -46,30 +63,31 @@ impl<B: http_body::Body<Error: 'static>> http_body::Body for Body<B> {
     type Data = B::Data;
     type Error = B::Error;
 
+    #[inline]
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let this = self.project();
-        let inner = this.inner;
-        let polled = local::within(this.scope.as_deref(), || {
-            this.span.in_scope(|| inner.poll_frame(cx))
-        });
-        if let Poll::Ready(Some(Ok(frame))) = &polled
-            && let Some(trailers) = frame.trailers_ref()
-            && let Some(span) = this.span.get()
-        {
-            span::record_status(span, trailers);
-        }
-        polled
+        let inner = this.inner.project();
+        local::within(Served::context(this.served), || match inner {
+            InnerProj::Plain { body } => body.poll_frame(cx),
+            InnerProj::Watched { body } => body.as_mut().poll_frame(cx),
+        })
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        match &self.inner {
+            Inner::Plain { body } => body.is_end_stream(),
+            Inner::Watched { body } => body.is_end_stream(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        match &self.inner {
+            Inner::Plain { body } => body.size_hint(),
+            Inner::Watched { body } => body.size_hint(),
+        }
     }
 }
 
@@ -77,7 +95,6 @@ impl<B: fmt::Debug> fmt::Debug for Body<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Body")
             .field("inner", &self.inner)
-            .field("span", &self.span)
             .finish_non_exhaustive()
     }
 }

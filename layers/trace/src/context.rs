@@ -2,7 +2,7 @@
 
 use crate::{SpanId, TraceId};
 use http::HeaderValue;
-use std::sync::Arc;
+use std::{mem, sync::Arc};
 use ziggurat_core::Dice;
 
 /// Where in which trace something happens; a request extension, and the [current](crate::current)
@@ -50,11 +50,15 @@ impl TraceContext {
     /// The next step below this one.
     #[must_use]
     pub fn child(&self, dice: &Dice) -> Self {
-        Self {
-            span_id: SpanId::random(dice),
-            parent_id: Some(self.span_id),
-            ..self.clone()
-        }
+        let mut child = self.clone();
+        child.descend(dice);
+        child
+    }
+
+    /// Becomes the next step below itself.
+    pub(crate) fn descend(&mut self, dice: &Dice) {
+        let above = mem::replace(&mut self.span_id, SpanId::random(dice));
+        self.parent_id = Some(above);
     }
 
     /// Says whether somebody wants to look at this trace.

@@ -1,7 +1,7 @@
 //! A call on its way.
 
-use crate::{Body, TraceContext, local, span::Watch, wire};
-use http::{HeaderValue, Response};
+use crate::{Body, local, served::Served, span::Watch};
+use http::Response;
 use pin_project_lite::pin_project;
 use std::{
     fmt,
@@ -16,9 +16,8 @@ pin_project! {
     pub struct ResponseFuture<F> {
         #[pin]
         inner: F,
-        watch: Option<Watch>,
-        scope: Option<Box<TraceContext>>,
-        echo: Option<Box<HeaderValue>>,
+        watch: Option<Box<Watch>>,
+        served: Option<Box<Served>>,
     }
 }
 
@@ -27,15 +26,13 @@ pin_project! {
 impl<F> ResponseFuture<F> {
     pub(crate) const fn new(
         inner: F,
-        watch: Watch,
-        scope: Option<Box<TraceContext>>,
-        echo: Option<Box<HeaderValue>>,
+        watch: Option<Box<Watch>>,
+        served: Option<Box<Served>>,
     ) -> Self {
         Self {
             inner,
-            watch: Some(watch),
-            scope,
-            echo,
+            watch,
+            served,
         }
     }
 }
@@ -48,33 +45,34 @@ where
 {
     type Output = Result<Response<Body<B>>, E>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let watch = this
-            .watch
-            .as_ref()
-            .expect("`ResponseFuture` polled after completion");
-        let inner = this.inner;
-        let result = ready!(local::within(this.scope.as_deref(), || {
-            watch.span.in_scope(|| inner.poll(cx))
+        let (inner, watch) = (this.inner, &*this.watch);
+        let result = ready!(local::within(Served::context(this.served), || {
+            let _entered = watch.as_ref().map(|watch| watch.enter());
+            inner.poll(cx)
         }));
-        let watch = this
-            .watch
-            .take()
-            .expect("`ResponseFuture` polled after completion");
+        let watch = this.watch.take();
         let response = match result {
             Ok(response) => response,
             Err(error) => {
-                watch.failed(&error);
+                if let Some(watch) = watch {
+                    watch.failed(&error);
+                }
                 return Poll::Ready(Err(error));
             }
         };
-        let (mut response, span) = watch.response(response);
-        if let Some(echo) = this.echo.take() {
-            response.headers_mut().insert(wire::X_TRACE_ID, *echo);
+        let served = this.served.take();
+        let mut response = match watch {
+            None => response.map(Body::plain),
+            Some(watch) => watch.response(response),
+        };
+        if let Some(served) = served {
+            served.echo(response.headers_mut());
+            response.body_mut().serve(served);
         }
-        let scope = this.scope.take();
-        Poll::Ready(Ok(response.map(|body| Body::new(body, span, scope))))
+        Poll::Ready(Ok(response))
     }
 }
 
@@ -82,7 +80,7 @@ impl<F> fmt::Debug for ResponseFuture<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseFuture")
             .field("watch", &self.watch)
-            .field("scope", &self.scope)
+            .field("served", &self.served)
             .finish_non_exhaustive()
     }
 }

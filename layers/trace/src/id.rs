@@ -80,24 +80,12 @@ impl TraceId {
         Self::from_hex(&digits, Case::Any)
     }
 
-    /// Fills `text` with the 32 digits.
-    pub(crate) fn write_hex(self, text: &mut [u8]) {
+    /// The 32 digits.
+    pub(crate) fn hex(self) -> [u8; 32] {
         let number = self.number();
-        let (high, low) = text.split_at_mut(16);
-        high.copy_from_slice(&hex::digits((number >> 64) as u64));
-        low.copy_from_slice(&hex::digits(number as u64));
-    }
-
-    /// The 36 characters of a UUID.
-    pub(crate) fn uuid(self) -> [u8; 36] {
-        let mut digits = [0; 32];
-        self.write_hex(&mut digits);
-        let mut text = [b'-'; 36];
-        text[..8].copy_from_slice(&digits[..8]);
-        text[9..13].copy_from_slice(&digits[8..12]);
-        text[14..18].copy_from_slice(&digits[12..16]);
-        text[19..23].copy_from_slice(&digits[16..20]);
-        text[24..].copy_from_slice(&digits[20..]);
+        let mut text = [0; 32];
+        text[..16].copy_from_slice(&hex::digits((number >> 64) as u64));
+        text[16..].copy_from_slice(&hex::digits(number as u64));
         text
     }
 }
@@ -153,9 +141,9 @@ impl SpanId {
         Self::new(u64::try_from(number).ok()?)
     }
 
-    /// Fills `text` with the 16 digits.
-    pub(crate) fn write_hex(self, text: &mut [u8]) {
-        text.copy_from_slice(&hex::digits(self.number()));
+    /// The 16 digits.
+    pub(crate) fn hex(self) -> [u8; 16] {
+        hex::digits(self.number())
     }
 }
 
@@ -190,6 +178,17 @@ impl fmt::Display for InvalidId {
 
 impl Error for InvalidId {}
 
+/// 32 digits as the 36 characters of a UUID.
+pub(crate) fn uuid(digits: &[u8; 32]) -> [u8; 36] {
+    let mut text = [b'-'; 36];
+    text[..8].copy_from_slice(&digits[..8]);
+    text[9..13].copy_from_slice(&digits[8..12]);
+    text[14..18].copy_from_slice(&digits[12..16]);
+    text[19..23].copy_from_slice(&digits[16..20]);
+    text[24..].copy_from_slice(&digits[20..]);
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -199,7 +198,7 @@ mod tests {
         for dice in [Dice::new(), Dice::seeded(1)] {
             let id = TraceId::random(&dice);
             assert_eq!(id.to_string().parse(), Ok(id));
-            let uuid = String::from_utf8(id.uuid().to_vec()).unwrap();
+            let uuid = String::from_utf8(uuid(&id.hex()).to_vec()).unwrap();
             assert_eq!(uuid.parse(), Ok(id));
             assert_eq!(uuid.to_uppercase().parse(), Ok(id));
             assert_eq!((&uuid[14..15], uuid.len()), ("4", 36));

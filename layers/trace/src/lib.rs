@@ -62,8 +62,10 @@ mod hex;
 mod id;
 mod layer;
 mod local;
+mod served;
 mod service;
 mod span;
+mod watched;
 mod wire;
 
 pub use self::{

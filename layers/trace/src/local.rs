@@ -3,15 +3,16 @@
 use crate::TraceContext;
 use pin_project_lite::pin_project;
 use std::{
-    fmt,
+    cell::RefCell,
+    fmt, mem,
     pin::Pin,
     task::{Context, Poll},
 };
 use tokio::task::JoinHandle;
 use tracing::Instrument;
 
-tokio::task_local! {
-    static CURRENT: TraceContext;
+thread_local! {
+    static CURRENT: RefCell<Option<TraceContext>> = const { RefCell::new(None) };
 }
 
 pin_project! {
@@ -23,6 +24,9 @@ pin_project! {
         inner: F,
     }
 }
+
+/// A context that has changed places with the one that was current; dropped, they change back.
+struct Swapped<'c>(&'c mut Option<TraceContext>);
 
 /// The context of the request that is being served here.
 ///
@@ -63,15 +67,19 @@ where
 }
 
 pub(crate) fn with_current<T>(f: impl FnOnce(&TraceContext) -> T) -> Option<T> {
-    CURRENT.try_with(f).ok()
+    let current = CURRENT.try_with(|current| current.borrow().as_ref().map(f));
+    // Of a thread that is ending nothing is current.
+    current.ok().flatten()
 }
 
 /// Runs `f` in `context`, or in the present one if there is none.
-pub(crate) fn within<T>(context: Option<&TraceContext>, f: impl FnOnce() -> T) -> T {
-    match context {
-        Some(context) => CURRENT.sync_scope(context.clone(), f),
-        None => f(),
-    }
+#[inline]
+pub(crate) fn within<T>(context: Option<&mut Option<TraceContext>>, f: impl FnOnce() -> T) -> T {
+    // Changed places with rather than cloned: what a context carries is counted by all its clones.
+    let _swapped = context
+        .filter(|context| context.is_some())
+        .map(Swapped::new);
+    f()
 }
 
 // === impl Scope ===
@@ -81,7 +89,7 @@ impl<F: Future> Future for Scope<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        within(this.context.as_ref(), || this.inner.poll(cx))
+        within(Some(this.context), || this.inner.poll(cx))
     }
 }
 
@@ -90,5 +98,50 @@ impl<F> fmt::Debug for Scope<F> {
         f.debug_struct("Scope")
             .field("context", &self.context)
             .finish_non_exhaustive()
+    }
+}
+
+// === impl Swapped ===
+
+impl<'c> Swapped<'c> {
+    fn new(context: &'c mut Option<TraceContext>) -> Self {
+        swap(context);
+        Self(context)
+    }
+}
+
+/// Also when what ran in between panics.
+impl Drop for Swapped<'_> {
+    fn drop(&mut self) {
+        swap(self.0);
+    }
+}
+
+fn swap(context: &mut Option<TraceContext>) {
+    // Nobody asks a thread that is ending.
+    let _ = CURRENT.try_with(|current| mem::swap(&mut *current.borrow_mut(), context));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use ziggurat_core::Dice;
+
+    #[test]
+    fn what_was_current_is_so_again_also_after_a_panic() {
+        let dice = Dice::new();
+        let [outer, inner] = [(); 2].map(|()| TraceContext::root(&dice));
+        let (mut one, mut other) = (Some(outer.clone()), Some(inner.clone()));
+        within(Some(&mut one), || {
+            let fails = || within(Some(&mut other), || panic!("on purpose"));
+            catch_unwind(AssertUnwindSafe(fails)).unwrap_err();
+            assert_eq!(current().as_ref(), Some(&outer));
+            within(Some(&mut other), || {
+                assert_eq!(current().as_ref(), Some(&inner))
+            });
+            within(None, || assert_eq!(current().as_ref(), Some(&outer)));
+        });
+        assert_eq!((current(), one, other), (None, Some(outer), Some(inner)));
     }
 }

@@ -1,7 +1,7 @@
 //! The service that the layer makes.
 
 use crate::{
-    Body, ResponseFuture, TraceContext, TraceLayer, layer::Role, local, span::Watch, wire,
+    Body, ResponseFuture, TraceContext, TraceLayer, layer::Role, local, served::Served, span::Watch,
 };
 use http::{Request, Response};
 use std::{
@@ -41,17 +41,25 @@ impl<S> Trace<S> {
         self.inner
     }
 
-    /// The step that `request` is.
-    fn step<B>(&self, request: &Request<B>) -> TraceContext {
+    /// The step that `request` is, which it says from now on.
+    #[inline]
+    fn step<B>(&self, request: &mut Request<B>) -> TraceContext {
         let TraceLayer { role, dice, .. } = &self.rules;
         if *role == Role::Server {
-            return TraceContext::extract(request.headers(), dice);
+            let context = TraceContext::extract(request.headers(), dice);
+            request.extensions_mut().insert(context.clone());
+            return context;
         }
-        match request.extensions().get::<TraceContext>() {
-            Some(above) => above.child(dice),
-            None => local::with_current(|above| above.child(dice))
-                .unwrap_or_else(|| TraceContext::root(dice)),
+        let extensions = request.extensions_mut();
+        // The step above has a place there, and needs it no more.
+        if let Some(above) = extensions.get_mut::<TraceContext>() {
+            above.descend(dice);
+            return above.clone();
         }
+        let context = local::with_current(|above| above.child(dice))
+            .unwrap_or_else(|| TraceContext::root(dice));
+        extensions.insert(context.clone());
+        context
     }
 }
 
@@ -70,38 +78,23 @@ where
     }
 
     fn call(&mut self, mut request: Request<Req>) -> Self::Future {
-        let context = self.step(&request);
+        let context = self.step(&mut request);
         let &TraceLayer {
             role,
             x_trace_id,
             inject,
             ..
         } = &self.rules;
+        if inject && role != Role::Server {
+            context.write(request.headers_mut(), x_trace_id);
+        }
         let watch = Watch::open(role, &mut request, &context);
-        let mut echo = None;
-        let mut scope = None;
-        if role == Role::Server {
-            echo = x_trace_id.then(|| Box::new(context.x_trace_id()));
-            scope = Some(Box::new(context.clone()));
-        } else if inject {
-            let headers = request.headers_mut();
-            context.inject(headers);
-            if x_trace_id {
-                headers.insert(wire::X_TRACE_ID, context.x_trace_id());
-            }
-        }
-        let extensions = request.extensions_mut();
-        // The step above has a place there, and needs it no more.
-        match extensions.get_mut() {
-            Some(above) => *above = context,
-            None => {
-                extensions.insert(context);
-            }
-        }
+        let mut served = (role == Role::Server).then(|| Served::new(context, x_trace_id));
         let inner = &mut self.inner;
-        let future = local::within(scope.as_deref(), || {
-            watch.span.in_scope(|| inner.call(request))
+        let future = local::within(Served::context(&mut served), || {
+            let _entered = watch.as_ref().map(|watch| watch.enter());
+            inner.call(request)
         });
-        ResponseFuture::new(future, watch, scope, echo)
+        ResponseFuture::new(future, watch, served)
     }
 }

@@ -1,33 +1,32 @@
 //! The spans that subscribers see.
 
-use crate::{TraceContext, layer::Role};
+use crate::{Body, TraceContext, layer::Role, watched::Watched};
 use http::{HeaderMap, Request, Response, header::CONTENT_TYPE};
 use std::{
     any::Any,
     cell::LazyCell,
     fmt::{self, Display},
 };
-use tracing::{Span, field};
+use tracing::{
+    Level, Span, field,
+    level_filters::{LevelFilter, STATIC_MAX_LEVEL},
+    span::Entered,
+};
 use ziggurat_core::{
-    Attempt, BoxError, Carry, Classify, Grpc, Http, Outcome, Picked, Record, Recorded, Recorder,
-    error, grpc,
+    Attempt, BoxError, Carry, Classify, Grpc, Http, Outcome, Picked, Record, Recorder, error, grpc,
 };
 
-/// A call's span, while the call is under way.
+/// A call's span, while the call is under way. Boxed: every layer around moves what has it, and most
+/// calls have none.
 #[derive(Debug)]
 pub(crate) struct Watch {
-    pub(crate) span: Seen,
+    span: Span,
     is_grpc: bool,
-    recorder: Recorder<Option<End>>,
+    recorder: Recorder<End>,
 }
 
-/// A span, if a subscriber wants it. Boxed: every layer around moves what has it, and most calls
-/// have none.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Seen(Option<Box<Span>>);
-
 /// Writes how a call ended into its span.
-pub(crate) struct End(Seen);
+pub(crate) struct End(Span);
 
 /// The span of the step that made a request; a request extension, so that the next step is below
 /// it whatever task it is taken in.
@@ -70,57 +69,49 @@ struct What<'r> {
 // === impl Watch ===
 
 impl Watch {
-    pub(crate) fn open<B>(role: Role, request: &mut Request<B>, context: &TraceContext) -> Self {
-        let is_grpc = is_grpc(request.headers());
-        let above = match role {
-            Role::Server => None,
-            Role::Client | Role::Attempt => request.extensions().get::<Above>().cloned(),
+    /// Opens the span of this step. `None` if no subscriber wants it: then nothing was looked at.
+    #[inline]
+    pub(crate) fn open<B>(
+        role: Role,
+        request: &mut Request<B>,
+        context: &TraceContext,
+    ) -> Option<Box<Self>> {
+        let what = LazyCell::new(|| What::of(role, request));
+        let open = || match role {
+            Role::Server => open!("request", "server", what, context),
+            Role::Client => open!("call", "client", what, context),
+            Role::Attempt => open!("attempt", "client", what, context),
         };
-        let open = || {
-            // Nobody looks unless a subscriber wants the span.
-            let what = LazyCell::new(|| What::of(role, request, is_grpc));
-            match role {
-                Role::Server => open!("request", "server", what, context),
-                Role::Client => open!("call", "client", what, context),
-                Role::Attempt => open!("attempt", "client", what, context),
-            }
-        };
-        let span = match above {
+        let span = match above(role, request) {
             Some(Above(above)) => above.in_scope(open),
             None => open(),
         };
         if span.is_disabled() {
-            return Self {
-                span: Seen::default(),
-                is_grpc,
-                recorder: Recorder::new(None, None),
-            };
+            return None;
         }
+        let is_grpc = is_grpc(request.headers());
         request.extensions_mut().insert(Above(span.clone()));
-        let span = Seen(Some(Box::new(span)));
-        let recorder = Recorder::new(Some(End(span.clone())), Grpc.deadline(request));
-        Self {
-            span,
+        Some(Box::new(Self {
+            recorder: Recorder::new(End(span.clone()), Grpc.deadline(request)),
             is_grpc,
-            recorder,
-        }
+            span,
+        }))
+    }
+
+    pub(crate) fn enter(&self) -> Entered<'_> {
+        self.span.enter()
     }
 
     /// Watches the body of `response` to its end.
-    pub(crate) fn response<B: http_body::Body>(
-        self,
-        response: Response<B>,
-    ) -> (Response<Recorded<B, Option<End>>>, Seen) {
+    pub(crate) fn response<B: http_body::Body>(self, response: Response<B>) -> Response<Body<B>> {
         let span = self.span;
-        if let Some(span) = span.get() {
-            if let Some(picked) = response.extensions().get::<Picked>() {
-                span.record("endpoint", picked.endpoint().as_str());
-            }
-            if self.is_grpc {
-                record_status(span, response.headers());
-            } else {
-                span.record("http.response.status_code", response.status().as_u16());
-            }
+        if let Some(picked) = response.extensions().get::<Picked>() {
+            span.record("endpoint", picked.endpoint().as_str());
+        }
+        if self.is_grpc {
+            record_status(&span, response.headers());
+        } else {
+            span.record("http.response.status_code", response.status().as_u16());
         }
         let observed = if self.is_grpc {
             Grpc.observe(Ok(response), self.recorder)
@@ -128,39 +119,21 @@ impl Watch {
             Http.observe(Ok(response), self.recorder)
         };
         let response = observed.expect("`observe` hands on an answer as an answer");
-        (response, span)
+        response.map(|body| Body::watched(Watched::new(body, span)))
     }
 
     /// The call failed.
     pub(crate) fn failed<E: Display + 'static>(self, error: &E) {
-        let Some(span) = self.span.get() else {
-            return;
-        };
-        span.record("error", field::display(error));
+        self.span.record("error", field::display(error));
         // What a stack of ours fails with is boxed; of other errors no more than that is known.
         let code = (error as &dyn Any)
             .downcast_ref::<BoxError>()
             .and_then(|error| error::code(&**error));
         if let (Some(code), true) = (code, self.is_grpc) {
-            span.record("rpc.grpc.status_code", code.number());
+            self.span.record("rpc.grpc.status_code", code.number());
         }
         self.recorder
             .settle(code.map_or(Outcome::Failure, Outcome::from));
-    }
-}
-
-// === impl Seen ===
-
-impl Seen {
-    pub(crate) fn get(&self) -> Option<&Span> {
-        self.0.as_deref()
-    }
-
-    pub(crate) fn in_scope<T>(&self, f: impl FnOnce() -> T) -> T {
-        match &self.0 {
-            Some(span) => span.in_scope(f),
-            None => f(),
-        }
     }
 }
 
@@ -175,9 +148,7 @@ impl Record for End {
             Outcome::Cancelled => "cancelled",
             _ => "failure",
         };
-        if let Some(span) = self.0.get() {
-            span.record("outcome", text);
-        }
+        self.0.record("outcome", text);
     }
 }
 
@@ -190,7 +161,8 @@ impl fmt::Debug for End {
 // === impl What ===
 
 impl<'r> What<'r> {
-    fn of<B>(role: Role, request: &'r Request<B>, is_grpc: bool) -> Self {
+    fn of<B>(role: Role, request: &'r Request<B>) -> Self {
+        let is_grpc = is_grpc(request.headers());
         let path = request.uri().path();
         let rpc = path.trim_start_matches('/').rsplit_once('/');
         let attempt = request.extensions().get::<Attempt>().map(Attempt::number);
@@ -201,6 +173,16 @@ impl<'r> What<'r> {
             attempt: (role == Role::Attempt).then(|| attempt.unwrap_or(1)),
         }
     }
+}
+
+/// The span that this step is below, if spans may be wanted at all.
+#[inline]
+fn above<B>(role: Role, request: &Request<B>) -> Option<Above> {
+    let may_be = Level::INFO <= STATIC_MAX_LEVEL && Level::INFO <= LevelFilter::current();
+    if !may_be || role == Role::Server {
+        return None;
+    }
+    request.extensions().get::<Above>().cloned()
 }
 
 /// Writes the status of a gRPC call into its span, if it stands in these headers or trailers.
@@ -229,8 +211,7 @@ mod tests {
         for role in [Role::Server, Role::Client, Role::Attempt] {
             let mut request = Request::new(());
             let context = TraceContext::root(&Dice::new());
-            let watch = Watch::open(role, &mut request, &context);
-            assert!(watch.span.get().is_none());
+            assert!(Watch::open(role, &mut request, &context).is_none());
             assert!(request.extensions().is_empty());
         }
     }

@@ -4,8 +4,10 @@ use crate::{
     SpanId, TraceContext, TraceId,
     context::Carried,
     hex::{self, Case},
+    id,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
+use std::ops::Range;
 use ziggurat_core::Dice;
 
 pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -16,6 +18,9 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The size of `traceparent`, version 00.
 const PARENT_LEN: usize = 55;
+/// Where its ids are.
+const TRACE_ID: Range<usize> = 3..35;
+const SPAN_ID: Range<usize> = 36..52;
 /// What the specification wants handed on at least; a list of more members is no `tracestate`.
 const STATE: Limits = Limits {
     bytes: 512,
@@ -29,6 +34,8 @@ const BAGGAGES: Limits = Limits {
     strict: false,
 };
 const SAMPLED: u128 = 1;
+/// Headers of a request, where it has no more than usual.
+const FEW: usize = 8;
 
 /// What a `traceparent` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,42 +88,63 @@ impl TraceContext {
     ///
     /// A `tracestate` of another trace goes; `baggage` that is there stays.
     pub fn inject(&self, headers: &mut HeaderMap) {
-        headers.insert(TRACEPARENT, self.traceparent());
+        self.write(headers, false);
+    }
+
+    /// Writes what [`inject`](Self::inject) does, and `x-trace-id` if asked to.
+    pub(crate) fn write(&self, headers: &mut HeaderMap, x_trace_id: bool) {
         match self.tracestate() {
             Some(state) => {
                 headers.insert(TRACESTATE, state.clone());
             }
-            None => {
-                headers.remove(TRACESTATE);
-            }
+            None => remove(headers, &TRACESTATE),
         }
         if let Some(baggage) = self.baggage()
             && !headers.contains_key(BAGGAGE)
         {
             headers.insert(BAGGAGE, baggage.clone());
         }
+        let trace_id = self.trace_id().hex();
+        headers.insert(TRACEPARENT, ascii(&self.parent_text(&trace_id)));
+        if x_trace_id {
+            headers.insert(X_TRACE_ID, ascii(&id::uuid(&trace_id)));
+        }
     }
 
     /// This step as a `traceparent`, version 00.
     #[must_use]
     pub fn traceparent(&self) -> HeaderValue {
-        let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
-        self.trace_id().write_hex(&mut text[3..35]);
-        self.span_id().write_hex(&mut text[36..52]);
-        text[54] += u8::from(self.is_sampled());
-        ascii(&text)
+        ascii(&self.parent_text(&self.trace_id().hex()))
     }
 
     /// The trace as an `x-trace-id`: a UUID.
     #[must_use]
     pub fn x_trace_id(&self) -> HeaderValue {
-        ascii(&self.trace_id().uuid())
+        ascii(&id::uuid(&self.trace_id().hex()))
+    }
+
+    fn parent_text(&self, trace_id: &[u8; 32]) -> [u8; PARENT_LEN] {
+        let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
+        text[TRACE_ID].copy_from_slice(trace_id);
+        text[SPAN_ID].copy_from_slice(&self.span_id().hex());
+        text[54] += u8::from(self.is_sampled());
+        text
     }
 }
 
 /// Hex digits and dashes, of which every header may consist.
+// Not inlined: of a length that the compiler knows it checks byte by byte.
+#[inline(never)]
 fn ascii(text: &[u8]) -> HeaderValue {
     HeaderValue::from_bytes(text).unwrap_or(HeaderValue::from_static(""))
+}
+
+/// Removes a header that is seldom there.
+fn remove(headers: &mut HeaderMap, name: &HeaderName) {
+    // Comparing a few names is cheaper than hashing this one.
+    if headers.keys_len() > FEW || headers.keys().any(|key| key == name) {
+        headers.remove(name);
+    }
 }
 
 /// The value of a header that stands there once; of several, none is to be believed.
@@ -141,8 +169,8 @@ fn parse_parent(text: &[u8]) -> Option<Parent> {
     }
     let flags = hex::parse::<2>(&known[53..], Case::Lower)?;
     Some(Parent {
-        trace_id: TraceId::from_hex(&known[3..35], Case::Lower)?,
-        span_id: SpanId::from_hex(&known[36..52], Case::Lower)?,
+        trace_id: TraceId::from_hex(&known[TRACE_ID], Case::Lower)?,
+        span_id: SpanId::from_hex(&known[SPAN_ID], Case::Lower)?,
         sampled: flags & SAMPLED != 0,
     })
 }
