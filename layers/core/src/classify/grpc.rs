@@ -35,6 +35,7 @@ impl<B: Body> Classify<Response<B>> for Grpc {
         };
         let open = match settled(&response) {
             Some(outcome) => {
+                recorder.trailers(response.headers());
                 recorder.answered(outcome);
                 None
             }

@@ -72,8 +72,13 @@ impl<B: Body<Error: 'static>, R: Record> Body for Recorded<B, R> {
             None => Some(this.ending.by(None)),
         };
         if let Some(outcome) = outcome
-            && let Some(recorder) = this.recorder.take()
+            && let Some(mut recorder) = this.recorder.take()
         {
+            if let Some(Ok(frame)) = &frame
+                && let Some(trailers) = frame.trailers_ref()
+            {
+                recorder.trailers(trailers);
+            }
             recorder.answered(outcome);
         }
         Poll::Ready(frame)
