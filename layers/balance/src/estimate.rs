@@ -94,6 +94,15 @@ impl Decay {
         Self((1_u32 << TICK_BITS) as f32 / nanos as f32)
     }
 
+    /// One over the time constant in ticks, which is above zero.
+    pub(crate) const fn rate(self) -> f32 {
+        self.0
+    }
+
+    pub(crate) const fn of_rate(rate: f32) -> Self {
+        Self(rate)
+    }
+
     /// How much of a value is kept after so many ticks.
     #[inline]
     pub(crate) fn kept(self, ticks: u32) -> f32 {

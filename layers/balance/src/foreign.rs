@@ -5,7 +5,7 @@ use pin_project_lite::pin_project;
 use std::{
     fmt,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, LazyLock},
     task::{Context, Poll, ready},
 };
 use tower::discover::Change;
@@ -29,10 +29,19 @@ pin_project! {
 /// A service that knows nothing of endpoints, as one.
 #[derive(Clone, Debug)]
 pub struct ForeignEndpoint<S> {
-    // One count of references a clone, not two.
-    about: Arc<(EndpointId, Availability)>,
+    // One count of references a clone, not two. None for a call.
+    about: Option<Arc<About>>,
     inner: S,
 }
+
+#[derive(Debug)]
+struct About {
+    id: EndpointId,
+    availability: Availability,
+}
+
+/// What one that was lent for a call seems to be: nobody asks it.
+static LENT: LazyLock<About> = LazyLock::new(|| About::new(EndpointId::new("lent")));
 
 // === impl Foreign ===
 
@@ -71,19 +80,31 @@ impl<S> ForeignEndpoint<S> {
     /// The endpoint `id` that `inner` is; may be picked until somebody reports otherwise.
     pub fn new(id: EndpointId, inner: S) -> Self {
         Self {
-            about: Arc::new((id, Availability::new())),
+            about: Some(Arc::new(About::new(id))),
             inner,
         }
+    }
+
+    fn about(&self) -> &About {
+        self.about.as_deref().unwrap_or_else(|| &*LENT)
     }
 }
 
 impl<S: Clone + Send + Sync + 'static> Endpoint for ForeignEndpoint<S> {
     fn id(&self) -> &EndpointId {
-        &self.about.0
+        &self.about().id
     }
 
     fn availability(&self) -> &Availability {
-        &self.about.1
+        &self.about().availability
+    }
+
+    #[inline]
+    fn lend(&self) -> Self {
+        Self {
+            about: None,
+            inner: self.inner.clone(),
+        }
     }
 }
 
@@ -101,6 +122,17 @@ impl<S: Service<Req>, Req> Service<Req> for ForeignEndpoint<S> {
     }
 }
 
+// === impl About ===
+
+impl About {
+    fn new(id: EndpointId) -> Self {
+        Self {
+            id,
+            availability: Availability::new(),
+        }
+    }
+}
+
 fn translate<K: fmt::Display, S>(change: Change<K, S>) -> Change<EndpointId, ForeignEndpoint<S>> {
     match change {
         Change::Insert(key, service) => {
@@ -108,5 +140,19 @@ fn translate<K: fmt::Display, S>(change: Change<K, S>) -> Change<EndpointId, For
             Change::Insert(id.clone(), ForeignEndpoint::new(id, service))
         }
         Change::Remove(key) => Change::Remove(EndpointId::new(key.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_lent_for_a_call_is_the_service_alone() {
+        let own = ForeignEndpoint::new(EndpointId::new("a"), Arc::new(7));
+        let lent = own.lend();
+        assert!(Arc::ptr_eq(&own.inner, &lent.inner));
+        let counted = own.about.as_ref().map(Arc::strong_count);
+        assert_eq!((counted, own.clone().id()), (Some(1), own.id()));
     }
 }

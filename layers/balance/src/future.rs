@@ -135,11 +135,11 @@ where
         let Reached {
             mut endpoint,
             stats,
-            weighing,
+            brief,
             now,
         } = reached;
         // Before the call, so that it is given back even if the endpoint panics.
-        let place = Place::new(Measure::start(stats, weighing, now), deadline);
+        let place = Place::new(Measure::start(stats, brief, now), deadline);
         Self::Calling {
             inner: endpoint.call(request),
             place,

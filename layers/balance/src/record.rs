@@ -1,16 +1,17 @@
 //! What a balancer does when a call has ended.
 
-use crate::{settings::Weighing, stats::Stats};
+use crate::{settings::Brief, stats::Stats};
 use std::{fmt, sync::Arc, time::Duration};
 use ziggurat_core::{EndpointId, Outcome, Record};
 
 /// Measures one call, and gives its place at the endpoint back when it has ended or is dropped.
 pub struct Measure {
     stats: Arc<Stats>,
-    weighing: Weighing,
     began: u64,
-    /// When the head of the answer came; 0 before.
-    head: u64,
+    brief: Brief,
+    /// How long the head of the answer took, in nanoseconds; 0 before it came. As short as it can be:
+    /// it is moved with every future and every body.
+    head: f32,
 }
 
 /// A body that takes longer than this, and than the head did, is a stream: how long it goes on says
@@ -21,13 +22,14 @@ const STREAM: u64 = 1_000_000_000;
 
 impl Measure {
     /// Takes a place at the endpoint; whoever makes one hands it to a `Recorder` at once.
-    pub(crate) fn start(stats: Arc<Stats>, weighing: Weighing, now: u64) -> Self {
+    #[inline]
+    pub(crate) fn start(stats: Arc<Stats>, brief: Brief, now: u64) -> Self {
         stats.start(now);
         Self {
             stats,
-            weighing,
             began: now,
-            head: 0,
+            brief,
+            head: 0.0,
         }
     }
 
@@ -37,21 +39,21 @@ impl Measure {
 
     /// Is the answer to say who gave it?
     pub(crate) fn attaches(&self) -> bool {
-        self.weighing.attach_picked
+        self.brief.attaches()
     }
 
     /// The endpoint wants to be left alone for this long.
     pub(crate) fn push_back(&self, retry_after: Duration) {
         let now = self.stats.facts().now();
-        self.stats.push_back(retry_after, now, &self.weighing);
+        self.stats.push_back(retry_after, now, self.brief.decay());
     }
 
     /// How long the answer took: to its end, or to its head if it is a stream.
     fn latency(&self, elapsed: u64) -> u64 {
-        if self.head == 0 {
+        if self.head == 0.0 {
             return elapsed;
         }
-        let head = self.head.saturating_sub(self.began);
+        let head = self.head as u64;
         let is_stream = elapsed.saturating_sub(head) > STREAM.max(head);
         if is_stream { head } else { elapsed }
     }
@@ -60,28 +62,26 @@ impl Measure {
 impl Record for Measure {
     fn responded(&mut self) {
         let now = self.stats.facts().now();
-        self.head = now.max(1);
         let elapsed = now.saturating_sub(self.began);
-        self.stats.observe_head(elapsed, now, &self.weighing);
+        self.head = elapsed.max(1) as f32;
+        self.stats.observe_head(elapsed, now, self.brief.decay());
     }
 
     #[inline]
     fn settle(self, outcome: Outcome) {
-        let Self {
-            stats, weighing, ..
-        } = &self;
+        let (stats, decay) = (&self.stats, self.brief.decay());
         let now = stats.facts().now();
         let elapsed = now.saturating_sub(self.began);
         let latency = self.latency(elapsed);
         match outcome {
-            Outcome::Success => stats.observe(latency, now, weighing),
-            Outcome::Failure | Outcome::Overload => stats.fail(now, weighing),
+            Outcome::Success => stats.observe(latency, now, decay),
+            Outcome::Failure | Outcome::Overload => stats.fail(now, decay),
             Outcome::Timeout => {
-                stats.observe_at_least(latency, now, weighing);
-                stats.fail(now, weighing);
+                stats.observe_at_least(latency, now, decay);
+                stats.fail(now, decay);
             }
             // It may have been quick or slow; only that it was not quicker than this is known.
-            _ => stats.observe_at_least(latency, now, weighing),
+            _ => stats.observe_at_least(latency, now, decay),
         }
         stats.finish();
         if let Some(observer) = stats.facts().observer() {
@@ -95,5 +95,18 @@ impl fmt::Debug for Measure {
         f.debug_struct("Measure")
             .field("endpoint", self.stats.id())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::place::Place;
+
+    // Every future and every body of every layer around is moved with it.
+    #[test]
+    fn what_a_call_carries_is_three_words_and_its_deadline() {
+        assert_eq!(size_of::<Option<Measure>>(), 24);
+        assert_eq!(size_of::<Place>(), 40);
     }
 }

@@ -4,7 +4,7 @@ use crate::{
     facts::Facts,
     policy::{Call, Candidate, Candidates, Policy},
     service::Shared,
-    settings::Weighing,
+    settings::Brief,
     skip::Skip,
     stats::Stats,
 };
@@ -29,7 +29,7 @@ pub(crate) struct Search<E> {
 pub(crate) struct Reached<E> {
     pub(crate) endpoint: E,
     pub(crate) stats: Arc<Stats>,
-    pub(crate) weighing: Weighing,
+    pub(crate) brief: Brief,
     pub(crate) now: u64,
 }
 
@@ -65,7 +65,7 @@ impl<E> Search<E> {
         let index = policy.pick(set.table(), &among, &call)?;
         let (candidate, service) = set.get(index)?;
         // A clone of its own: one that is kept ready would keep its permits from others.
-        let mut endpoint = service.clone();
+        let mut endpoint = service.lend();
         // Who is not ready is asked again by the future, which can be woken.
         let mut nobody = Context::from_waker(Waker::noop());
         match endpoint.poll_ready(&mut nobody) {
@@ -77,7 +77,7 @@ impl<E> Search<E> {
         Some(Reached {
             endpoint,
             stats: Arc::clone(stats),
-            weighing,
+            brief: weighing.brief(),
             now,
         })
     }
@@ -138,7 +138,7 @@ impl<E> Search<E> {
             return Poll::Ready(Reached {
                 endpoint: held.endpoint,
                 stats: Arc::clone(held.candidate.stats()),
-                weighing,
+                brief: weighing.brief(),
                 now: facts.now(),
             });
         }
@@ -161,19 +161,19 @@ impl<E> Search<E> {
             };
             let stats = candidate.stats();
             // A clone of its own: one that is kept ready would keep its permits from others.
-            let mut endpoint = service.clone();
+            let mut endpoint = service.lend();
             match endpoint.poll_ready(cx) {
                 Poll::Ready(Ok(())) => {
                     call.note(stats.id());
                     return Poll::Ready(Reached {
                         endpoint,
                         stats: Arc::clone(stats),
-                        weighing,
+                        brief: weighing.brief(),
                         now,
                     });
                 }
                 Poll::Ready(Err(error)) => {
-                    stats.fail(now, &weighing);
+                    stats.fail(now, weighing.decay);
                     self.refused = Some(error.into());
                 }
                 Poll::Pending => {
@@ -208,7 +208,7 @@ impl<E> Search<E> {
                 Poll::Ready(Ok(())) => return Poll::Ready(self.held.swap_remove(at)),
                 Poll::Ready(Err(error)) => {
                     let stats = held.candidate.stats();
-                    stats.fail(facts.now(), &facts.weighing());
+                    stats.fail(facts.now(), facts.weighing().decay);
                     self.refused = Some(error.into());
                     self.held.remove(at);
                 }

@@ -18,17 +18,15 @@ use ziggurat_core::InvalidSetting;
 /// | [`attach_picked`](Self::attach_picked) | no |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Nanoseconds, as are the others that each call needs.
+    /// In nanoseconds; what calls need of it is in `weighing`, worked out once.
     decay: u64,
-    penalty: u64,
-    slow_start: u64,
+    weighing: Weighing,
     fail_fast: Duration,
     panic_threshold_percent: u8,
-    attach_picked: bool,
 }
 
 /// The scalars that weighing needs, copied by each call when it starts.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Weighing {
     pub(crate) decay: Decay,
     /// In nanoseconds, as the latencies it is added to.
@@ -37,6 +35,11 @@ pub(crate) struct Weighing {
     /// Is the answer to say who gave it?
     pub(crate) attach_picked: bool,
 }
+
+/// What a call has to remember of a [`Weighing`] until it has ended: the decay, negative if the answer
+/// is to say who gave it. Every future and every body is moved with it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Brief(f32);
 
 // === impl Settings ===
 
@@ -52,11 +55,14 @@ impl Settings {
     pub const fn new() -> Self {
         Self {
             decay: nanos(Duration::from_secs(10)),
-            penalty: nanos(Duration::from_secs(5)),
-            slow_start: nanos(Duration::from_secs(10)),
+            weighing: Weighing {
+                decay: Decay::of_nanos(nanos(Duration::from_secs(10))),
+                penalty: nanos(Duration::from_secs(5)) as f32,
+                slow_start: nanos(Duration::from_secs(10)),
+                attach_picked: false,
+            },
             fail_fast: Duration::from_secs(1),
             panic_threshold_percent: 50,
-            attach_picked: false,
         }
     }
 
@@ -64,6 +70,7 @@ impl Settings {
     #[must_use]
     pub const fn decay(mut self, decay: Duration) -> Self {
         self.decay = nanos(decay);
+        self.weighing.decay = Decay::of_nanos(self.decay);
         self
     }
 
@@ -73,7 +80,7 @@ impl Settings {
     /// fast looks like being fast.
     #[must_use]
     pub const fn penalty(mut self, penalty: Duration) -> Self {
-        self.penalty = nanos(penalty);
+        self.weighing.penalty = nanos(penalty) as f32;
         self
     }
 
@@ -81,7 +88,7 @@ impl Settings {
     /// from its first answer; zero: at once.
     #[must_use]
     pub const fn slow_start(mut self, slow_start: Duration) -> Self {
-        self.slow_start = nanos(slow_start);
+        self.weighing.slow_start = nanos(slow_start);
         self
     }
 
@@ -125,7 +132,7 @@ impl Settings {
     /// allocation a call.
     #[must_use]
     pub const fn attach_picked(mut self, attach: bool) -> Self {
-        self.attach_picked = attach;
+        self.weighing.attach_picked = attach;
         self
     }
 
@@ -142,13 +149,35 @@ impl Settings {
         self.decay
     }
 
+    #[inline]
     pub(crate) const fn weighing(&self) -> Weighing {
-        Weighing {
-            decay: Decay::of_nanos(self.decay),
-            penalty: self.penalty as f32,
-            slow_start: self.slow_start,
-            attach_picked: self.attach_picked,
-        }
+        self.weighing
+    }
+}
+
+// === impl Weighing ===
+
+// No part of it is ever no number.
+impl Eq for Weighing {}
+
+impl Weighing {
+    #[inline]
+    pub(crate) const fn brief(&self) -> Brief {
+        let decay = self.decay.rate();
+        Brief(if self.attach_picked { -decay } else { decay })
+    }
+}
+
+// === impl Brief ===
+
+impl Brief {
+    #[inline]
+    pub(crate) const fn decay(self) -> Decay {
+        Decay::of_rate(self.0.abs())
+    }
+
+    pub(crate) const fn attaches(self) -> bool {
+        self.0.is_sign_negative()
     }
 }
 
@@ -169,5 +198,15 @@ mod tests {
         let named = (refused.field(), refused.value());
         assert_eq!(named, ("panic_threshold_percent", "101"));
         assert!(settings.panic_threshold_percent(100).is_ok());
+    }
+
+    #[test]
+    fn a_call_remembers_what_it_needs() {
+        for (decay, attach) in [(10, false), (10, true), (0, true), (u64::MAX, false)] {
+            let settings = Settings::new().decay(Duration::from_secs(decay));
+            let weighing = settings.attach_picked(attach).weighing();
+            let brief = weighing.brief();
+            assert_eq!((brief.decay(), brief.attaches()), (weighing.decay, attach));
+        }
     }
 }

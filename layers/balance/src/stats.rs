@@ -10,7 +10,7 @@ use self::{
     sync::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
 };
 use crate::{
-    estimate::{Estimate, Tick},
+    estimate::{Decay, Estimate, Tick},
     facts::Facts,
     settings::Weighing,
 };
@@ -153,35 +153,35 @@ impl Stats {
 
     /// A call took this long.
     #[inline]
-    pub(crate) fn observe(&self, elapsed: u64, now: u64, weighing: &Weighing) {
+    pub(crate) fn observe(&self, elapsed: u64, now: u64, decay: Decay) {
         if self.streak.load(Relaxed) != 0 {
             self.streak.store(0, Relaxed);
         }
-        self.update_latency(elapsed as f32, now, weighing, false);
+        self.update_latency(elapsed as f32, now, decay, false);
     }
 
     /// A call took at least this long; how long it would have taken nobody knows.
-    pub(crate) fn observe_at_least(&self, elapsed: u64, now: u64, weighing: &Weighing) {
+    pub(crate) fn observe_at_least(&self, elapsed: u64, now: u64, decay: Decay) {
         if elapsed > 0 {
-            self.update_latency(elapsed as f32, now, weighing, true);
+            self.update_latency(elapsed as f32, now, decay, true);
         }
     }
 
     /// The head of an answer took this long, and its end may be far away.
-    pub(crate) fn observe_head(&self, elapsed: u64, now: u64, weighing: &Weighing) {
+    pub(crate) fn observe_head(&self, elapsed: u64, now: u64, decay: Decay) {
         if !self.is_known() {
-            self.update_latency(elapsed as f32, now, weighing, false);
+            self.update_latency(elapsed as f32, now, decay, false);
         }
     }
 
     /// It asks to be left alone for this long.
-    pub(crate) fn push_back(&self, retry_after: Duration, now: u64, weighing: &Weighing) {
+    pub(crate) fn push_back(&self, retry_after: Duration, now: u64, decay: Decay) {
         let nanos = crate::settings::nanos(retry_after.min(LONGEST_PUSHBACK));
-        self.observe_at_least(nanos, now, weighing);
+        self.observe_at_least(nanos, now, decay);
     }
 
     /// A call failed.
-    pub(crate) fn fail(&self, now: u64, weighing: &Weighing) {
+    pub(crate) fn fail(&self, now: u64, decay: Decay) {
         self.failed.fetch_add(1, Relaxed);
         let streak = self.streak.fetch_add(1, Relaxed);
         let tick = Tick::at(now);
@@ -192,9 +192,9 @@ impl Stats {
             let since_failure = failure.map(|failure| tick.since(failure.tick()));
             // A sample weighs as much as the time since the one before; the first one weighs all.
             let passed = [since_answer, since_failure].into_iter().flatten().min();
-            let kept = passed.map_or(0.0, |ticks| weighing.decay.kept(ticks));
+            let kept = passed.map_or(0.0, |ticks| decay.kept(ticks));
             let weight = (1.0 - kept).max(in_a_row(streak));
-            let faded = failure.map_or(0.0, |failure| failure.at(tick, weighing.decay));
+            let faded = failure.map_or(0.0, |failure| failure.at(tick, decay));
             let rate = (faded + weight).min(1.0);
             Some(Estimate::new(rate, tick).pack())
         });
@@ -269,13 +269,13 @@ impl Stats {
     }
 
     #[inline]
-    fn update_latency(&self, sample: f32, now: u64, weighing: &Weighing, only_up: bool) {
+    fn update_latency(&self, sample: f32, now: u64, decay: Decay, only_up: bool) {
         let tick = Tick::at(now);
         let update = |word: u64| {
             let fed = match Estimate::unpack(word) {
                 None => Estimate::new(sample, tick),
-                Some(known) if only_up && sample <= known.at(tick, weighing.decay) => return None,
-                Some(known) => known.peak(sample, tick, weighing.decay),
+                Some(known) if only_up && sample <= known.at(tick, decay) => return None,
+                Some(known) => known.peak(sample, tick, decay),
             };
             // Many calls end within one tick, and only the highest has anything to say: no write.
             (fed.pack() != word).then_some(fed.pack())

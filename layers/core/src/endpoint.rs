@@ -21,6 +21,16 @@ pub trait Endpoint: Clone + Send + Sync + 'static {
     fn weight(&self) -> u32 {
         1
     }
+
+    /// A clone for one call, which nobody asks for its name, its availability, its load hint or its
+    /// weight.
+    ///
+    /// One that shares those may leave them out: a count of references that all calls write costs each
+    /// of them, most of all where threads meet.
+    #[must_use]
+    fn lend(&self) -> Self {
+        self.clone()
+    }
 }
 
 /// A stream of the endpoints of one service, which knows the service's name.

@@ -4,6 +4,7 @@ use crate::{
     Deadline, Outcome,
     clock::{self, Instant},
 };
+use http::HeaderMap;
 use std::{cell::Cell, mem, sync::OnceLock, time::Duration};
 
 /// What a layer does when a call that it admitted has ended.
@@ -13,6 +14,13 @@ use std::{cell::Cell, mem, sync::OnceLock, time::Duration};
 pub trait Record: Send + 'static {
     /// The head of the response is here and the outcome is still open: a stream has begun.
     fn responded(&mut self) {}
+
+    /// What the peer has to say at the end of its answer: its trailers, or its headers if those settle
+    /// the outcome of a gRPC call. Told before the outcome is.
+    #[inline]
+    fn trailers(&mut self, trailers: &HeaderMap) {
+        let _ = trailers;
+    }
 
     /// The call has ended like this.
     fn settle(self, outcome: Outcome);
@@ -58,6 +66,14 @@ impl<R: Record> Recorder<R> {
     pub fn responded(&mut self) {
         if let Some(record) = &mut self.record {
             record.responded();
+        }
+    }
+
+    /// What the peer has to say at the end of its answer.
+    #[inline(always)]
+    pub fn trailers(&mut self, trailers: &HeaderMap) {
+        if let Some(record) = &mut self.record {
+            record.trailers(trailers);
         }
     }
 
@@ -116,6 +132,12 @@ impl<R: Record> Record for Option<R> {
         }
     }
 
+    fn trailers(&mut self, trailers: &HeaderMap) {
+        if let Some(record) = self {
+            record.trailers(trailers);
+        }
+    }
+
     fn settle(self, outcome: Outcome) {
         if let Some(record) = self {
             record.settle(outcome);
@@ -128,6 +150,11 @@ impl<A: Record, B: Record> Record for (A, B) {
     fn responded(&mut self) {
         self.0.responded();
         self.1.responded();
+    }
+
+    fn trailers(&mut self, trailers: &HeaderMap) {
+        self.0.trailers(trailers);
+        self.1.trailers(trailers);
     }
 
     fn settle(self, outcome: Outcome) {

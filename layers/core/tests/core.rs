@@ -285,3 +285,46 @@ fn bodies_made_for_interceptors_are_empty() {
     type Recorded = ziggurat_core::Recorded<Empty<Bytes>, ()>;
     assert!(Recorded::default().is_end_stream());
 }
+
+#[tokio::test]
+async fn what_a_peer_says_at_the_end_is_told_before_the_outcome() {
+    struct Hear(mpsc::Sender<String>);
+
+    impl Record for Hear {
+        fn trailers(&mut self, trailers: &HeaderMap) {
+            let said = trailers
+                .get("said")
+                .map_or("", |said| said.to_str().unwrap());
+            self.0.send(said.to_owned()).unwrap();
+        }
+
+        fn settle(self, outcome: Outcome) {
+            self.0.send(format!("{outcome:?}")).unwrap();
+        }
+    }
+
+    let said = |code, said| {
+        let mut headers = status(code);
+        headers.insert("said", HeaderValue::from_static(said));
+        headers
+    };
+    let in_trailers = vec![Ok(data()), Ok(Frame::trailers(said("0", "in trailers")))];
+    for (response, heard) in [
+        (
+            answer(HeaderMap::new(), in_trailers),
+            ["in trailers", "Success"].as_slice(),
+        ),
+        (
+            answer(said("14", "in headers"), vec![]),
+            &["in headers", "Failure"],
+        ),
+        (answer(HeaderMap::new(), vec![Ok(data())]), &["Failure"]),
+    ] {
+        let (tell, told) = mpsc::channel();
+        // Through the compounds, too.
+        let recorder = Recorder::new((Some(Hear(tell)), ()), None);
+        let response = Grpc.observe(Ok(response), recorder).unwrap();
+        let _ = response.into_body().collect().await;
+        assert_eq!(told.iter().collect::<Vec<_>>(), heard);
+    }
+}

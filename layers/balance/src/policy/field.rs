@@ -57,8 +57,10 @@ impl<P: Policy<()>> Field<P> {
     pub(crate) fn of(policy: P, weights: &[u32]) -> Self {
         let field = Self::new(policy, weights);
         for candidate in &field.all {
-            candidate.stats().observe(10 * MILLI, LONG_AGO, &weighing());
-            candidate.stats().observe(10 * MILLI, NOW, &weighing());
+            candidate
+                .stats()
+                .observe(10 * MILLI, LONG_AGO, weighing().decay);
+            candidate.stats().observe(10 * MILLI, NOW, weighing().decay);
         }
         field
     }

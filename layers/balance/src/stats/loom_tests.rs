@@ -10,7 +10,7 @@ const SECOND: u64 = 1_000 * MILLI;
 fn known() -> Arc<Stats> {
     let facts = Arc::new(Facts::new("echo".into(), Settings::new().into(), None));
     let stats = Stats::new(EndpointId::new("a"), facts);
-    stats.observe(10 * MILLI, SECOND, &weighing());
+    stats.observe(10 * MILLI, SECOND, weighing().decay);
     Arc::new(stats)
 }
 
@@ -42,7 +42,7 @@ fn loom_calls_that_begin_and_end_at_once_are_all_counted() {
 #[test]
 fn loom_no_failure_is_lost() {
     loom::model(|| {
-        let fail = |stats: &Stats| stats.fail(SECOND, &weighing());
+        let fail = |stats: &Stats| stats.fail(SECOND, weighing().decay);
         let stats = known();
         at_once(&stats, fail, fail);
         assert_eq!(stats.failures(), 2);
@@ -58,8 +58,8 @@ fn loom_a_peak_is_not_lost() {
         let stats = known();
         at_once(
             &stats,
-            |stats| stats.observe(500 * MILLI, SECOND, &weighing()),
-            |stats| stats.observe(MILLI, 2 * SECOND, &weighing()),
+            |stats| stats.observe(500 * MILLI, SECOND, weighing().decay),
+            |stats| stats.observe(MILLI, 2 * SECOND, weighing().decay),
         );
         // At its time it was that high, and a second of quick answers later it is a tenth less.
         assert!(stats.cost(2 * SECOND, &weighing()) > 400.0 * MILLI as f64);

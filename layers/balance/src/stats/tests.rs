@@ -18,7 +18,7 @@ fn weighing() -> Weighing {
 /// One call of this length, from start to end.
 fn call(stats: &Stats, elapsed: u64, now: u64) {
     stats.start(SECOND);
-    stats.observe(elapsed, now, &weighing());
+    stats.observe(elapsed, now, weighing().decay);
     stats.finish();
 }
 
@@ -65,7 +65,7 @@ fn failing_fast_costs_more_than_answering_slowly() {
     }
     for _ in 0..10 {
         now += 10 * MILLI;
-        stats.fail(now, &weighing());
+        stats.fail(now, weighing().decay);
     }
     assert!(stats.cost(now, &weighing()) > SECOND as f64);
     let later = stats.cost(now + 60 * SECOND, &weighing());
@@ -79,7 +79,7 @@ fn one_failure_in_a_thousand_costs_a_thousandth() {
     for n in 0..20_000 {
         now += 10 * MILLI;
         if n % 1_000 == 0 {
-            stats.fail(now, &weighing());
+            stats.fail(now, weighing().decay);
         } else {
             call(&stats, MILLI, now);
         }
@@ -91,7 +91,7 @@ fn one_failure_in_a_thousand_costs_a_thousandth() {
 #[test]
 fn a_first_call_that_fails_is_a_failure_rate_of_one() {
     let stats = stats();
-    stats.fail(SECOND, &weighing());
+    stats.fail(SECOND, weighing().decay);
     assert!(stats.cost(SECOND, &weighing()) >= 4.9 * SECOND as f64);
 }
 
@@ -100,18 +100,18 @@ fn a_cancelled_call_counts_only_when_it_took_longer_than_others() {
     let stats = stats();
     call(&stats, 10 * MILLI, SECOND);
     let before = stats.cost(SECOND, &weighing());
-    stats.observe_at_least(MILLI, SECOND, &weighing());
+    stats.observe_at_least(MILLI, SECOND, weighing().decay);
     assert_eq!(stats.cost(SECOND, &weighing()), before);
-    stats.observe_at_least(300 * MILLI, SECOND, &weighing());
+    stats.observe_at_least(300 * MILLI, SECOND, weighing().decay);
     assert!(stats.cost(SECOND, &weighing()) > 290.0 * MILLI as f64);
 }
 
 #[test]
 fn pushback_counts_as_latency_and_is_bounded() {
     let stats = stats();
-    stats.push_back(Duration::from_secs(2), SECOND, &weighing());
+    stats.push_back(Duration::from_secs(2), SECOND, weighing().decay);
     assert!((stats.cost(SECOND, &weighing()) / 1e9 - 2.0).abs() < 0.01);
-    stats.push_back(Duration::MAX, SECOND, &weighing());
+    stats.push_back(Duration::MAX, SECOND, weighing().decay);
     assert!((stats.cost(SECOND, &weighing()) / 1e9 - 60.0).abs() < 0.01);
 }
 
@@ -120,7 +120,7 @@ fn what_is_pending_counts_by_weight() {
     let stats = stats();
     call(&stats, 10 * MILLI, SECOND);
     let now = 60 * SECOND;
-    stats.observe(10 * MILLI, now, &weighing());
+    stats.observe(10 * MILLI, now, weighing().decay);
     let idle = stats.load(now, 4, &weighing());
     for _ in 0..4 {
         stats.start(SECOND);
@@ -134,7 +134,7 @@ fn who_comes_back_starts_anew_even_with_calls_still_open() {
     let stats = stats();
     call(&stats, 10 * MILLI, SECOND);
     stats.start(SECOND);
-    stats.fail(SECOND, &weighing());
+    stats.fail(SECOND, weighing().decay);
     stats.seen(State::Ejected);
     stats.seen(State::Connecting);
     assert!(stats.is_known());

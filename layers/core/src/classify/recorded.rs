@@ -63,8 +63,13 @@ impl<B: Body<Error: 'static>, R: Record> Body for Recorded<B, R> {
         // Once it is told, the frames are no more than handed on.
         if this.recorder.is_some()
             && let Some(outcome) = this.ending.after(&frame, this.inner.as_ref().get_ref())
-            && let Some(recorder) = this.recorder.take()
+            && let Some(mut recorder) = this.recorder.take()
         {
+            if let Some(Ok(frame)) = &frame
+                && let Some(trailers) = frame.trailers_ref()
+            {
+                recorder.trailers(trailers);
+            }
             recorder.answered(outcome);
         }
         Poll::Ready(frame)

@@ -111,7 +111,7 @@ fn weights_are_shares() {
             // The lighter ones are a little quicker, as those are that are called less often.
             for (one, weight) in field.all.iter().zip(weights) {
                 let latency = 11 * MILLI - if *weight == 1 { spread } else { 0 };
-                one.stats().observe(latency, NOW, &weighing);
+                one.stats().observe(latency, NOW, weighing.decay);
             }
             for (share, weight) in field.shares().iter().zip(weights) {
                 let due = f64::from(*weight) / f64::from(total);
@@ -129,16 +129,16 @@ fn a_heavy_one_that_does_badly_is_left_to_the_light_ones() {
         let weighing = weighing();
         if bad == 0 {
             // Slow: the other heavy one gets its share.
-            field.all[0].stats().observe(SECOND, NOW, &weighing);
+            field.all[0].stats().observe(SECOND, NOW, weighing.decay);
         } else {
-            (0..10).for_each(|_| field.all[0].stats().fail(NOW, &weighing));
-            field.all[0].stats().observe(MILLI, NOW, &weighing);
+            (0..10).for_each(|_| field.all[0].stats().fail(NOW, weighing.decay));
+            field.all[0].stats().observe(MILLI, NOW, weighing.decay);
         }
         let shares = field.shares();
         assert!(shares[0] < 0.02, "{shares:?}");
     }
     let field = of(&[99, 1]);
-    (0..10).for_each(|_| field.all[0].stats().fail(NOW, &weighing()));
+    (0..10).for_each(|_| field.all[0].stats().fail(NOW, weighing().decay));
     assert!(field.shares()[0] < 0.02, "far worse than its weight");
 }
 
@@ -169,7 +169,9 @@ fn a_new_one_is_probed_and_then_gets_a_tenth_of_its_share() {
     assert!(shares[0] > 0.15, "the probe goes out at once: {shares:?}");
     field.all[0].stats().start(NOW);
     assert_eq!(field.shares()[0], 0.0, "and is the only one");
-    field.all[0].stats().observe(10 * MILLI, NOW, &weighing);
+    field.all[0]
+        .stats()
+        .observe(10 * MILLI, NOW, weighing.decay);
     field.all[0].stats().finish();
     let shares = field.shares();
     assert!((0.002..0.03).contains(&shares[0]), "{shares:?}");
@@ -180,7 +182,7 @@ fn of_two_bad_ones_neither_is_taken_while_others_are_well() {
     let field = of(&[1; 6]);
     let weighing = weighing();
     for bad in [1, 4] {
-        field.all[bad].stats().observe(SECOND, NOW, &weighing);
+        field.all[bad].stats().observe(SECOND, NOW, weighing.decay);
     }
     let shares = field.shares();
     assert!(shares[1] + shares[4] < 0.005, "{shares:?}");
@@ -196,7 +198,7 @@ fn all_new_at_once_get_equal_shares() {
     let field = Field::new(P2c::new(Dice::seeded(42)), &[1; 10]);
     let weighing = weighing();
     for candidate in &field.all {
-        candidate.stats().observe(10 * MILLI, NOW, &weighing);
+        candidate.stats().observe(10 * MILLI, NOW, weighing.decay);
     }
     let shares = field.shares();
     assert!(

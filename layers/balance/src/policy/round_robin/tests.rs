@@ -41,7 +41,9 @@ fn a_new_one_is_called_once_and_then_gets_a_tenth_of_its_share() {
     assert!(field.shares()[0] > 0.09, "until somebody has gone");
     field.all[0].stats().start(NOW);
     assert_eq!(field.shares()[0], 0.0, "and nobody while he is away");
-    field.all[0].stats().observe(10 * MILLI, NOW, &weighing());
+    field.all[0]
+        .stats()
+        .observe(10 * MILLI, NOW, weighing().decay);
     field.all[0].stats().finish();
     let share = field.shares()[0];
     assert!((0.005..0.02).contains(&share), "{share}");
