@@ -17,7 +17,7 @@ use ziggurat::{
     trust::{self, TrustLayer},
 };
 use ziggurat_testkit::{
-    EchoClient, EchoReply, EchoRequest, EchoServer, PlainClient,
+    EchoClient, EchoReply, EchoRequest, EchoServer, PlainClient, bounded,
     proto::echo_server::{Echo, EchoServer as EchoService},
 };
 
@@ -41,6 +41,7 @@ type Replies = Pin<Box<dyn futures_core::Stream<Item = Result<EchoReply, Status>
 impl Port {
     /// Serves `router` until it is dropped.
     pub(crate) async fn serve(router: Router) -> Self {
+        bounded();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let mut server = JoinSet::new();

@@ -25,7 +25,9 @@ use ziggurat::{
     core::Instance,
     server::{CutOff, Drained, Lifecycle, Phase, ServerLayer, Settings},
 };
-use ziggurat_testkit::{EchoClient, EchoHandler, EchoRequest, proto::echo_server::EchoServer};
+use ziggurat_testkit::{
+    EchoClient, EchoHandler, EchoRequest, bounded, proto::echo_server::EchoServer,
+};
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -40,6 +42,7 @@ struct Member {
 
 impl Member {
     async fn join(registry: &Registry, settings: Settings) -> Self {
+        bounded();
         let lifecycle = Lifecycle::new(settings);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
