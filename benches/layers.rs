@@ -19,6 +19,7 @@ mod layers {
     pub(crate) mod hedge;
     pub(crate) mod limit;
     pub(crate) mod retry;
+    pub(crate) mod server;
     pub(crate) mod stack;
     pub(crate) mod trace;
 }
@@ -37,6 +38,7 @@ fn main() {
     layers::health::rows(&mut board);
     layers::trace::rows(&mut board);
     layers::answer::rows(&mut board);
+    layers::server::rows(&mut board);
     layers::discover::rows(&mut board);
     layers::connect::rows(&mut board);
     layers::stack::rows(&mut board);

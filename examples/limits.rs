@@ -32,7 +32,7 @@ async fn main() -> Result<(), BoxError> {
     let rate = Rate::per_second(1)?.burst(2)?;
     let limit = RateLimitLayer::new(rate);
     let tonic = Server::builder()
-        .layer(ServerLayer::new().rate_limit(limit.isolated()))
+        .layer(ServerLayer::internal().rate_limit(limit.isolated()))
         .add_service(EchoServer::new(EchoHandler::new("echo")));
     servers.spawn(async move {
         tonic
@@ -43,7 +43,7 @@ async fn main() -> Result<(), BoxError> {
 
     let axum = Router::new()
         .route("/", get(async || "hello\n"))
-        .layer(ServerLayer::new().rate_limit(limit));
+        .layer(ServerLayer::edge().rate_limit(limit));
     servers.spawn(async move { axum::serve(http, axum).await.map_err(BoxError::from) });
 
     let mut client = EchoClient::new(

@@ -69,7 +69,7 @@ async fn run() -> Result<bool, Problem> {
     let name = instance.id().to_string();
 
     let lifecycle = Lifecycle::new(Settings::new().grace(GRACE));
-    let layer = ServerLayer::new()
+    let layer = ServerLayer::internal()
         .lifecycle(&lifecycle)
         .rate_limit(RateLimitLayer::new(Rate::per_second(args.limit.get())?));
     let (reporter, health) = tonic_health::server::health_reporter();

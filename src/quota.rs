@@ -22,6 +22,12 @@
 //! policy decides ([`OnOutage`]); no call waits longer than [`timeout`](RedisQuota::timeout), and after
 //! the first that waited none does until Redis answers again.
 //!
+//! One server is meant, or the primary of several, for a key is counted in one place. A cluster sends
+//! those who ask the wrong node elsewhere (`MOVED`), which nobody here follows: it is a Redis out of
+//! reach. In front of a cluster goes a proxy; or a [`prefix`](RedisQuota::prefix) with a hash tag, such as
+//! `{limits}`, keeps all keys on the one node that is then named in the address. Reads of a replica are
+//! of no use, as each question writes.
+//!
 //! # Example
 //!
 //! There is no Redis here, and each of two processes has its share.
@@ -67,11 +73,16 @@ mod outage;
 mod peers;
 mod rules;
 mod script;
+mod server;
 mod service;
 mod stock;
 mod table;
+#[cfg(feature = "tls")]
+mod tls;
 mod wait;
 
+#[cfg(feature = "tls")]
+pub use self::tls::RedisTls;
 pub use self::{
     future::ResponseFuture,
     handle::RedisQuota,

@@ -25,6 +25,12 @@
 //! A rejection is answered by the content type of its request: gRPC and gRPC-Web by a status, with
 //! `grpc-retry-pushback-ms`; anything else by 429, 503 or 504, with `Retry-After`.
 //!
+//! Whom to believe has no default that would be right for all, so it is the first thing to say:
+//! [`ServerLayer::edge`] where strangers call, as they call most servers of axum, and
+//! [`ServerLayer::internal`] behind those.
+//!
+//! A health `Watch` has no end of its own. When its server closes it is told NOT_SERVING, and ends.
+//!
 //! [`Lifecycle`] is the other half: how many calls are in flight, and a stop that loses none of them.
 //!
 //! # Example
@@ -44,7 +50,8 @@
 //! # async fn main() -> Result<(), BoxError> {
 //! let lifecycle = Lifecycle::default();
 //! let timeout = Duration::from_secs(2);
-//! let layer = ServerLayer::new()
+//! // Strangers call here. A server that only other servers call is `internal`.
+//! let layer = ServerLayer::edge()
 //!     .lifecycle(&lifecycle)
 //!     .deadline(deadline::Settings::new(timeout)?.at_most(10 * timeout)?)
 //!     .rate_limit(RateLimitLayer::new(Rate::per_second(500)?));

@@ -147,7 +147,7 @@ async fn the_whole_way_into_a_server_fits_tonic_and_axum_and_what_clients_ask_of
     assert_sync::<Lifecycle>();
     let timeout = deadline::Settings::new(Duration::from_secs(10)).unwrap();
     let limits = || {
-        ServerLayer::new()
+        ServerLayer::internal()
             .deadline(timeout)
             .rate_limit(RateLimitLayer::new(Rate::per_second(1_000).unwrap()))
             .concurrency(ConcurrencyLayer::new(
@@ -156,16 +156,16 @@ async fn the_whole_way_into_a_server_fits_tonic_and_axum_and_what_clients_ask_of
     };
     let stacked = ServiceBuilder::new()
         .layer(limits())
-        .layer(ServerLayer::new());
+        .layer(ServerLayer::edge());
     let _axum: axum::Router = axum::Router::new().layer(stacked.clone());
     let server = EchoServer::setup().layer(stacked).start().await;
     serves_generated_clients(server.connect().await).await;
     // With interceptors around it, which make bodies of their own.
-    one_layer(ServerLayer::new()).await;
+    one_layer(ServerLayer::internal()).await;
     one_layer(limits()).await;
     let deny = |_: tonic::Request<()>| Err(tonic::Status::permission_denied("no"));
     let mut denied = EchoClient::new(tonic::service::interceptor::InterceptedService::new(
-        ServerLayer::new().layer(server.connect().await),
+        ServerLayer::internal().layer(server.connect().await),
         deny,
     ));
     let status = denied.unary(EchoRequest::default()).await.unwrap_err();

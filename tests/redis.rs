@@ -8,5 +8,6 @@ mod redis {
     mod layer;
     mod outage;
     mod rules;
+    mod secure;
     mod support;
 }

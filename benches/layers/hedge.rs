@@ -9,7 +9,10 @@ use tower::{
 use tower_resilience_hedge::HedgeLayer as Resilient;
 use ziggurat_benches::{Board, HttpNoop, HttpRequest, Noop, PendsOnce};
 use ziggurat_core::ByResult;
-use ziggurat_retry::hedge::{Delay, HedgeLayer, Settings};
+use ziggurat_retry::{
+    Methods,
+    hedge::{Delay, HedgeLayer, Settings},
+};
 
 /// Hedges every request; tower leaves that to its users.
 #[derive(Clone)]
@@ -54,7 +57,11 @@ pub(crate) fn rows(board: &mut Board) {
     board
         .section::<HttpRequest>("hedge", "http")
         .service("floor", || HttpNoop)
-        .service("ziggurat", || HedgeLayer::new(fixed()).layer(HttpNoop));
+        .service("ziggurat", || HedgeLayer::new(fixed()).layer(HttpNoop))
+        .service("ziggurat, by method", || {
+            let layer = HedgeLayer::new(Settings::off()).by_method(methods());
+            layer.layer(HttpNoop)
+        });
 }
 
 fn values(settings: Settings) -> HedgeLayer<ByResult> {
@@ -64,6 +71,16 @@ fn values(settings: Settings) -> HedgeLayer<ByResult> {
 fn fixed() -> Settings {
     let settings = Settings::new().delay(Delay::Fixed(DELAY));
     settings.expect("any delay will do").any_call(true)
+}
+
+/// Thirty methods, and what holds for all others.
+fn methods() -> Methods<Settings> {
+    let named = (0..30).try_fold(Methods::new(), |methods, number| {
+        methods.on(&format!("/users.v1.Users/Method{number}"), fixed())
+    });
+    named
+        .expect("these are names, each given once")
+        .otherwise(fixed())
 }
 
 fn measured() -> Settings {

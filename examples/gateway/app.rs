@@ -26,7 +26,6 @@ use ziggurat::{
     deadline,
     limit::{ByAddress, KeyedLimitLayer, Rate},
     server::{Drained, Lifecycle, ServerLayer, Settings},
-    trust::{self, TrustLayer},
 };
 
 /// What can be chosen.
@@ -129,8 +128,8 @@ fn router(gateway: Gateway, options: Options) -> Result<Router, InvalidSetting> 
         peer.map(|peer| peer.0.ip())
     });
     let rate = Rate::per_second(limit.get())?.burst(limit.get())?;
-    let layer = ServerLayer::new()
-        .trust(TrustLayer::edge(trust::Settings::new()))
+    // Browsers call here: what they say in headers of ours is not believed.
+    let layer = ServerLayer::edge()
         .lifecycle(&gateway.lifecycle)
         .x_trace_id(true)
         .deadline(deadline::Settings::new(timeout)?.at_most(CEILING)?)

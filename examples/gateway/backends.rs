@@ -50,7 +50,7 @@ impl Backends {
             let instance = Instance::at(service, listener.local_addr()?);
             let instance = instance.map_err(io::Error::other)?;
             let server = Server::builder()
-                .layer(ServerLayer::new())
+                .layer(ServerLayer::internal())
                 .add_service(EchoServer::new(Backend(name.to_owned())))
                 .serve_with_incoming(TcpIncoming::from(listener));
             servers.spawn(async move {

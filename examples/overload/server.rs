@@ -90,7 +90,7 @@ async fn serve(kind: Kind, workers: Workers, listener: TcpListener) -> Result<()
             let limit = ConcurrencyLayer::new(Settings::new(1_000)?.queue(100)?)
                 .adaptive(Vegas::new())
                 .by_criticality();
-            let stack = ServerLayer::new().trust(inside()?).concurrency(limit);
+            let stack = ServerLayer::internal().trust(inside()?).concurrency(limit);
             let server = server.layer(stack).add_service(service);
             server.serve_with_incoming(incoming).await?;
         }

@@ -10,7 +10,7 @@ use ziggurat_core::{BoxError, Instance, InvalidSetting, Live};
 use ziggurat_deadline as deadline;
 use ziggurat_discover::Feedback;
 use ziggurat_health as health;
-use ziggurat_retry::{self as retry, ReplayBody, hedge};
+use ziggurat_retry::{self as retry, Methods, ReplayBody, hedge};
 
 /// What holds for the channels to a service.
 ///
@@ -28,7 +28,9 @@ pub struct ChannelSettings {
     pub(super) deadline: Live<deadline::Settings>,
     pub(super) breaker: Live<breaker::Settings>,
     pub(super) retry: Live<retry::Settings>,
+    pub(super) retry_by_method: Option<Live<Methods<retry::Settings>>>,
     pub(super) hedge: Live<hedge::Settings>,
+    pub(super) hedge_by_method: Option<Live<Methods<hedge::Settings>>>,
     pub(super) balance: Live<balance::Settings>,
     pub(super) health: Live<health::Settings>,
     pub(super) active_health: Option<health::active::Settings>,
@@ -61,7 +63,9 @@ impl ChannelSettings {
             breaker: breaker::Settings::default().into(),
             // The deadline layer outside keeps the time for all attempts.
             retry: retry::Settings::default().enforce_deadline(false).into(),
+            retry_by_method: None,
             hedge: hedge::Settings::off().into(),
+            hedge_by_method: None,
             balance: balance::Settings::default().into(),
             health: health::Settings::default().into(),
             active_health: None,
@@ -92,6 +96,17 @@ impl ChannelSettings {
         self
     }
 
+    /// The same for some methods, as `retryPolicy` has it in gRPC's service config; all others have
+    /// what [`retry`](Self::retry) says.
+    ///
+    /// The deadline layer keeps the time here: [`enforce_deadline(false)`](retry::Settings::enforce_deadline)
+    /// saves each call a timer.
+    #[must_use]
+    pub fn retry_by_method(mut self, methods: impl Into<Live<Methods<retry::Settings>>>) -> Self {
+        self.retry_by_method = Some(methods.into());
+        self
+    }
+
     /// Which calls to make once more beside themselves when they are slow, instead of trying them
     /// again when they have failed; by default none. Both draw on the budget of the
     /// [retries](Self::retry).
@@ -101,25 +116,30 @@ impl ChannelSettings {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use ziggurat::{client::ChannelSettings, retry::hedge::{self, Delay}};
-    ///
-    /// fn reads(path: &str) -> bool {
-    ///     matches!(path, "/shop.Cart/Get" | "/shop.Cart/List")
-    /// }
+    /// use ziggurat::{client::ChannelSettings, retry::{Methods, hedge::{self, Delay}}};
     ///
     /// let delay = Delay::Measured {
     ///     percent: 95,
     ///     min: Duration::from_millis(5),
     ///     max: Duration::from_millis(200),
     /// };
-    /// let hedge = hedge::Settings::new().delay(delay)?.methods(reads).any_call(true);
-    /// let settings = ChannelSettings::new().hedge(hedge);
+    /// let hedge = hedge::Settings::new().delay(delay)?.any_call(true);
+    /// let reads = Methods::new().on("/shop.Cart/Get", hedge)?.on("/shop.Cart/List", hedge)?;
+    /// let settings = ChannelSettings::new().hedge_by_method(reads);
     /// # drop(settings);
     /// # Ok::<_, ziggurat::core::InvalidSetting>(())
     /// ```
     #[must_use]
     pub fn hedge(mut self, settings: impl Into<Live<hedge::Settings>>) -> Self {
         self.hedge = settings.into();
+        self
+    }
+
+    /// The same for some methods, as `hedgingPolicy` has it in gRPC's service config; all others have
+    /// what [`hedge`](Self::hedge) says.
+    #[must_use]
+    pub fn hedge_by_method(mut self, methods: impl Into<Live<Methods<hedge::Settings>>>) -> Self {
+        self.hedge_by_method = Some(methods.into());
         self
     }
 

@@ -52,7 +52,14 @@ pub(super) fn stack(
         // Inside of the watch over calls: what is asked here is none of them.
         .layer(ActiveLayer::new(settings.active_health.clone(), body))
         .service(connector);
-    let retry = RetryLayer::new(settings.retry.clone());
+    let mut retry = RetryLayer::new(settings.retry.clone());
+    if let Some(methods) = settings.retry_by_method.clone() {
+        retry = retry.by_method(methods);
+    }
+    let mut hedge = HedgeLayer::over(retry, settings.hedge.clone());
+    if let Some(methods) = settings.hedge_by_method.clone() {
+        hedge = hedge.by_method(methods);
+    }
     let stack = ServiceBuilder::new()
         // Outermost: the span of a call covers everything that was done for it.
         .layer(TraceLayer::client().inject(false))
@@ -62,7 +69,7 @@ pub(super) fn stack(
         // The connection tells the server of it when an attempt leaves, by what is left then.
         .layer(DeadlineLayer::client(settings.deadline.clone()).tell(false))
         // Above the balance: every attempt picks again. A call is hedged or tried again, never both.
-        .layer(HedgeLayer::over(retry, settings.hedge.clone()))
+        .layer(hedge)
         // What goes out is the attempt's: written once, and not kept for the next one.
         .layer(TraceLayer::attempt().x_trace_id(true))
         .service(pick.clone());

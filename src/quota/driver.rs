@@ -12,6 +12,7 @@ use super::{
     handle::Settings,
     limit::Limit,
     script::{Grant, Trouble, Want},
+    server::Way,
 };
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use redis::{AsyncConnectionConfig, aio::MultiplexedConnection};
@@ -125,9 +126,9 @@ async fn run(link: Arc<Link>, mut orders: mpsc::Receiver<Order>) {
             refuse_for(pause, &mut orders).await;
         }
         match connect(&link, failed > 0, &mut orders).await {
-            Some(connection) => {
+            Some(way) => {
                 link.tell(false);
-                if serve(&link, &connection, &mut orders).await {
+                if serve(&link, &way.connection, &mut orders).await {
                     failed = 0;
                 }
             }
@@ -145,24 +146,17 @@ async fn run(link: Arc<Link>, mut orders: mpsc::Receiver<Order>) {
 /// A connection over which Redis answers.
 ///
 /// Those who wait for the very first one may be lucky, for as long as a call may wait; later nobody waits.
-async fn connect(
-    link: &Link,
-    mut refuse: bool,
-    orders: &mut mpsc::Receiver<Order>,
-) -> Option<MultiplexedConnection> {
+async fn connect(link: &Link, mut refuse: bool, orders: &mut mpsc::Receiver<Order>) -> Option<Way> {
     // This task has a bound for each of its questions.
     let config = AsyncConnectionConfig::new()
         .set_connection_timeout(None)
         .set_response_timeout(None);
     let connecting = time::timeout(CONNECT, async {
-        let client = &link.settings.client;
-        let mut connection = client
-            .get_multiplexed_async_connection_with_config(&config)
-            .await?;
+        let mut way = link.settings.server.connect(&config).await?;
         redis::cmd("PING")
-            .query_async::<redis::Value>(&mut connection)
+            .query_async::<redis::Value>(&mut way.connection)
             .await?;
-        Ok::<_, redis::RedisError>(connection)
+        Ok::<_, redis::RedisError>(way)
     });
     tokio::pin!(connecting);
     let patience = time::sleep(link.settings.timeout);
@@ -179,7 +173,7 @@ async fn connect(
         }
     };
     match answer {
-        Ok(Ok(connection)) => Some(connection),
+        Ok(Ok(way)) => Some(way),
         Ok(Err(error)) => {
             tracing::debug!(%error, "rate limits: no connection to Redis");
             None

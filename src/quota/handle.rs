@@ -5,16 +5,16 @@ use super::{
     observer::Observer,
     outage::OnOutage,
     script::Layout,
+    server::Server,
 };
 use parking_lot::Mutex;
-use redis::Client;
 use std::{fmt, ops::RangeInclusive, sync::Arc, time::Duration};
 use tokio::runtime::Handle;
 use ziggurat_core::{Dice, InvalidSetting};
 
 /// A Redis that limits are kept on; clones share its connection.
 ///
-/// Redis 5 or newer, one server or its primary, over TCP. It is connected to at the first call, by a
+/// Redis 5 or newer, one server or its primary, over TCP or TLS. It is connected to at the first call, by a
 /// task of the runtime of that call that ends with the last clone and the last layer.
 ///
 /// # Defaults
@@ -33,7 +33,7 @@ struct Inner {
 /// How Redis is asked.
 #[derive(Clone)]
 pub(super) struct Settings {
-    pub(super) client: Client,
+    pub(super) server: Server,
     pub(super) on_outage: OnOutage,
     pub(super) layout: Layout,
     pub(super) prefix: Arc<str>,
@@ -58,14 +58,30 @@ impl RedisQuota {
     ///
     /// # Errors
     ///
-    /// If the address is none; what is wrong with it is told without it, as it may hold a password.
+    /// If the address is none, or one of TLS; what is wrong with it is told without it, as it may hold a
+    /// password.
     pub fn open(url: &str, on_outage: OnOutage) -> Result<Self, InvalidSetting> {
-        let client = Client::open(url).map_err(|_| {
-            let rule = "must be an address like redis://host:6379/0";
-            invalid("url", "(not shown)", rule)
-        })?;
-        Ok(Self::new(Settings {
-            client,
+        Ok(Self::of(Server::plain(url)?, on_outage))
+    }
+
+    /// The Redis at this address, by TLS: `rediss://user:password@host:port/database`.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open), and if the address is one without TLS, or asks for TLS that is not
+    /// verified.
+    #[cfg(feature = "tls")]
+    pub fn secure(
+        url: &str,
+        tls: super::RedisTls,
+        on_outage: OnOutage,
+    ) -> Result<Self, InvalidSetting> {
+        Ok(Self::of(Server::secure(url, tls)?, on_outage))
+    }
+
+    fn of(server: Server, on_outage: OnOutage) -> Self {
+        Self::new(Settings {
+            server,
             on_outage,
             layout: Layout::default(),
             prefix: "ziggurat:limit".into(),
@@ -74,7 +90,7 @@ impl RedisQuota {
             keys: 65_536,
             observer: Arc::new(()),
             dice: Dice::new(),
-        }))
+        })
     }
 
     /// Keeps limits where gochat's Go services of this name keep them, as they do: a key is

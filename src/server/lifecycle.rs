@@ -59,16 +59,14 @@ impl Lifecycle {
     /// done at once, in tasks, for as long as the [settings](Settings::goodbyes) say.
     ///
     /// `lifecycle.on_leave(registration.deregister())`: nothing happens before it is polled. What is
-    /// given after it has left is dropped.
+    /// given while it leaves is done at once, until the grace is over; after that it is dropped.
     pub fn on_leave<F, E>(&self, goodbye: F)
     where
         F: Future<Output = Result<(), E>> + Send + 'static,
         E: Into<BoxError>,
     {
         let goodbye = Box::pin(async { goodbye.await.map_err(Into::into) });
-        if !self.is_draining() {
-            self.0.goodbyes.add(goodbye);
-        }
+        self.0.goodbyes.add(goodbye);
     }
 
     /// Runs a server to its end, for which a shutdown waits. It is dropped when there is no more time

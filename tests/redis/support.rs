@@ -164,7 +164,12 @@ pub(super) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool)
 
 /// Looks into a Redis.
 pub(super) async fn look(server: &RedisServer) -> MultiplexedConnection {
-    let client = redis::Client::open(server.url()).unwrap();
+    look_at(&server.url()).await
+}
+
+/// Looks into the Redis at this address.
+pub(super) async fn look_at(url: &str) -> MultiplexedConnection {
+    let client = redis::Client::open(url).unwrap();
     client.get_multiplexed_async_connection().await.unwrap()
 }
 

@@ -9,7 +9,7 @@ use ziggurat::{
     core::{Instance, Live, State, error},
     deadline,
 };
-use ziggurat_testkit::{EchoClient, EchoRequest, EchoServer};
+use ziggurat_testkit::{EchoClient, EchoRequest, EchoServer, bounded};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -335,6 +335,7 @@ async fn a_name_that_nobody_knows_is_unavailable_and_never_hangs() {
 
 #[tokio::test]
 async fn a_service_whose_name_is_no_authority_is_refused_by_field_and_value() {
+    bounded();
     let server = EchoServer::start().await;
     let registry = Registry::memory();
     let address = server.address();

@@ -14,7 +14,7 @@ use ziggurat::{
     core::{Availability, BoxError, Endpoint, EndpointId, Instance},
     discover::{DiscoverLayer, Fixed},
 };
-use ziggurat_testkit::{Behaviour, EchoClient, EchoRequest, EchoServer};
+use ziggurat_testkit::{Behaviour, EchoClient, EchoRequest, EchoServer, bounded};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -74,6 +74,7 @@ async fn a_removed_endpoint_finishes_what_it_has_and_then_closes() {
 
 #[tokio::test]
 async fn a_channel_takes_a_transport_of_the_users_own() {
+    bounded();
     let server = EchoServer::in_memory();
     let pipes = server.clone();
     let dial = service_fn(move |_: Instance| {
@@ -145,6 +146,7 @@ async fn a_channel_of_tonics_is_an_endpoint_by_a_connector_of_the_users_own() {
 #[cfg(unix)]
 #[tokio::test]
 async fn a_service_at_a_unix_socket_is_called_by_its_name() {
+    bounded();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("echo.sock").display().to_string();
     let listener = tokio::net::UnixListener::bind(&path).unwrap();
@@ -193,6 +195,7 @@ async fn secure(name: &str) -> (String, EchoServer, Instance, tokio::task::JoinS
 #[cfg(feature = "tls")]
 #[tokio::test]
 async fn a_channel_of_tls_speaks_to_whom_is_the_service_and_to_nobody_else() {
+    bounded();
     use ziggurat::connect::{Roots, Tls};
     for (name, believed) in [("echo", true), ("thief", false)] {
         let (pem, server, at, _tasks) = secure(name).await;

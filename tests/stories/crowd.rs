@@ -16,7 +16,7 @@ use ziggurat::{
     client::{Channel, ChannelSettings, Ziggurat},
     core::{Change, Changes, Dice, Instance, Resolve, State},
 };
-use ziggurat_testkit::{EchoClient, EchoRequest, EchoServer};
+use ziggurat_testkit::{EchoClient, EchoRequest, EchoServer, bounded};
 
 /// A source that says what a test sends, to whoever asks first.
 struct Feed(Mutex<Option<mpsc::UnboundedReceiver<Change>>>);
@@ -55,6 +55,7 @@ impl Resolve for Feed {
 
 impl Load {
     fn on(channel: &Channel, callers: usize) -> Self {
+        bounded();
         let mut load = Self {
             over: Arc::default(),
             calls: Arc::default(),
@@ -187,6 +188,7 @@ async fn ten_thousand_changes_to_two_hundred_servers_cost_no_call() {
 
 #[tokio::test]
 async fn without_a_call_who_comes_is_connected_and_who_goes_is_closed() {
+    bounded();
     let servers = servers(12).await;
     let few = ChannelSettings::new().subset(NonZeroUsize::new(8).unwrap());
     let (say, feed) = Feed::channel();
@@ -298,6 +300,7 @@ async fn an_empty_set_is_not_believed_at_once() {
 
 #[tokio::test]
 async fn one_that_leaves_gets_no_new_calls_and_finishes_those_it_has() {
+    bounded();
     let servers = servers(2).await;
     let (say, feed) = Feed::channel();
     let (_ziggurat, channel) = channel(feed, ChannelSettings::new());

@@ -18,7 +18,7 @@ use ziggurat::{
     discover::{DiscoverLayer, Discovered, Fixed},
     health::{Checked, HealthLayer, Observer, Settings},
 };
-use ziggurat_testkit::{Script, Step};
+use ziggurat_testkit::{Script, Step, bounded};
 
 type Answers = Script<CallOptions, u32>;
 type Watched = Discovered<Checked<ForeignEndpoint<Answers>, WithDeadline>>;
@@ -100,6 +100,7 @@ impl Observer for Ejected {
 
 impl Five {
     fn start() -> Self {
+        bounded();
         let servers: Vec<_> = (0..5).map(|_| Server::default()).collect();
         let scripts: Vec<_> = servers.iter().map(Server::script).collect();
         let ejected = Ejected::default();
@@ -192,6 +193,7 @@ async fn of_five_one_fails_and_one_stalls_and_both_come_back() {
 
 #[tokio::test(start_paused = true)]
 async fn when_all_but_those_who_are_ejected_go_down_calls_are_answered() {
+    bounded();
     let script = Script::by(|_, request: &u32| match request {
         0 => Step::fail_with("no"),
         n => Step::answer(*n),

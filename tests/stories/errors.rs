@@ -19,7 +19,7 @@ use ziggurat::{
     limit::{Limited, Rate, RateLimitLayer},
     retry::{self, AttemptTimedOut, AttemptTimeout, RetryLayer},
 };
-use ziggurat_testkit::{EchoClient, HttpScript, RefusingAddress, Step, Strict};
+use ziggurat_testkit::{EchoClient, HttpScript, RefusingAddress, Step, Strict, bounded};
 
 use crate::house::hello;
 
@@ -104,6 +104,7 @@ fn pushback(status: &Status) -> Option<u64> {
 
 #[tokio::test]
 async fn an_open_circuit() {
+    bounded();
     let layer = BreakerLayer::default();
     layer.handle().force_open();
     seen::<_, _, Open>(layer.layer(silent()), Code::Unavailable, "circuit open").await;
@@ -111,6 +112,7 @@ async fn an_open_circuit() {
 
 #[tokio::test]
 async fn a_rate_limit() {
+    bounded();
     let rate = Rate::new(1, Duration::from_secs(60)).unwrap();
     let limit =
         RateLimitLayer::new(rate).layer(Strict::around(HttpScript::new([Step::grpc("ok")])));
@@ -125,6 +127,7 @@ async fn a_rate_limit() {
 
 #[tokio::test(start_paused = true)]
 async fn a_deadline() {
+    bounded();
     let settings = deadline::Settings::new(Duration::from_millis(50)).unwrap();
     let stack = DeadlineLayer::new(settings).layer(silent());
     seen::<_, _, Exceeded>(stack, Code::DeadlineExceeded, "50ms").await;
@@ -132,6 +135,7 @@ async fn a_deadline() {
 
 #[tokio::test(start_paused = true)]
 async fn an_attempt_that_took_too_long() {
+    bounded();
     let fixed = AttemptTimeout::Fixed(Duration::from_millis(50));
     let settings = retry::Settings::new().attempt_timeout(fixed).unwrap();
     let stack = RetryLayer::new(settings).layer(silent());
@@ -140,6 +144,7 @@ async fn an_attempt_that_took_too_long() {
 
 #[tokio::test]
 async fn no_endpoints() {
+    bounded();
     let stack = ServiceBuilder::new()
         .layer(BalanceLayer::p2c())
         .layer(DiscoverLayer::new(Fixed::new([]), "nobody"))
@@ -149,6 +154,7 @@ async fn no_endpoints() {
 
 #[tokio::test]
 async fn no_endpoint_that_is_ready() {
+    bounded();
     let refusing = RefusingAddress::new();
     let instance = Instance::at("down", refusing.address()).unwrap();
     let stack = ServiceBuilder::new()
@@ -160,6 +166,7 @@ async fn no_endpoint_that_is_ready() {
 
 #[tokio::test]
 async fn a_connection_that_is_refused() {
+    bounded();
     let refusing = RefusingAddress::new();
     let instance = Instance::at("down", refusing.address()).unwrap();
     let connection = Connector::default().oneshot(instance).await.unwrap();
@@ -168,6 +175,7 @@ async fn a_connection_that_is_refused() {
 
 #[tokio::test]
 async fn an_open_circuit_behind_a_buffer_does_not_poison_it() {
+    bounded();
     let layer = BreakerLayer::default();
     let inner = Strict::around(HttpScript::new([Step::grpc("")]));
     let buffered = ServiceBuilder::new()

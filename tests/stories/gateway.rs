@@ -11,9 +11,11 @@ use backends::Backends;
 use std::time::Duration;
 use tokio::time;
 use ziggurat::{client::Ziggurat, coord::Registry};
+use ziggurat_testkit::bounded;
 
 #[tokio::test]
 async fn the_gateway_keeps_what_it_says_of_itself() {
+    bounded();
     let registry = Registry::memory();
     let _backends = Backends::start(&registry).await.unwrap();
     let ziggurat = Ziggurat::new(registry);

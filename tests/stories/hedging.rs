@@ -4,8 +4,11 @@ use crate::house::{House, hello};
 use std::time::Duration;
 use ziggurat::{
     client::{ChannelSettings, RequestExt},
-    core::State,
-    retry::hedge::{Delay, Settings},
+    core::{Live, State},
+    retry::{
+        Methods,
+        hedge::{Delay, Settings},
+    },
 };
 use ziggurat_testkit::EchoClient;
 
@@ -47,5 +50,27 @@ async fn a_call_that_must_not_be_made_twice_is_not() {
     client.unary(hello()).await.unwrap();
     assert_eq!(house.arrived().iter().sum::<u64>(), 1);
     client.unary(hello().idempotent()).await.unwrap();
+    assert_eq!(house.arrived().iter().sum::<u64>(), 3);
+}
+
+/// One method has a hedging policy, and the others of its service none; both may change.
+#[tokio::test]
+async fn what_is_hedged_is_said_by_method_and_may_change() {
+    let house = House::of(2).await;
+    let slow = Duration::from_millis(200);
+    house.servers.iter().for_each(|server| server.latency(slow));
+    let at_once = Settings::new().delay(Delay::Fixed(Duration::ZERO)).unwrap();
+    let at_once = at_once.any_call(true);
+    let methods = Methods::new().on("/echo.v1.Echo/", at_once);
+    let (setter, live) = Live::channel(methods.unwrap());
+    let settings = ChannelSettings::new().hedge_by_method(live);
+    let channel = house.ziggurat().settings(settings).channel("echo");
+    let mut client = EchoClient::new(channel);
+    client.unary(hello()).await.unwrap();
+    assert_eq!(house.arrived().iter().sum::<u64>(), 2);
+    let none = setter.load().as_ref().clone();
+    let none = none.on("/echo.v1.Echo/Unary", Settings::off());
+    setter.set(none.unwrap());
+    client.unary(hello()).await.unwrap();
     assert_eq!(house.arrived().iter().sum::<u64>(), 3);
 }

@@ -5,7 +5,7 @@ use ziggurat::{
     coord::{Registration, Registry},
     core::Instance,
 };
-use ziggurat_testkit::{EchoRequest, EchoServer, tonic::Request};
+use ziggurat_testkit::{EchoRequest, EchoServer, bounded, tonic::Request};
 
 /// Some echo servers, registered as the service `echo`. They end when it is dropped.
 pub(crate) struct House {
@@ -19,6 +19,7 @@ pub(crate) struct House {
 impl House {
     /// So many healthy servers: `echo-0`, `echo-1`, ...
     pub(crate) async fn of(servers: usize) -> Self {
+        bounded();
         let mut house = Self {
             registry: Registry::memory(),
             servers: Vec::new(),

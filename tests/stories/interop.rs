@@ -18,7 +18,9 @@ use ziggurat::{
     limit::{Rate, RateLimitLayer},
     trace::TraceLayer,
 };
-use ziggurat_testkit::{EchoClient, GrpcioServer, grpcio_client, proto::echo_server::EchoServer};
+use ziggurat_testkit::{
+    EchoClient, GrpcioServer, bounded, grpcio_client, proto::echo_server::EchoServer,
+};
 
 async fn bare(address: SocketAddr) -> EchoClient<Channel> {
     let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
@@ -34,6 +36,7 @@ async fn registered(address: SocketAddr) -> (Registry, Registration) {
 
 #[tokio::test]
 async fn a_server_of_the_c_core_answers_our_channel_as_it_answers_a_bare_one() {
+    bounded();
     let server = GrpcioServer::start().await;
     let (registry, _registration) = registered(server.address()).await;
     let ours = Ziggurat::new(registry);
@@ -47,6 +50,7 @@ async fn a_server_of_the_c_core_answers_our_channel_as_it_answers_a_bare_one() {
 
 #[tokio::test]
 async fn a_server_of_the_c_core_sees_our_deadlines_cancellations_and_attempts() {
+    bounded();
     let server = GrpcioServer::start().await;
     let (registry, _registration) = registered(server.address()).await;
     let ours = Ziggurat::new(registry);
@@ -55,6 +59,7 @@ async fn a_server_of_the_c_core_sees_our_deadlines_cancellations_and_attempts() 
 
 #[tokio::test]
 async fn a_client_of_the_c_core_is_served_through_our_layers_as_by_a_bare_server() {
+    bounded();
     let mut transcripts = Vec::new();
     for layered in [false, true] {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -10,7 +10,7 @@ use ziggurat::{
     deadline::{self, DeadlineLayer, Exceeded, Phase},
     retry::{self, RetryLayer},
 };
-use ziggurat_testkit::{Behaviour, EchoClient};
+use ziggurat_testkit::{Behaviour, EchoClient, bounded};
 
 const SOON: Duration = Duration::from_millis(150);
 
@@ -65,6 +65,7 @@ async fn it_read_the_body() {
 
 #[tokio::test(start_paused = true)]
 async fn it_waited_to_try_again() {
+    bounded();
     let pause = Duration::from_secs(1);
     let backoff = Backoff::new(pause, 1.0, pause).unwrap();
     let retry = retry::Settings::new()

@@ -3,7 +3,7 @@
 use crate::house::{House, hello};
 use std::time::Duration;
 use ziggurat::{client::Ziggurat, coord::Registry, core::Instance};
-use ziggurat_testkit::{EchoClient, EchoServer, RefusingAddress};
+use ziggurat_testkit::{EchoClient, EchoServer, RefusingAddress, bounded};
 
 fn instance(server: &EchoServer) -> Instance {
     let address = server.address();
@@ -12,6 +12,7 @@ fn instance(server: &EchoServer) -> Instance {
 
 #[tokio::test]
 async fn metadata_that_changes_costs_no_connection() {
+    bounded();
     let server = EchoServer::start().await;
     let registry = Registry::memory();
     let registration = registry.register(instance(&server)).await.unwrap();
@@ -27,6 +28,7 @@ async fn metadata_that_changes_costs_no_connection() {
 
 #[tokio::test]
 async fn an_instance_that_moves_to_where_nobody_listens_is_still_called_where_it_was() {
+    bounded();
     let server = EchoServer::start().await;
     let registry = Registry::memory();
     let registration = registry.register(instance(&server)).await.unwrap();
@@ -64,6 +66,7 @@ async fn a_server_that_leaves_in_order_costs_no_call() {
 
 #[tokio::test]
 async fn an_instance_that_moves_is_followed_without_a_failed_call() {
+    bounded();
     let (old, new) = (EchoServer::start().await, EchoServer::start().await);
     let registry = Registry::memory();
     let registration = registry.register(instance(&old)).await.unwrap();

@@ -23,7 +23,7 @@ use ziggurat::{
     trust::{self, TrustLayer},
 };
 use ziggurat_testkit::{
-    Behaviour, EchoClient, EchoHandler, EchoRequest, EchoServer, proto::echo_server,
+    Behaviour, EchoClient, EchoHandler, EchoRequest, EchoServer, bounded, proto::echo_server,
 };
 
 /// Two requests at once, and one more every ten seconds.
@@ -57,6 +57,7 @@ async fn get_http(address: SocketAddr, headers: &str) -> String {
 
 #[tokio::test]
 async fn a_tonic_server_answers_what_its_layers_reject() {
+    bounded();
     let (listener, address) = listen().await;
     let layers = ServiceBuilder::new()
         .layer(TraceLayer::server())
@@ -89,6 +90,7 @@ async fn a_tonic_server_answers_what_its_layers_reject() {
 
 #[tokio::test]
 async fn a_server_answers_its_callers_deadline_before_tonics_own_timer() {
+    bounded();
     let layers = ServiceBuilder::new()
         .layer(AnswerLayer::new())
         .layer(DeadlineLayer::server());
@@ -106,6 +108,7 @@ async fn a_server_answers_its_callers_deadline_before_tonics_own_timer() {
 
 #[tokio::test]
 async fn an_axum_router_answers_what_its_layers_reject() {
+    bounded();
     let (listener, address) = listen().await;
     let timeout = deadline::Settings::new(Duration::from_millis(200)).unwrap();
     let layers = ServiceBuilder::new()
@@ -141,6 +144,7 @@ async fn an_axum_router_answers_what_its_layers_reject() {
 
 #[tokio::test]
 async fn a_handlers_calls_carry_the_deadline_and_the_trace_that_it_serves() {
+    bounded();
     let backend = EchoServer::start().await;
     let registry = Registry::memory();
     let instance = Instance::at("echo", backend.address()).unwrap();
@@ -180,6 +184,7 @@ async fn a_handlers_calls_carry_the_deadline_and_the_trace_that_it_serves() {
 
 #[tokio::test(start_paused = true)]
 async fn three_hundred_milliseconds_are_one_second_over_http_and_exact_over_grpc() {
+    bounded();
     let rate = Rate::new(10, Duration::from_secs(3)).unwrap().burst(1);
     let layers = ServiceBuilder::new()
         .layer(AnswerLayer::new())

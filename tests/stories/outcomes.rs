@@ -17,7 +17,7 @@ use ziggurat::{
     deadline::{DeadlineLayer, Settings},
 };
 use ziggurat_testkit::{
-    Act, Behaviour, EchoClient, EchoServer, RawH2, RawScript, RefusingAddress,
+    Act, Behaviour, EchoClient, EchoServer, RawH2, RawScript, RefusingAddress, bounded,
     tonic::body::Body as ServerBody,
 };
 
@@ -143,6 +143,7 @@ fn matrix() -> Vec<Row> {
 
 #[tokio::test]
 async fn every_kind_of_answer_counts_as_what_it_is_over_a_real_connection() {
+    bounded();
     let server = EchoServer::start().await;
     for (behaviour, within, reads, expected) in matrix() {
         server.behave(behaviour.clone());
@@ -153,6 +154,7 @@ async fn every_kind_of_answer_counts_as_what_it_is_over_a_real_connection() {
 
 #[tokio::test]
 async fn a_status_that_is_none_is_a_failure_wherever_it_stands() {
+    bounded();
     for bad in ["", "17", "-1", "0x0", "00", "banana", "0, 0"] {
         for in_head in [true, false] {
             let answer = move |_: Response<ServerBody>| broken(bad, in_head);
@@ -182,6 +184,7 @@ fn broken(status: &'static str, in_head: bool) -> Response<ServerBody> {
 
 #[tokio::test]
 async fn a_connection_that_cannot_be_made_or_breaks_is_a_failure() {
+    bounded();
     let refusing = RefusingAddress::new();
     let refused = outcome(refusing.address(), LONG, Reads::All).await;
     assert_eq!(refused, Failure);

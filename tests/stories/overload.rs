@@ -24,9 +24,11 @@ mod workers;
 use scene::Plan;
 use server::Kind;
 use std::time::Duration;
+use ziggurat_testkit::bounded;
 
 #[tokio::test]
 async fn a_server_that_is_offered_three_times_what_it_can_do_does_what_it_can() {
+    bounded();
     let plan = Plan {
         capacity: 150,
         surge: Duration::from_secs(3),

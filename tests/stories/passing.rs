@@ -16,7 +16,6 @@ use ziggurat::{
     core::{self, Instance},
     limit::{Rate, RateLimitLayer},
     server::{Lifecycle, ServerLayer},
-    trust::{self, TrustLayer},
 };
 use ziggurat_testkit::{
     Behaviour, EchoClient, EchoRequest, EchoServer, PlainClient,
@@ -28,9 +27,8 @@ async fn health_checks_pass_a_server_whose_limits_are_used_up_and_nothing_like_t
     let rate = Rate::new(1, Duration::from_secs(3_600)).unwrap();
     let one = ConcurrencyLayer::new(concurrency::Settings::new(1).unwrap());
     let lifecycle = Lifecycle::default();
-    let layer = ServerLayer::new()
+    let layer = ServerLayer::edge()
         .lifecycle(&lifecycle)
-        .trust(TrustLayer::edge(trust::Settings::new()))
         .rate_limit(RateLimitLayer::new(rate.burst(1).unwrap()))
         .concurrency(one.classify_with(core::Http));
     let (_reporter, health) = tonic_health::server::health_reporter();
@@ -85,10 +83,8 @@ async fn who_serves_a_further_attempt_calls_once_and_strangers_cannot_ask_for_it
         called.map_or_else(|status| status.code().to_string(), |_| "called".to_owned())
     });
     let router = Router::new().route("/", handler);
-    let settings = trust::Settings::new();
-    let edge = ServerLayer::new().trust(TrustLayer::edge(settings));
-    let edge = Port::serve(router.clone().layer(edge)).await;
-    let inside = Port::serve(router.layer(ServerLayer::new())).await;
+    let edge = Port::serve(router.clone().layer(ServerLayer::edge())).await;
+    let inside = Port::serve(router.layer(ServerLayer::internal())).await;
 
     let attempts = async |port: &Port, headers: &str| {
         let before = backend.counts().started;

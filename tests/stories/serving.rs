@@ -17,7 +17,7 @@ use ziggurat::{
     trust::{self, TrustLayer},
 };
 use ziggurat_testkit::{
-    EchoClient, EchoReply, EchoRequest, EchoServer, PlainClient,
+    EchoClient, EchoReply, EchoRequest, EchoServer, PlainClient, bounded,
     proto::echo_server::{Echo, EchoServer as EchoService},
 };
 
@@ -41,6 +41,7 @@ type Replies = Pin<Box<dyn futures_core::Stream<Item = Result<EchoReply, Status>
 impl Port {
     /// Serves `router` until it is dropped.
     pub(crate) async fn serve(router: Router) -> Self {
+        bounded();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let mut server = JoinSet::new();
@@ -136,7 +137,7 @@ async fn one_limit_is_told_to_both_who_share_a_port_in_their_own_words() {
         .unwrap()
         .burst(2)
         .unwrap();
-    let layer = ServerLayer::new().rate_limit(RateLimitLayer::new(rate));
+    let layer = ServerLayer::internal().rate_limit(RateLimitLayer::new(rate));
     let port = Port::serve(Buggy::router().layer(layer)).await;
 
     let mut client = port.client().await;
@@ -157,7 +158,7 @@ async fn one_limit_is_told_to_both_who_share_a_port_in_their_own_words() {
 #[tokio::test]
 async fn a_panic_costs_its_own_call_and_no_other_of_the_connection() {
     let lifecycle = Lifecycle::default();
-    let layer = ServerLayer::new().lifecycle(&lifecycle);
+    let layer = ServerLayer::internal().lifecycle(&lifecycle);
     let port = Port::serve(Buggy::router().layer(layer)).await;
     let client = port.client().await;
 
@@ -203,7 +204,7 @@ async fn a_panic_costs_its_own_call_and_no_other_of_the_connection() {
 async fn callers_say_how_long_they_wait_and_the_ceiling_has_the_last_word() {
     let settings = deadline::Settings::new(Duration::from_millis(80)).unwrap();
     let settings = settings.at_most(Duration::from_millis(120)).unwrap();
-    let layer = ServerLayer::new()
+    let layer = ServerLayer::internal()
         .deadline(settings)
         .deadline_header(::http::HeaderName::from_static("x-timeout-ms"));
     let port = Port::serve(Buggy::router().layer(layer)).await;
@@ -229,7 +230,7 @@ async fn no_request_makes_it_panic_whatever_it_says() {
     let settings = deadline::Settings::unbounded()
         .at_most(Duration::from_secs(60))
         .unwrap();
-    let layer = ServerLayer::new().deadline(settings);
+    let layer = ServerLayer::internal().deadline(settings);
     let port = Port::serve(Buggy::router().layer(layer)).await;
     let mut client = port.client().await;
     for timeout in [
@@ -285,7 +286,9 @@ async fn what_a_handler_has_spent_is_not_there_for_its_calls() {
     });
     let header = ::http::HeaderName::from_static("x-timeout-ms");
     let timeout = deadline::Settings::new(Duration::from_secs(30)).unwrap();
-    let layer = ServerLayer::new().deadline(timeout).deadline_header(header);
+    let layer = ServerLayer::internal()
+        .deadline(timeout)
+        .deadline_header(header);
     let port = Port::serve(Router::new().route("/", handler).layer(layer)).await;
     // What the caller says, and without a word the server's own.
     for (said, left) in [("x-timeout-ms: 10000\r\n", 9_920), ("", 29_920)] {
@@ -308,10 +311,10 @@ async fn what_a_stranger_says_is_believed_by_nothing_further_in() {
     let headers = "traceparent: 00-0190a5c27b1e7c3d9e4f0123456789ab-00f067aa0ba902b7-01\r\n\
                    baggage: criticality=CRITICAL_PLUS\r\n";
     let settings = trust::Settings::new();
-    let edge = ServerLayer::new().trust(TrustLayer::edge(settings.clone()));
+    let edge = ServerLayer::internal().trust(TrustLayer::edge(settings.clone()));
     let any = trust::Peer::at(Some([127, 0, 0, 1].into()));
     let inside = TrustLayer::internal(["127.0.0.0/8".parse().unwrap()], settings);
-    let inside = ServerLayer::new().trust(inside.peer_with(move |_| any));
+    let inside = ServerLayer::internal().trust(inside.peer_with(move |_| any));
     for (router, sampled, baggage) in [
         (router.clone().layer(edge), false, false),
         (router.layer(inside), true, true),
@@ -327,7 +330,7 @@ async fn what_a_stranger_says_is_believed_by_nothing_further_in() {
 async fn who_finds_no_place_is_told_so_and_a_place_that_is_left_is_free() {
     let one = ConcurrencyLayer::new(concurrency::Settings::new(1).unwrap());
     let lifecycle = Lifecycle::default();
-    let layer = ServerLayer::new().lifecycle(&lifecycle);
+    let layer = ServerLayer::internal().lifecycle(&lifecycle);
     let layer = layer.concurrency(one.classify_with(core::Http));
     let port = Port::serve(Buggy::router().layer(layer)).await;
     let mut hanging = JoinSet::new();

@@ -11,12 +11,13 @@ use ziggurat::{
     coord::{MemoryStore, Registry, conformance::Watched},
     core::Instance,
 };
-use ziggurat_testkit::{EchoClient, EchoServer, RefusingAddress, tonic::Code};
+use ziggurat_testkit::{EchoClient, EchoServer, RefusingAddress, bounded, tonic::Code};
 
 const SECOND: Duration = Duration::from_secs(1);
 
 #[tokio::test]
 async fn a_hundred_channels_of_one_name_share_one_watch_and_leave_no_task() {
+    bounded();
     let memory = MemoryStore::new();
     let store = Arc::new(Watched::new(Arc::new(memory.clone())));
     let ziggurat = Ziggurat::new(Registry::new(Arc::clone(&store) as _));
@@ -51,6 +52,7 @@ async fn a_hundred_channels_of_one_name_share_one_watch_and_leave_no_task() {
 
 #[tokio::test]
 async fn a_service_whose_only_instance_left_is_unavailable_within_three_seconds() {
+    bounded();
     let registry = Registry::memory();
     let server = EchoServer::setup().name("a").start().await;
     let (ip, port) = (server.address().ip().to_string(), server.address().port());

@@ -25,7 +25,9 @@ use ziggurat::{
     core::Instance,
     server::{CutOff, Drained, Lifecycle, Phase, ServerLayer, Settings},
 };
-use ziggurat_testkit::{EchoClient, EchoHandler, EchoRequest, proto::echo_server::EchoServer};
+use ziggurat_testkit::{
+    EchoClient, EchoHandler, EchoRequest, bounded, proto::echo_server::EchoServer,
+};
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -40,12 +42,13 @@ struct Member {
 
 impl Member {
     async fn join(registry: &Registry, settings: Settings) -> Self {
+        bounded();
         let lifecycle = Lifecycle::new(settings);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (reporter, health) = tonic_health::server::health_reporter();
         let server = Server::builder()
-            .layer(ServerLayer::new().lifecycle(&lifecycle))
+            .layer(ServerLayer::internal().lifecycle(&lifecycle))
             .add_service(health)
             .add_service(EchoServer::new(EchoHandler::new(address.to_string())))
             .serve_with_incoming_shutdown(TcpIncoming::from(listener), lifecycle.closing());
@@ -192,7 +195,7 @@ async fn calls_that_never_end_are_cut_off_when_the_time_is_over() {
     );
     let ready = lifecycle.clone();
     let router = Buggy::router()
-        .layer(ServerLayer::new().lifecycle(&lifecycle))
+        .layer(ServerLayer::internal().lifecycle(&lifecycle))
         .route("/readyz", get(async move || ready.readiness()));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -215,4 +218,33 @@ async fn calls_that_never_end_are_cut_off_when_the_time_is_over() {
         .unwrap();
     assert!(served.is_err());
     assert_eq!(drained.cut_off, 1);
+}
+
+/// Traps of the drain: nobody else would ever end it.
+#[tokio::test]
+async fn a_health_watch_is_told_and_ends_when_its_server_closes() {
+    let registry = Registry::memory();
+    let member = Member::join(&registry, Settings::new().grace(Duration::ZERO).drain(LONG)).await;
+    let mut health = HealthClient::new(member.connect().await);
+    // Of a service that the reporter says nothing new about.
+    let watched = HealthCheckRequest::default();
+    let mut watch = health.watch(watched).await.unwrap().into_inner();
+    let serving = health_check_response::ServingStatus::Serving;
+    assert_eq!(watch.message().await.unwrap().unwrap().status(), serving);
+    assert_eq!(member.lifecycle.in_flight(), 1);
+
+    let mut stopping = JoinSet::new();
+    stopping.spawn(async move { time::timeout(LONG / 2, member.stop()).await });
+    let mut told = Vec::new();
+    let ended = loop {
+        match watch.message().await {
+            Ok(Some(answer)) => told.push(answer.status()),
+            ended => break ended,
+        }
+    };
+    let not_serving = health_check_response::ServingStatus::NotServing;
+    assert_eq!(told.last(), Some(&not_serving));
+    assert_eq!(ended.unwrap_err().code(), tonic::Code::Unavailable);
+    let drained = stopping.join_next().await.unwrap().unwrap();
+    assert!(drained.unwrap().is_clean());
 }

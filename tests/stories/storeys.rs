@@ -21,6 +21,7 @@ use ziggurat::{
     deadline::{self, DeadlineLayer},
     retry::{self, RetryLayer},
 };
+use ziggurat_testkit::bounded;
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -128,6 +129,7 @@ where
     F: Fn(Request<AnyBody>) -> Fut + Clone + Send + 'static,
     Fut: Future<Output = Result<Response<AnyBody>, BoxError>> + Send + 'static,
 {
+    bounded();
     let service = ServiceBuilder::new()
         .map_response(answered)
         .layer(AnswerLayer::new())

@@ -12,7 +12,7 @@ use ziggurat::{
     core::Instance,
     retry::{self, chain::ChainLayer},
 };
-use ziggurat_testkit::{Behaviour, EchoClient, EchoRoutes, EchoServer};
+use ziggurat_testkit::{Behaviour, EchoClient, EchoRoutes, EchoServer, bounded};
 
 /// Servers in a row, of which the last one is down.
 struct Row {
@@ -109,6 +109,7 @@ async fn arriving(hops: usize, calls: usize) -> usize {
 
 #[tokio::test]
 async fn four_hops_to_a_server_that_is_down_load_it_as_one_does() {
+    bounded();
     let arrived = arriving(4, 200).await;
     assert!((201..=240).contains(&arrived), "{arrived}");
 }

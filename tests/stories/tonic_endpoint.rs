@@ -21,7 +21,7 @@ use ziggurat::{
     breaker::{self, BreakerLayer, Open},
     core::{Carry, Classify, Deadline, Grpc, Outcome, Record, Recorder, error},
 };
-use ziggurat_testkit::{Act, Behaviour, EchoServer, RawH2, RawScript};
+use ziggurat_testkit::{Act, Behaviour, EchoServer, RawH2, RawScript, bounded};
 
 const SHORT: Duration = Duration::from_millis(60);
 
@@ -100,6 +100,7 @@ async fn outcome(channel: Channel, request: Request<Body>, drops: bool) -> Outco
 
 #[tokio::test]
 async fn tonics_own_timeout_is_a_timeout() {
+    bounded();
     let server = EchoServer::start().await;
     server.behave(Behaviour::Stall);
     let channel = endpoint(server.address()).timeout(SHORT).connect_lazy();
@@ -114,6 +115,7 @@ async fn tonics_own_timeout_is_a_timeout() {
 
 #[tokio::test]
 async fn a_connection_that_goes_away_under_tonic_is_a_failure() {
+    bounded();
     for code in 0..=13 {
         let go_away = Act::GoAway {
             last_stream: 0,
@@ -131,6 +133,7 @@ async fn a_connection_that_goes_away_under_tonic_is_a_failure() {
 
 #[tokio::test]
 async fn only_who_drops_a_call_has_cancelled_it() {
+    bounded();
     let server = EchoServer::start().await;
     for behaviour in [Behaviour::Stall, Behaviour::StallBody] {
         server.behave(behaviour);
@@ -141,6 +144,7 @@ async fn only_who_drops_a_call_has_cancelled_it() {
 
 #[tokio::test]
 async fn cancelled_by_the_timer_of_a_tonic_server_is_a_failure_and_late_a_timeout() {
+    bounded();
     let (address, _server) = hanging_server();
     let channel = endpoint(address).connect_lazy();
     let outcome_of = |request| outcome(channel.clone(), request, false);
@@ -153,6 +157,7 @@ async fn cancelled_by_the_timer_of_a_tonic_server_is_a_failure_and_late_a_timeou
 
 #[tokio::test]
 async fn a_tonic_server_that_hangs_for_everybody_opens_the_circuit() {
+    bounded();
     let (address, _server) = hanging_server();
     let channels = ServiceList::new([endpoint(address).connect_lazy()]);
     let settings = breaker::Settings::new().consecutive_failures(3).unwrap();

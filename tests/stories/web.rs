@@ -22,7 +22,7 @@ const EMPTY_TEXT: &[u8] = b"AAAAAAA=";
 /// One call, and one more every ten seconds.
 fn limited(router: Router) -> Router {
     let rate = Rate::new(1, Duration::from_secs(10)).unwrap();
-    router.layer(ServerLayer::new().rate_limit(RateLimitLayer::new(rate)))
+    router.layer(ServerLayer::internal().rate_limit(RateLimitLayer::new(rate)))
 }
 
 /// The translator inside of the way in, and outside of it.
@@ -85,7 +85,7 @@ async fn a_rejection_is_a_status_in_the_head_for_every_dialect() {
 
 #[tokio::test]
 async fn a_panic_never_looks_like_the_end_of_a_stream_to_a_browser() {
-    for router in both(|router| router.layer(ServerLayer::new())) {
+    for router in both(|router| router.layer(ServerLayer::internal())) {
         let port = Port::serve(router).await;
         let plain = PlainClient::connect(port.address).await.unwrap();
         let web = ServiceBuilder::new()

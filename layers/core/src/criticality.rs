@@ -43,6 +43,9 @@ pub struct UnknownCriticality;
 
 const BAGGAGE: &str = "baggage";
 const MEMBER: &str = "criticality";
+/// How much of a baggage is read, about: W3C wants 64 members and 8192 bytes carried on, as a whole.
+const MOST_MEMBERS: usize = 180;
+const MOST_BYTES: usize = 8_192;
 
 // === impl Criticality ===
 
@@ -72,7 +75,7 @@ impl Criticality {
             .get()
             .copied()
             .or_else(|| Self::parse(text(headers, Self::HEADER)?))
-            .or_else(|| text(headers, BAGGAGE)?.split(',').find_map(Self::member))
+            .or_else(|| Self::in_baggage(headers))
     }
 
     /// Its name, as it travels.
@@ -105,6 +108,23 @@ impl Criticality {
             name.eq(text.map(plain))
         };
         Self::ALL.into_iter().find(same)
+    }
+
+    /// Of all members of a baggage, which may be spread over several headers.
+    fn in_baggage(headers: &HeaderMap) -> Option<Self> {
+        let mut read = 0;
+        headers
+            .get_all(BAGGAGE)
+            .iter()
+            .take_while(|value| {
+                let before = read;
+                read += value.len();
+                before < MOST_BYTES
+            })
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|text| text.split(','))
+            .take(MOST_MEMBERS)
+            .find_map(Self::member)
     }
 
     /// Of one member of a baggage: `key=value;properties`.
@@ -180,6 +200,26 @@ mod tests {
 
         request.extensions_mut().insert(Criticality::Sheddable);
         assert_eq!(Criticality::of(&request), Criticality::Sheddable);
+    }
+
+    #[test]
+    fn the_baggage_is_read_in_all_its_headers_and_not_for_ever() {
+        let said = |before: &[&str]| {
+            let values = before.iter().copied().chain(["criticality=SHEDDABLE"]);
+            let values = values.map(|value| HeaderValue::from_str(value).unwrap());
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(BAGGAGE, value);
+            }
+            Criticality::find(&Extensions::new(), &headers)
+        };
+        let found = Some(Criticality::Sheddable);
+        assert_eq!(said(&["a=1", "b=2, criticality=very", "c"]), found);
+        assert_eq!(said(&["a=1"; MOST_MEMBERS - 1]), found);
+        assert_eq!(said(&["a=1"; MOST_MEMBERS]), None);
+        let half = format!("a={}", "x".repeat(MOST_BYTES / 2 - 2));
+        assert_eq!(said(&[&half]), found);
+        assert_eq!(said(&[&half, &half]), None);
     }
 
     #[test]

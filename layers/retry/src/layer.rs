@@ -1,7 +1,7 @@
 //! The configuration. Nothing happens here.
 
 use crate::{
-    Budget, ByPredicate, Observer, Retry, Settings,
+    Budget, ByPredicate, Methods, Observer, Retry, Settings,
     service::{Shared, State},
 };
 use std::{error::Error, fmt, sync::Arc};
@@ -16,6 +16,7 @@ use ziggurat_core::{ByResult, Dice, Grpc, Http, Live};
 pub struct RetryLayer<M = Grpc> {
     mode: M,
     settings: Live<Settings>,
+    methods: Option<Live<Methods<Settings>>>,
     dice: Dice,
     observer: Arc<dyn Observer>,
     budget: Budget,
@@ -63,6 +64,7 @@ impl RetryLayer<ByResult> {
         RetryLayer {
             mode: ByPredicate::new(predicate),
             settings: self.settings,
+            methods: self.methods,
             dice: self.dice,
             observer: self.observer,
             budget: self.budget,
@@ -78,11 +80,23 @@ impl<M> RetryLayer<M> {
         Self {
             mode,
             settings: settings.into(),
+            methods: None,
             dice: Dice::new(),
             observer: Arc::new(()),
             budget: Budget::new(),
             state: Arc::new(State::new()),
         }
+    }
+
+    /// Some methods have settings of their own, as with the `retryPolicy` of a `methodConfig` of gRPC;
+    /// all others, and requests without a method, have those of the layer.
+    ///
+    /// There is one budget all the same: each call earns, and pays for its retries, by the
+    /// [rules](Settings::rules) of its own settings.
+    #[must_use]
+    pub fn by_method(mut self, methods: impl Into<Live<Methods<Settings>>>) -> Self {
+        self.methods = Some(methods.into());
+        self
     }
 
     /// Tells `observer` what is decided.
@@ -129,6 +143,7 @@ impl<S, M: Clone> Layer<S> for RetryLayer<M> {
             mode: self.mode.clone(),
             settings: self.settings.clone(),
             constant: self.settings.get(),
+            methods: self.methods.clone(),
             dice: self.dice.clone(),
             observer: Arc::clone(&self.observer),
             budget: self.budget.clone(),
@@ -143,6 +158,7 @@ impl<M: fmt::Debug> fmt::Debug for RetryLayer<M> {
         f.debug_struct("RetryLayer")
             .field("mode", &self.mode)
             .field("settings", &self.settings)
+            .field("methods", &self.methods)
             .finish_non_exhaustive()
     }
 }

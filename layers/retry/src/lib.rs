@@ -41,6 +41,8 @@
 //! A call is idempotent if its [`CallOptions`](ziggurat_core::CallOptions) say so, and if they say
 //! nothing, by its HTTP method or the [`Settings`].
 //!
+//! The settings are the layer's, or the method's own: [`by_method`](RetryLayer::by_method).
+//!
 //! Streams of requests are tried again like single ones: what was sent of the stream is sent once
 //! more, and the rest follows from the caller as it comes, until the headers of an answer are here.
 //!
@@ -125,6 +127,7 @@ mod head;
 pub mod hedge;
 mod latency;
 mod layer;
+mod methods;
 mod observer;
 mod repeat;
 mod replay;
@@ -140,6 +143,7 @@ pub use self::{
     failure::Failure,
     future::ResponseFuture,
     layer::RetryLayer,
+    methods::Methods,
     observer::{Observer, Why},
     repeat::{ByPredicate, Judge, Repeat, Wanted},
     replay::{ReplayBody, ReplayRoom},

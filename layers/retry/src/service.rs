@@ -1,8 +1,8 @@
 //! The service: its first attempt goes to the instance that was ready.
 
 use crate::{
-    Budget, Judge, Observer, Repeat, ReplayRoom, ResponseFuture, Settings, Wanted, call::Call,
-    chain, course::Course, latency::Latencies,
+    Budget, Judge, Methods, Observer, Repeat, ReplayRoom, ResponseFuture, Settings, Wanted,
+    call::Call, chain, course::Course, latency::Latencies,
 };
 use std::{
     borrow::Borrow,
@@ -27,6 +27,8 @@ pub(crate) struct Shared<M> {
     pub(crate) settings: Live<Settings>,
     /// The settings, if they never change.
     pub(crate) constant: Settings,
+    /// Those of some methods, if any have their own.
+    pub(crate) methods: Option<Live<Methods<Settings>>>,
     pub(crate) dice: Dice,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) budget: Budget,
@@ -36,7 +38,7 @@ pub(crate) struct Shared<M> {
 /// The settings of one call, as they were when it began.
 pub(crate) struct Chosen<M> {
     pub(crate) shared: Arc<Shared<M>>,
-    /// `None`: they never change.
+    /// `None`: those of the layer, which never change.
     watched: Option<Arc<Settings>>,
 }
 
@@ -111,7 +113,7 @@ where
     }
 
     fn call(&mut self, request: Req) -> Self::Future {
-        let chosen = Chosen::of(&self.shared);
+        let chosen = Chosen::of(&self.shared, &request);
         let settings = chosen.settings();
         let mut wanted = self.shared.mode.wanted(&request, settings);
         wanted.once = settings.chain_stop && chain::is_again();
@@ -163,8 +165,15 @@ impl<S: fmt::Debug, M: fmt::Debug> fmt::Debug for Retry<S, M> {
 // === impl Chosen ===
 
 impl<M> Chosen<M> {
-    pub(crate) fn of(shared: &Arc<Shared<M>>) -> Self {
-        let watched = shared.settings.watched();
+    pub(crate) fn of<Req>(shared: &Arc<Shared<M>>, request: &Req) -> Self
+    where
+        M: Repeat<Req>,
+    {
+        let own = shared.methods.as_ref().and_then(|methods| {
+            let method = shared.mode.method(request);
+            methods.read(|methods| methods.find(method).cloned())
+        });
+        let watched = own.or_else(|| shared.settings.watched());
         let shared = Arc::clone(shared);
         Self { shared, watched }
     }

@@ -22,6 +22,8 @@ mod hedge_model;
 mod hedges;
 #[path = "retry/kit.rs"]
 mod kit;
+#[path = "retry/methods.rs"]
+mod methods;
 #[path = "retry/running.rs"]
 mod running;
 #[path = "retry/sharing.rs"]

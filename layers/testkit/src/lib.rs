@@ -25,6 +25,7 @@
 //! | gRPC of another implementation | [`GrpcioServer`], [`grpcio_client`] |
 //! | a real etcd to kill and freeze | [`Etcd`], [`EtcdCluster`] |
 //! | a real Redis to kill and freeze | [`RedisServer`] |
+//! | a test that may hang | [`bounded`] |
 //! | bounds | [`assert_send`], [`assert_sync`], [`assert_clone`] |
 //!
 //! The kit panics where a test should fail, and where the machine has no loopback to serve on.
@@ -43,6 +44,7 @@
 
 mod address;
 mod body;
+mod bounded;
 mod bounds;
 mod cancel;
 mod client;
@@ -69,6 +71,7 @@ mod tasks;
 pub use self::{
     address::{BlackHole, RefusingAddress},
     body::{BodyCut, ScriptBody},
+    bounded::bounded,
     bounds::{assert_clone, assert_send, assert_send_value, assert_sync, assert_sync_value},
     cancel::{drop_at_every_await, drop_at_every_await_then},
     client::PlainClient,

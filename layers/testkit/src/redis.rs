@@ -4,6 +4,7 @@ mod binary;
 
 use crate::{port::free_address, process::Process};
 use std::{
+    fs,
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
     time::Duration,
@@ -19,6 +20,8 @@ use tokio::task;
 pub struct RedisServer {
     args: Vec<String>,
     address: SocketAddr,
+    /// Where it speaks TLS, if it does.
+    secure: Option<SocketAddr>,
     process: Process,
 }
 
@@ -38,6 +41,38 @@ impl RedisServer {
     /// # Panics
     /// As [`start`](Self::start).
     pub async fn start_with(args: &[&str]) -> Self {
+        let mut server = Self::prepare(args);
+        server.restart().await;
+        server
+    }
+
+    /// Starts a server that speaks TLS too, shows this certificate, and asks for one of this authority; all
+    /// in PEM. What [`url`](Self::url) names is TLS.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start), and when the Redis of this machine was built without TLS.
+    pub async fn start_secure(certificate: &str, key: &str, authority: &str) -> Self {
+        let mut server = Self::prepare(&[]);
+        let secure = free_address();
+        let mut args = vec!["--tls-port".to_owned(), secure.port().to_string()];
+        let files = [
+            ("--tls-cert-file", certificate),
+            ("--tls-key-file", key),
+            ("--tls-ca-cert-file", authority),
+        ];
+        for (flag, pem) in files {
+            let path = server.process.directory().join(&flag[2..]);
+            fs::write(&path, pem).expect("the directory of a test can be written to");
+            args.extend([flag.to_owned(), path.display().to_string()]);
+        }
+        server.args.extend(args);
+        server.secure = Some(secure);
+        server.restart().await;
+        server
+    }
+
+    /// One that is not running yet.
+    fn prepare(args: &[&str]) -> Self {
         let address = free_address();
         let (port, process) = (address.port().to_string(), Process::new("redis"));
         let at = process.directory().display().to_string();
@@ -45,16 +80,15 @@ impl RedisServer {
         // Nothing is ever written to the disk.
         let quiet = ["--save", "", "--appendonly", "no", "--loglevel", "warning"];
         let all = [&own[..], &quiet[..], args].concat();
-        let mut server = Self {
+        Self {
             args: all.into_iter().map(str::to_owned).collect(),
             address,
+            secure: None,
             process,
-        };
-        server.restart().await;
-        server
+        }
     }
 
-    /// Where it answers.
+    /// Where it answers without TLS.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
@@ -63,7 +97,10 @@ impl RedisServer {
     /// Where it answers, as clients are told.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("redis://{}", self.address)
+        match self.secure {
+            Some(address) => format!("rediss://{address}"),
+            None => format!("redis://{}", self.address),
+        }
     }
 
     /// Ends it as a power cut would; all that it knew is lost.

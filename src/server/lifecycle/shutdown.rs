@@ -3,38 +3,104 @@
 use super::{Drained, Inner, Phase};
 use futures_core::future::BoxFuture;
 use parking_lot::Mutex;
-use std::mem;
-use tokio::{task::JoinSet, time};
+use std::{convert::Infallible, mem};
+use tokio::{
+    sync::Notify,
+    task::JoinSet,
+    time::{self, Instant},
+};
 use ziggurat_core::BoxError;
 
 /// What is to be done first of all.
 #[derive(Default)]
-pub(super) struct Goodbyes(Mutex<Vec<Goodbye>>);
+pub(super) struct Goodbyes {
+    list: Mutex<List>,
+    more: Notify,
+}
+
+#[derive(Default)]
+struct List {
+    waiting: Vec<Goodbye>,
+    /// It has left.
+    closed: bool,
+}
+
+/// Those that are being said; dropped, they are dropped.
+struct Saying<'a> {
+    goodbyes: &'a Goodbyes,
+    said: JoinSet<Result<(), BoxError>>,
+    problems: Vec<String>,
+}
 
 type Goodbye = BoxFuture<'static, Result<(), BoxError>>;
 
 // === impl Goodbyes ===
 
 impl Goodbyes {
+    /// One more, unless it has left.
     pub(super) fn add(&self, goodbye: Goodbye) {
-        self.0.lock().push(goodbye);
+        let mut list = self.list.lock();
+        if !list.closed {
+            list.waiting.push(goodbye);
+            self.more.notify_one();
+        }
     }
 
-    /// Says all of them at once. What is not said when this is dropped is dropped.
-    async fn say(&self) -> Vec<String> {
-        let mut said = JoinSet::new();
-        for goodbye in mem::take(&mut *self.0.lock()) {
-            said.spawn(goodbye);
+    fn close(&self) {
+        let left = {
+            let mut list = self.list.lock();
+            list.closed = true;
+            mem::take(&mut list.waiting)
+        };
+        // Without the lock: what is dropped here is a user's.
+        drop(left);
+    }
+}
+
+// === impl Saying ===
+
+impl<'a> Saying<'a> {
+    fn new(goodbyes: &'a Goodbyes) -> Self {
+        Self {
+            goodbyes,
+            said: JoinSet::new(),
+            problems: Vec::new(),
         }
-        let mut problems = Vec::new();
-        while let Some(ended) = said.join_next().await {
-            match ended {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => problems.push(error.to_string()),
-                Err(panicked) => problems.push(panicked.to_string()),
+    }
+
+    /// Says all that are there, at once, and those that come meanwhile.
+    async fn all(&mut self) {
+        loop {
+            let waiting = mem::take(&mut self.goodbyes.list.lock().waiting);
+            for goodbye in waiting {
+                self.said.spawn(goodbye);
+            }
+            tokio::select! {
+                ended = self.said.join_next() => match ended {
+                    None => return,
+                    Some(Ok(Ok(()))) => {}
+                    Some(Ok(Err(error))) => self.problems.push(error.to_string()),
+                    Some(Err(panicked)) => self.problems.push(panicked.to_string()),
+                },
+                () = self.goodbyes.more.notified() => {}
             }
         }
-        problems
+    }
+
+    /// The same, and goes on.
+    async fn all_that_come(&mut self) -> Infallible {
+        loop {
+            self.all().await;
+            self.goodbyes.more.notified().await;
+        }
+    }
+
+    /// Says what is left until then, and drops the rest.
+    async fn finish(&mut self, until: Instant) {
+        if time::timeout_at(until, self.all()).await.is_err() {
+            self.said = JoinSet::new();
+            self.problems.push("goodbyes took too long".to_owned());
+        }
     }
 }
 
@@ -47,12 +113,17 @@ pub(super) async fn run(life: &Inner) -> Drained {
     };
 
     advance(Phase::Leaving);
-    let said = time::timeout(settings.goodbyes, life.goodbyes.say()).await;
-    let problems = said.unwrap_or_else(|_| vec!["goodbyes took too long".to_owned()]);
+    let most = Instant::now() + settings.goodbyes;
+    let mut saying = Saying::new(&life.goodbyes);
+    saying.finish(most).await;
+    // Who has to say goodbye only now, such as a registration that was under way, still can.
+    let _grace_is_over = time::timeout(settings.grace, saying.all_that_come()).await;
+    saying.finish(most).await;
+    life.goodbyes.close();
+    let problems = mem::take(&mut saying.problems);
     for problem in &problems {
         tracing::warn!(problem, "a goodbye failed");
     }
-    time::sleep(settings.grace).await;
 
     advance(Phase::Closing);
     let ended = async {

@@ -88,6 +88,45 @@ async fn goodbyes_that_fail_or_panic_keep_nobody_from_the_others() {
     assert_eq!(problems[1], "the registry is gone");
 }
 
+/// Such as a server that was told to stop while it registered.
+#[tokio::test(start_paused = true)]
+async fn who_has_to_say_goodbye_only_while_it_leaves_still_can() {
+    let settings = Settings::new().goodbyes(4 * SECOND).grace(2 * SECOND);
+    let life = Lifecycle::new(settings);
+    let said = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let goodbye = |name: &'static str, takes: Duration| {
+        let said = Arc::clone(&said);
+        async move {
+            time::sleep(takes).await;
+            said.lock().unwrap().push(name);
+            Ok::<_, io::Error>(())
+        }
+    };
+    life.on_leave(goodbye("in time", SECOND));
+    let late = async {
+        time::sleep(SECOND / 2).await;
+        life.on_leave(goodbye("while others are said", SECOND));
+        // Until 1.5 s; then the grace, until 3.5 s.
+        time::sleep(2 * SECOND).await;
+        life.on_leave(goodbye("in the grace", SECOND / 2));
+        life.on_leave(goodbye("beyond the grace", 3 * SECOND / 2 - SECOND / 10));
+        life.on_leave(goodbye("too long", 2 * SECOND));
+        time::sleep(4 * SECOND).await;
+        assert!(life.phase() > Phase::Leaving);
+        life.on_leave(goodbye("after it has left", Duration::ZERO));
+    };
+    let (drained, ()) = tokio::join!(life.shutdown(), late);
+    assert_eq!(drained.problems, ["goodbyes took too long"]);
+    assert_eq!(life.shutdown().await, drained);
+    let all = [
+        "in time",
+        "while others are said",
+        "in the grace",
+        "beyond the grace",
+    ];
+    assert_eq!(*said.lock().unwrap(), all);
+}
+
 #[tokio::test(start_paused = true)]
 async fn all_who_end_it_wait_for_one_end() {
     let life = Lifecycle::default();

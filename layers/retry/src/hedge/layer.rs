@@ -1,7 +1,7 @@
 //! The configuration. Nothing happens here.
 
 use super::{Hedge, Settings, service::Hedging};
-use crate::{Budget, RetryLayer, latency::Latencies};
+use crate::{Budget, Methods, RetryLayer, latency::Latencies};
 use std::{fmt, num::NonZeroU32, sync::Arc};
 use tower_layer::Layer;
 use ziggurat_core::{ByResult, Grpc, Http, Live};
@@ -14,6 +14,7 @@ use ziggurat_core::{ByResult, Grpc, Http, Live};
 pub struct HedgeLayer<M = Grpc> {
     retry: RetryLayer<M>,
     settings: Live<Settings>,
+    methods: Option<Live<Methods<Settings>>>,
     latencies: Arc<Latencies>,
 }
 
@@ -53,8 +54,33 @@ impl<M> HedgeLayer<M> {
         Self {
             retry,
             settings: settings.into(),
+            methods: None,
             latencies: Arc::new(Latencies::new()),
         }
+    }
+
+    /// Some methods have settings of their own, as with the `hedgingPolicy` of a `methodConfig` of gRPC;
+    /// all others, and requests without a method, have those of the layer.
+    ///
+    /// A `hedgingPolicy` hedges whatever its methods are called with, which is
+    /// [`any_call`](Settings::any_call); [`Settings::off`] hedges none of them.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use ziggurat_retry::{Methods, RetryLayer, hedge::{Delay, HedgeLayer, Settings}};
+    ///
+    /// let soon = Settings::new().delay(Delay::Fixed(Duration::from_millis(20)))?.any_call(true);
+    /// let methods = Methods::new()
+    ///     .on("/shop.Cart/", soon)?
+    ///     .on("/shop.Cart/Put", Settings::off())?;
+    /// let layer = HedgeLayer::over(RetryLayer::default(), Settings::off()).by_method(methods);
+    /// # drop(layer);
+    /// # Ok::<_, ziggurat_core::InvalidSetting>(())
+    /// ```
+    #[must_use]
+    pub fn by_method(mut self, methods: impl Into<Live<Methods<Settings>>>) -> Self {
+        self.methods = Some(methods.into());
+        self
     }
 
     /// What the hedges and the retries of this layer draw on.
@@ -66,7 +92,11 @@ impl<M> HedgeLayer<M> {
     /// The same, with a budget, a measure and room for bodies of its own.
     #[must_use]
     pub fn isolated(self) -> Self {
-        Self::over(self.retry.isolated(), self.settings)
+        Self {
+            retry: self.retry.isolated(),
+            latencies: Arc::new(Latencies::new()),
+            ..self
+        }
     }
 }
 
@@ -77,6 +107,7 @@ impl<S, M: Clone> Layer<S> for HedgeLayer<M> {
         let hedging = Hedging {
             settings: self.settings.clone(),
             constant: self.settings.get(),
+            methods: self.methods.clone(),
             latencies: Arc::clone(&self.latencies),
         };
         Hedge::new(self.retry.layer(inner), Arc::new(hedging))
@@ -88,6 +119,7 @@ impl<M: fmt::Debug> fmt::Debug for HedgeLayer<M> {
         f.debug_struct("HedgeLayer")
             .field("retry", &self.retry)
             .field("settings", &self.settings)
+            .field("methods", &self.methods)
             .finish_non_exhaustive()
     }
 }

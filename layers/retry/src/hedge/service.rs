@@ -1,7 +1,7 @@
 //! The service: hedges what is to be hedged, and leaves the rest to the retry inside.
 
 use super::{ResponseFuture, Settings, heat::Heat};
-use crate::{Judge, Repeat, Retry, chain, latency::Latencies, service::Chosen};
+use crate::{Judge, Methods, Repeat, Retry, chain, latency::Latencies, service::Chosen};
 use std::{
     fmt,
     sync::Arc,
@@ -22,6 +22,8 @@ pub(super) struct Hedging {
     pub(super) settings: Live<Settings>,
     /// The settings, if they never change.
     pub(super) constant: Settings,
+    /// Those of some methods, if any have their own.
+    pub(super) methods: Option<Live<Methods<Settings>>>,
     pub(super) latencies: Arc<Latencies>,
 }
 
@@ -70,12 +72,13 @@ where
     }
 
     fn call(&mut self, request: Req) -> Self::Future {
-        let settings = self.hedging.settings();
         let shared = self.retry.shared();
-        if !settings.covers(shared.mode.method(&request)) {
+        let method = shared.mode.method(&request);
+        let settings = self.hedging.settings(method);
+        if !settings.covers(method) {
             return ResponseFuture::retrying(self.retry.call(request));
         }
-        let chosen = Chosen::of(shared);
+        let chosen = Chosen::of(shared, &request);
         let own = chosen.settings();
         let mut wanted = if settings.any_call {
             let own = own.assume_idempotent(true);
@@ -117,7 +120,15 @@ impl<S: fmt::Debug, M: fmt::Debug> fmt::Debug for Hedge<S, M> {
 // === impl Hedging ===
 
 impl Hedging {
-    fn settings(&self) -> Settings {
+    fn settings(&self, method: Option<&str>) -> Settings {
+        let own = self.methods.as_ref().and_then(|methods| {
+            let copy = |methods: &Methods<Settings>| methods.find(method).map(|own| **own);
+            methods.read(copy)
+        });
+        own.unwrap_or_else(|| self.usual())
+    }
+
+    fn usual(&self) -> Settings {
         match self.settings.watched() {
             Some(settings) => *settings,
             None => self.constant,

@@ -122,6 +122,9 @@ impl Settings {
 
     /// Which methods (`/package.Service/Method`, or the path of any HTTP request) are hedged, of calls
     /// that may be made twice. Plain values have none, and are not left out.
+    ///
+    /// Settings of their own for each method are data:
+    /// [`HedgeLayer::by_method`](super::HedgeLayer::by_method).
     #[must_use]
     pub const fn methods(mut self, methods: fn(&str) -> bool) -> Self {
         self.methods = Some(methods);
