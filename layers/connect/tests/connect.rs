@@ -14,6 +14,8 @@ mod crowd;
 mod dropped;
 #[path = "connect/faults.rs"]
 mod faults;
+#[path = "connect/heads.rs"]
+mod heads;
 #[path = "connect/idle.rs"]
 mod idle;
 #[path = "connect/lifecycle.rs"]
@@ -24,9 +26,13 @@ mod limits;
 mod quiet;
 #[path = "connect/replace.rs"]
 mod replace;
+#[path = "connect/server.rs"]
+mod server;
 #[path = "connect/support.rs"]
 mod support;
 #[path = "connect/tls.rs"]
 mod tls;
 #[path = "connect/transports.rs"]
 mod transports;
+#[path = "connect/uploads.rs"]
+mod uploads;
