@@ -42,24 +42,18 @@ struct Failed<C> {
 // === impl ResponseFuture ===
 
 impl<F, C> ResponseFuture<F, C> {
+    #[inline(always)]
     pub(crate) const fn rejected(error: BoxError) -> Self {
         Self {
             state: State::Rejected { error: Some(error) },
         }
     }
 
-    #[cold]
+    #[inline(always)]
     pub(crate) fn unready(error: BoxError, classifier: C, recorder: Recorder<Permit>) -> Self {
-        // Boxed, so that calls that are sent do not carry its size.
-        let failed = Box::new(Failed {
-            error,
-            classifier,
-            recorder,
-        });
+        let failed = Some(Failed::boxed(error, classifier, recorder));
         Self {
-            state: State::Unready {
-                failed: Some(failed),
-            },
+            state: State::Unready { failed },
         }
     }
 
@@ -83,7 +77,7 @@ where
 {
     type Output = Result<C::Response<Permit>, BoxError>;
 
-    #[inline]
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().state.project() {
             StateProj::Rejected { error } => {
@@ -121,6 +115,17 @@ where
 // === impl Failed ===
 
 impl<C> Failed<C> {
+    /// Boxed, so that calls that are sent do not carry its size.
+    #[cold]
+    #[inline(never)]
+    fn boxed(error: BoxError, classifier: C, recorder: Recorder<Permit>) -> Box<Self> {
+        Box::new(Self {
+            error,
+            classifier,
+            recorder,
+        })
+    }
+
     #[cold]
     fn answer<Rsp>(self) -> Result<C::Response<Permit>, BoxError>
     where

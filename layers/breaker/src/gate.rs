@@ -201,6 +201,7 @@ where
         self.inner.poll_ready(cx).map_err(Into::into)
     }
 
+    #[inline]
     fn call(&mut self, request: Req) -> Self::Future {
         let deadline = self.classifier.deadline(&request);
         let recorder = Recorder::new(Post::admit(&self.post), deadline);

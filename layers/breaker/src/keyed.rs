@@ -127,10 +127,11 @@ where
 
     fn call(&mut self, request: Req) -> Self::Future {
         let unready = self.unready.take();
-        let recorder = match self.circuits.admit(&self.key.key(&request)) {
-            Ok(permit) => Recorder::new(permit, self.classifier.deadline(&request)),
-            Err(refusal) => return ResponseFuture::rejected(refusal.into_error()),
+        let permit = match self.circuits.admit(&self.key.key(&request)) {
+            Ok(permit) => permit,
+            Err(error) => return ResponseFuture::rejected(error),
         };
+        let recorder = Recorder::new(permit, self.classifier.deadline(&request));
         let classifier = self.classifier.clone();
         match unready {
             None => ResponseFuture::sent(self.inner.call(request), classifier, recorder),

@@ -1,8 +1,8 @@
 //! Circuits by their names: as many as are in use, and no more than a bound.
 
 use crate::{
-    BreakerLayer, Handle, Observer, Permit, Settings, State, circuit::Circuit, error::Refusal,
-    key::bounded, permit::Shared,
+    BreakerLayer, Handle, Observer, Permit, Settings, State, circuit::Circuit, key::bounded,
+    permit::Shared,
 };
 use arc_swap::ArcSwap;
 use std::{
@@ -13,7 +13,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
 };
-use ziggurat_core::{Dice, Grpc, Live};
+use ziggurat_core::{BoxError, Dice, Grpc, Live};
 
 /// Circuits by their names; clones share them.
 ///
@@ -162,7 +162,7 @@ impl Named {
 
     /// May a call be sent, by the circuit of this name? The circuit is asked in place: its count of
     /// references would be written by every call of every thread.
-    pub(crate) fn admit(&self, name: &str) -> Result<Permit, Refusal> {
+    pub(crate) fn admit(&self, name: &str) -> Result<Permit, BoxError> {
         let name = bounded(name);
         match self.circuits.load().get(name) {
             Some(entry) => entry.touch().admit(),

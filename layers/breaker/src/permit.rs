@@ -2,14 +2,10 @@
 
 use crate::{
     circuit::{Circuit, Ticket},
-    error::Refusal,
     window::{SEATS, seat},
 };
 use std::{array, fmt, sync::Arc};
-use ziggurat_core::{
-    Outcome, Record,
-    clock::{self, Instant},
-};
+use ziggurat_core::{BoxError, Outcome, Record, clock};
 
 /// Tells the circuit how a call ended; the record of every response that a
 /// [`Breaker`](crate::Breaker) answers with.
@@ -55,26 +51,31 @@ impl Shared {
         &self.circuit
     }
 
-    /// What nearly every call is told. `None`: see [`admit_at`](Self::admit_at).
-    // By force, as all that a call of a closed circuit does: what is returned through memory is read
-    // back wider than it was written, for which the processor waits.
+    /// May a call be sent?
+    // By force, as all that a call of a closed circuit does: what is brought together in memory is read
+    // wider than it was written, for which the processor waits.
     #[inline(always)]
-    pub(crate) fn admit_plainly(&self) -> Option<Permit> {
-        let ticket = self.circuit.admit_plainly()?;
-        Some(self.permit(seat() % SEATS, ticket))
+    pub(crate) fn admit(&self) -> Result<Permit, BoxError> {
+        match self.circuit.admit_plainly() {
+            Some(ticket) => Ok(self.permit(seat() % SEATS, ticket)),
+            None => self.admit_at(),
+        }
     }
 
-    /// What every other call is told.
-    pub(crate) fn admit_at(&self, now: Instant) -> Result<Permit, Refusal> {
+    /// The same; who is refused is not told why.
+    pub(crate) fn admit_quietly(&self) -> Option<Permit> {
         let seat = seat() % SEATS;
-        let ticket = self.circuit.admit_at(seat, now)?;
-        Ok(self.permit(seat, ticket))
+        let ticket = self.circuit.admit(seat, clock::now).ok()?;
+        Some(self.permit(seat, ticket))
     }
 
-    pub(crate) fn admit(&self) -> Result<Permit, Refusal> {
+    #[inline(never)]
+    fn admit_at(&self) -> Result<Permit, BoxError> {
         let seat = seat() % SEATS;
-        let ticket = self.circuit.admit(seat, clock::now)?;
-        Ok(self.permit(seat, ticket))
+        match self.circuit.admit_at(seat, clock::now()) {
+            Ok(ticket) => Ok(self.permit(seat, ticket)),
+            Err(refusal) => Err(refusal.into_error()),
+        }
     }
 
     #[inline(always)]

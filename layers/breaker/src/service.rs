@@ -6,10 +6,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 use tower_service::Service;
-use ziggurat_core::{
-    BoxError, Carry, Classify, Grpc, Recorder, Unready,
-    clock::{self, Instant},
-};
+use ziggurat_core::{BoxError, Carry, Classify, Grpc, Recorder, Unready};
 
 /// A service behind a circuit; clones share the circuit. See the [crate](crate) for the rules.
 #[derive(Debug)]
@@ -55,28 +52,6 @@ impl<S, C> Breaker<S, C> {
     }
 }
 
-impl<S, C> Breaker<S, C> {
-    /// A call of a circuit that is not closed, or that takes the time; or of a service that was not
-    /// ready.
-    #[inline(never)]
-    fn call_at<Req>(&mut self, request: Req, now: Instant) -> ResponseFuture<S::Future, C>
-    where
-        S: Service<Req>,
-        C: Carry<Req> + Clone,
-    {
-        let unready = self.unready.take();
-        let recorder = match self.shared.admit_at(now) {
-            Ok(permit) => Recorder::new(permit, self.classifier.deadline(&request)),
-            Err(refusal) => return ResponseFuture::rejected(refusal.into_error()),
-        };
-        let classifier = self.classifier.clone();
-        match unready {
-            None => ResponseFuture::sent(self.inner.call(request), classifier, recorder),
-            Some(error) => ResponseFuture::unready(error, classifier, recorder),
-        }
-    }
-}
-
 impl<S: Clone, C: Clone> Clone for Breaker<S, C> {
     fn clone(&self) -> Self {
         let shared = Arc::clone(&self.shared);
@@ -104,18 +79,18 @@ where
         Poll::Ready(Ok(()))
     }
 
-    #[inline]
+    #[inline(always)]
     fn call(&mut self, request: Req) -> Self::Future {
-        if self.unready.is_none()
-            && let Some(permit) = self.shared.admit_plainly()
-        {
-            let recorder = Recorder::new(permit, self.classifier.deadline(&request));
-            return ResponseFuture::sent(
-                self.inner.call(request),
-                self.classifier.clone(),
-                recorder,
-            );
+        let unready = self.unready.take();
+        let permit = match self.shared.admit() {
+            Ok(permit) => permit,
+            Err(error) => return ResponseFuture::rejected(error),
+        };
+        let recorder = Recorder::new(permit, self.classifier.deadline(&request));
+        let classifier = self.classifier.clone();
+        match unready {
+            None => ResponseFuture::sent(self.inner.call(request), classifier, recorder),
+            Some(error) => ResponseFuture::unready(error, classifier, recorder),
         }
-        self.call_at(request, clock::now())
     }
 }

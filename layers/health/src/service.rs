@@ -108,6 +108,7 @@ where
         self.inner.poll_ready(cx).map_err(Into::into)
     }
 
+    #[inline]
     fn call(&mut self, request: Req) -> Self::Future {
         let deadline = self.classify.deadline(&request);
         let recorder = Recorder::new(Watch::start(self.seat.judge()), deadline);

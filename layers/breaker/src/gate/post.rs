@@ -41,7 +41,7 @@ impl Post {
 
     /// `None`: the call should not be here, and how it ends says nothing.
     pub(super) fn admit(this: &Arc<Self>) -> Option<Pass> {
-        let permit = this.shared.admit().ok();
+        let permit = this.shared.admit_quietly();
         this.look();
         permit.map(|permit| Pass {
             permit,
