@@ -69,11 +69,11 @@ impl<B: http_body::Body<Error: 'static>> http_body::Body for Body<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let this = self.project();
-        let inner = this.inner.project();
-        local::within(Served::context(this.served), || match inner {
+        let _current = local::enter(Served::context(this.served));
+        match this.inner.project() {
             InnerProj::Plain { body } => body.poll_frame(cx),
             InnerProj::Watched { body } => body.as_mut().poll_frame(cx),
-        })
+        }
     }
 
     fn is_end_stream(&self) -> bool {

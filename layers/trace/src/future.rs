@@ -48,11 +48,10 @@ where
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let (inner, watch) = (this.inner, &*this.watch);
-        let result = ready!(local::within(Served::context(this.served), || {
-            let _entered = watch.as_ref().map(|watch| watch.enter());
-            inner.poll(cx)
-        }));
+        let current = local::enter(Served::context(this.served));
+        let span = this.watch.as_ref().map(|watch| watch.enter());
+        let result = ready!(this.inner.poll(cx));
+        drop((span, current));
         let watch = this.watch.take();
         let response = match result {
             Ok(response) => response,

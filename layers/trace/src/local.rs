@@ -26,7 +26,7 @@ pin_project! {
 }
 
 /// A context that has changed places with the one that was current; dropped, they change back.
-struct Swapped<'c>(&'c mut Option<TraceContext>);
+pub(crate) struct Swapped<'c>(&'c mut Option<TraceContext>);
 
 /// The context of the request that is being served here.
 ///
@@ -72,14 +72,15 @@ pub(crate) fn with_current<T>(f: impl FnOnce(&TraceContext) -> T) -> Option<T> {
     current.ok().flatten()
 }
 
-/// Runs `f` in `context`, or in the present one if there is none.
+/// Makes `context` current until what is returned is dropped; without one, what is current stays.
+///
+/// They change places, rather than that one is cloned: what a context carries is counted by all its
+/// clones. And it is no function around another, for which a request would be moved twice.
 #[inline]
-pub(crate) fn within<T>(context: Option<&mut Option<TraceContext>>, f: impl FnOnce() -> T) -> T {
-    // Changed places with rather than cloned: what a context carries is counted by all its clones.
-    let _swapped = context
-        .filter(|context| context.is_some())
-        .map(Swapped::new);
-    f()
+pub(crate) fn enter(context: Option<&mut Option<TraceContext>>) -> Option<Swapped<'_>> {
+    let context = context.filter(|context| context.is_some())?;
+    swap(context);
+    Some(Swapped(context))
 }
 
 // === impl Scope ===
@@ -89,7 +90,8 @@ impl<F: Future> Future for Scope<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        within(Some(this.context), || this.inner.poll(cx))
+        let _current = enter(Some(this.context));
+        this.inner.poll(cx)
     }
 }
 
@@ -102,13 +104,6 @@ impl<F> fmt::Debug for Scope<F> {
 }
 
 // === impl Swapped ===
-
-impl<'c> Swapped<'c> {
-    fn new(context: &'c mut Option<TraceContext>) -> Self {
-        swap(context);
-        Self(context)
-    }
-}
 
 /// Also when what ran in between panics.
 impl Drop for Swapped<'_> {
@@ -133,15 +128,16 @@ mod tests {
         let dice = Dice::new();
         let [outer, inner] = [(); 2].map(|()| TraceContext::root(&dice));
         let (mut one, mut other) = (Some(outer.clone()), Some(inner.clone()));
-        within(Some(&mut one), || {
-            let fails = || within(Some(&mut other), || panic!("on purpose"));
-            catch_unwind(AssertUnwindSafe(fails)).unwrap_err();
-            assert_eq!(current().as_ref(), Some(&outer));
-            within(Some(&mut other), || {
-                assert_eq!(current().as_ref(), Some(&inner))
-            });
-            within(None, || assert_eq!(current().as_ref(), Some(&outer)));
-        });
+        let entered = enter(Some(&mut one));
+        catch_unwind(AssertUnwindSafe(|| {
+            let _entered = enter(Some(&mut other));
+            assert_eq!(current().as_ref(), Some(&inner));
+            panic!("on purpose");
+        }))
+        .unwrap_err();
+        assert!(enter(None).is_none() && enter(Some(&mut None)).is_none());
+        assert_eq!(current().as_ref(), Some(&outer));
+        drop(entered);
         assert_eq!((current(), one, other), (None, Some(outer), Some(inner)));
     }
 }

@@ -90,11 +90,10 @@ where
         }
         let watch = Watch::open(role, &mut request, &context);
         let mut served = (role == Role::Server).then(|| Served::new(context, x_trace_id));
-        let inner = &mut self.inner;
-        let future = local::within(Served::context(&mut served), || {
-            let _entered = watch.as_ref().map(|watch| watch.enter());
-            inner.call(request)
-        });
+        let current = local::enter(Served::context(&mut served));
+        let span = watch.as_ref().map(|watch| watch.enter());
+        let future = self.inner.call(request);
+        drop((span, current));
         ResponseFuture::new(future, watch, served)
     }
 }
