@@ -73,17 +73,13 @@ where
                 None
             }
         };
-        match (over, this.timer.take()) {
-            (Some(now), Some(timer)) => {
-                // Dropped now, so that the peer hears of it whatever the reader does next.
-                let error = timer.end(Phase::Body, now, || this.inner.set(None));
-                Poll::Ready(Some(Err(error.into())))
-            }
-            (_, timer) => {
-                *this.timer = timer;
-                polled.map_err(Into::into)
-            }
-        }
+        let (Some(now), Some(timer)) = (over, &this.timer) else {
+            return polled.map_err(Into::into);
+        };
+        // Dropped now, so that the peer hears of it whatever the reader does next.
+        let error = timer.end(Phase::Body, now, || this.inner.set(None));
+        *this.timer = None;
+        Poll::Ready(Some(Err(error.into())))
     }
 
     fn is_end_stream(&self) -> bool {

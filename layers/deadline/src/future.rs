@@ -54,6 +54,38 @@ impl<F, M> ResponseFuture<F, M> {
     }
 }
 
+impl<F, M, Rsp, E> ResponseFuture<F, M>
+where
+    F: Future<Output = Result<Rsp, E>>,
+    E: Into<BoxError>,
+    M: Cover<Rsp>,
+{
+    #[inline(always)]
+    fn go_on(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<M::Response, BoxError>> {
+        let mut this = self.project();
+        let result = match this.state.as_mut().project() {
+            StateProj::Sent { future } => match future.poll(cx) {
+                Poll::Ready(Ok(response)) => Ok(M::cover(response, this.timer)),
+                Poll::Ready(Err(error)) => Err(failed(error)),
+                Poll::Pending => {
+                    let Some(timer) = this.timer else {
+                        return Poll::Pending;
+                    };
+                    let now = ready!(timer.poll_over(cx));
+                    let error = timer.end(Phase::Response, now, || this.state.set(State::Ended));
+                    return Poll::Ready(Err(failed(error)));
+                }
+            },
+            StateProj::NotSent => Err(failed(Exceeded::before_sending())),
+            StateProj::Ended => panic!("`ResponseFuture` polled after completion"),
+        };
+        // Whoever keeps this future keeps nothing of the call: it ends now, late enough for all
+        // inside to see that its time was up.
+        this.state.set(State::Ended);
+        Poll::Ready(result)
+    }
+}
+
 impl<F, M, Rsp, E> Future for ResponseFuture<F, M>
 where
     F: Future<Output = Result<Rsp, E>>,
@@ -64,33 +96,8 @@ where
 
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
-        let future = match this.state.as_mut().project() {
-            StateProj::Sent { future } => future,
-            StateProj::NotSent => {
-                this.state.set(State::Ended);
-                return Poll::Ready(Err(Exceeded::before_sending().into()));
-            }
-            StateProj::Ended => panic!("`ResponseFuture` polled after completion"),
-        };
-        let scope = this.timer.as_ref().and_then(Timer::scope);
-        let polled = local::within(scope, || future.poll(cx));
-        let result = match polled {
-            Poll::Ready(Ok(response)) => Ok(M::cover(response, this.timer)),
-            Poll::Ready(Err(error)) => Err(error.into()),
-            Poll::Pending => {
-                let Some(timer) = this.timer else {
-                    return Poll::Pending;
-                };
-                let now = ready!(timer.poll_over(cx));
-                let error = timer.end(Phase::Response, now, || this.state.set(State::Ended));
-                return Poll::Ready(Err(error.into()));
-            }
-        };
-        // Whoever keeps this future keeps nothing of the call: it ends now, late enough for all
-        // inside to see that its time was up.
-        this.state.set(State::Ended);
-        Poll::Ready(result)
+        let scope = self.timer.as_ref().and_then(Timer::scope);
+        local::within(scope, || self.go_on(cx))
     }
 }
 
@@ -100,4 +107,11 @@ impl<F, M> fmt::Debug for ResponseFuture<F, M> {
             .field("timer", &self.timer)
             .finish_non_exhaustive()
     }
+}
+
+/// Apart from what is built into the place of every call: it seldom happens.
+#[cold]
+#[inline(never)]
+fn failed(error: impl Into<BoxError>) -> BoxError {
+    error.into()
 }

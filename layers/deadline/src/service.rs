@@ -74,7 +74,7 @@ where
         let settings = rules.settings.get();
         let due = rules.mode.stamp(&mut request, &settings, &rules.observer);
         if matches!(due, Some(Due::At { left, .. }) if left.is_zero()) {
-            rules.observer.exceeded(&Exceeded::before_sending());
+            not_sent(&rules.observer);
             return ResponseFuture::not_sent();
         }
         let timer = due.map(|due| Timer::new(due, rules.mode.scoped(), rules.observer.clone()));
@@ -92,4 +92,10 @@ impl<S: fmt::Debug, M: fmt::Debug> fmt::Debug for WithDeadline<S, M> {
             .field("mode", &self.rules.mode)
             .finish_non_exhaustive()
     }
+}
+
+#[cold]
+#[inline(never)]
+fn not_sent(observer: &Told) {
+    observer.exceeded(&Exceeded::before_sending());
 }
