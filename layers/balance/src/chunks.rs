@@ -45,6 +45,16 @@ impl<T> Chunks<T> {
     }
 }
 
+/// Shares the chunks.
+impl<T> Clone for Chunks<T> {
+    fn clone(&self) -> Self {
+        Self {
+            chunks: self.chunks.clone(),
+            len: self.len,
+        }
+    }
+}
+
 impl<T> Index<usize> for Chunks<T> {
     type Output = T;
 

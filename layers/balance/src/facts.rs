@@ -1,6 +1,6 @@
 //! What every part of one balancer knows.
 
-use crate::{Observer, Settings, settings::Weighing};
+use crate::{LoadReports, Observer, Settings, settings::Weighing};
 use std::{
     error::Error,
     fmt,
@@ -18,6 +18,8 @@ pub(crate) struct Facts {
     service: Box<str>,
     settings: Live<Settings>,
     observer: Option<Arc<dyn Observer>>,
+    /// What the policy makes of load reports; `None`: nothing.
+    reports: Option<LoadReports>,
     /// Set at first use: nobody reads a clock before there is a call.
     origin: OnceLock<Instant>,
     trouble: AtomicU64,
@@ -35,9 +37,20 @@ impl Facts {
             service,
             settings,
             observer,
+            reports: None,
             origin: OnceLock::new(),
             trouble: AtomicU64::new(0),
         }
+    }
+
+    pub(crate) const fn reading(mut self, reports: Option<LoadReports>) -> Self {
+        self.reports = reports;
+        self
+    }
+
+    #[inline]
+    pub(crate) const fn reports(&self) -> Option<&LoadReports> {
+        self.reports.as_ref()
     }
 
     pub(crate) const fn service(&self) -> &str {

@@ -1,6 +1,7 @@
-//! What the one task of a balancer does: it follows discovery, and counts who may be picked.
+//! What the one task of a balancer does: it follows discovery, counts who may be picked, and has calls
+//! shared out anew where endpoints say how loaded they are.
 
-use crate::{hub::Hub, panic, pause::pause, policy::Arrange, set::Book};
+use crate::{hub::Hub, panic, pause::pause, policy::Arrange, reweigh::reweigh, set::Book};
 use std::{
     future::poll_fn,
     pin::{Pin, pin},
@@ -28,7 +29,8 @@ const BATCH: usize = 4_096;
 const PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Follows `discover` until it ends, and publishes what it says to `hub`; counts until it is dropped.
+/// Follows `discover` until it ends, and publishes what it says to `hub`; counts and weighs until it is
+/// dropped.
 pub(crate) async fn follow<D, P>(discover: D, hub: Arc<Hub<D::Service, P>>)
 where
     P: Arrange,
@@ -37,18 +39,24 @@ where
     D::Error: Into<BoxError>,
 {
     let mut counting = pin!(panic::count(&hub));
+    let mut weighing = pin!(reweigh(&hub));
     {
         let mut publishing = pin!(publish(discover, &hub));
         poll_fn(|cx| {
             let published = publishing.as_mut().poll(cx);
-            // It never ends.
+            // They never end.
             let _ = counting.as_mut().poll(cx);
+            let _ = weighing.as_mut().poll(cx);
             published
         })
         .await;
     }
     // Discovery is over, and dropped; those known last still come and go.
-    counting.await;
+    poll_fn(|cx| {
+        let _ = weighing.as_mut().poll(cx);
+        counting.as_mut().poll(cx)
+    })
+    .await;
 }
 
 async fn publish<D, P>(discover: D, hub: &Hub<D::Service, P>)

@@ -55,6 +55,13 @@ impl<E, P: Arrange> Hub<E, P> {
         &self.facts
     }
 
+    /// The same endpoints, of which more is known now.
+    pub(crate) fn arrange_again(&self) {
+        // No bell: whoever waits for one of them waits for the same.
+        let all = self.set().copied();
+        self.set.store(Arc::new(arranged(all, &self.policy)));
+    }
+
     pub(crate) fn publish(&self, all: Copied<E>) {
         let endpoints = all.candidates().len();
         self.set.store(Arc::new(arranged(all, &self.policy)));

@@ -1,8 +1,8 @@
 //! Turns the discovery of a service into the service.
 
 use crate::{
-    Arrange, Balance, Observer, P2c, Settings, driver::Driver, facts::Facts, follow::follow,
-    hub::Hub,
+    Arrange, Balance, LoadReports, Observer, P2c, RoundRobin, Settings, driver::Driver,
+    facts::Facts, follow::follow, hub::Hub,
 };
 use std::{fmt, sync::Arc};
 use tower::discover::Discover;
@@ -38,6 +38,19 @@ impl BalanceLayer {
 impl Default for BalanceLayer {
     fn default() -> Self {
         Self::p2c()
+    }
+}
+
+impl BalanceLayer<Grpc, RoundRobin> {
+    /// Takes one endpoint after the other, as often as it has room by its own
+    /// [`LoadReport`](crate::LoadReport)s: see [`RoundRobin::by_load`].
+    ///
+    /// # Defaults
+    ///
+    /// Those of [`p2c`](BalanceLayer::p2c), and [`LoadReports::new`].
+    #[must_use]
+    pub fn weighted_by_load() -> Self {
+        Self::new(RoundRobin::by_load(LoadReports::new()))
     }
 }
 
@@ -105,7 +118,8 @@ where
             discover.service().into(),
             self.settings.clone(),
             self.observer.clone(),
-        );
+        )
+        .reading(self.policy.load_reports());
         let facts = Arc::new(facts);
         let hub = Arc::new(Hub::new(self.policy.clone(), Arc::clone(&facts)));
         let driver = Driver::new(follow(discover, Arc::clone(&hub)), facts);

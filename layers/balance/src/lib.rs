@@ -55,6 +55,7 @@ mod foreign;
 mod future;
 mod hub;
 mod layer;
+mod load_report;
 mod observer;
 mod panic;
 mod pause;
@@ -62,6 +63,8 @@ mod picking;
 mod place;
 mod policy;
 mod record;
+mod reports;
+mod reweigh;
 mod search;
 mod service;
 mod set;
@@ -77,12 +80,14 @@ pub use self::{
     foreign::{Foreign, ForeignEndpoint},
     future::ResponseFuture,
     layer::BalanceLayer,
+    load_report::{LoadReport, MalformedReport},
     observer::Observer,
     policy::{
         Arrange, Call, Candidates, Endpoints, HashKey, Key, LeastRequest, P2c, Policy, Ring,
         RingHash, RoundRobin, Schedule,
     },
     record::Measure,
+    reports::LoadReports,
     service::Balance,
     settings::Settings,
     view::EndpointView,

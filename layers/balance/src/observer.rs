@@ -1,5 +1,6 @@
 //! What a balancer tells whoever draws the graphs.
 
+use crate::MalformedReport;
 use std::{error::Error, time::Duration};
 use ziggurat_core::{EndpointId, Outcome};
 
@@ -8,6 +9,11 @@ pub trait Observer: Send + Sync + 'static {
     /// A call that went to `endpoint` has ended, `elapsed` after it was sent.
     fn finished(&self, endpoint: &EndpointId, outcome: Outcome, elapsed: Duration) {
         let _ = (endpoint, outcome, elapsed);
+    }
+
+    /// `endpoint` reported its load, and that makes no sense: the report was passed over.
+    fn report_malformed(&self, endpoint: &EndpointId, error: MalformedReport) {
+        let _ = (endpoint, error);
     }
 
     /// A call ended without an endpoint, because none was ready in time.

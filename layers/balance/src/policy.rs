@@ -1,5 +1,7 @@
 //! Which endpoint a call goes to: a choice that reads no clock and takes no lock.
 
+use crate::LoadReports;
+
 mod call;
 mod candidate;
 mod candidates;
@@ -39,11 +41,21 @@ pub trait Arrange: Clone + Send + Sync + 'static {
     /// What picks look things up in; `()` if they need nothing.
     type Table: Send + Sync + 'static;
 
-    /// Called by the driver task once for a new set, before any call sees it.
+    /// Called by the driver task for a new set, before any call sees it.
     ///
     /// Calls go on with the set before meanwhile, so it may take its time; but as long as it takes,
     /// no change arrives.
     fn arrange(&self, endpoints: &Endpoints<'_>) -> Self::Table;
+
+    /// What it makes of the [`LoadReport`](crate::LoadReport)s in the trailers of answers; `None`, which
+    /// is the default: nothing, and nobody reads them.
+    ///
+    /// Otherwise the same set is arranged again every
+    /// [update period](LoadReports::weight_update_period), and
+    /// [`Endpoints::load_weights`] says what they weigh by then.
+    fn load_reports(&self) -> Option<LoadReports> {
+        None
+    }
 }
 
 /// Chooses an endpoint for a call.

@@ -1,6 +1,7 @@
 //! What a balancer does when a call has ended.
 
-use crate::{settings::Brief, stats::Stats};
+use crate::{LoadReport, LoadReports, settings::Brief, stats::Stats};
+use http::HeaderMap;
 use std::{fmt, sync::Arc, time::Duration};
 use ziggurat_core::{EndpointId, Outcome, Record};
 
@@ -48,6 +49,23 @@ impl Measure {
         self.stats.push_back(retry_after, now, self.brief.decay());
     }
 
+    #[inline(never)]
+    fn hear(&self, reports: &LoadReports, trailers: &HeaderMap) {
+        match LoadReport::read(trailers) {
+            Ok(report) => {
+                if let Some(weight) = report.and_then(|report| report.weight(reports.penalty())) {
+                    self.stats.report(weight, self.stats.facts().now());
+                }
+            }
+            Err(error) => {
+                tracing::debug!(endpoint = %self.stats.id(), %error, "passed over");
+                if let Some(observer) = self.stats.facts().observer() {
+                    observer.report_malformed(self.stats.id(), error);
+                }
+            }
+        }
+    }
+
     /// How long the answer took: to its end, or to its head if it is a stream.
     fn latency(&self, elapsed: u64) -> u64 {
         if self.head == 0.0 {
@@ -65,6 +83,13 @@ impl Record for Measure {
         let elapsed = now.saturating_sub(self.began);
         self.head = elapsed.max(1) as f32;
         self.stats.observe_head(elapsed, now, self.brief.decay());
+    }
+
+    #[inline]
+    fn trailers(&mut self, trailers: &HeaderMap) {
+        if let Some(reports) = self.stats.facts().reports() {
+            self.hear(reports, trailers);
+        }
     }
 
     #[inline]

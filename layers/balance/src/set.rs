@@ -52,6 +52,10 @@ impl<E, T> Set<E, T> {
         &self.all.weights
     }
 
+    pub(crate) fn copied(&self) -> Copied<E> {
+        self.all.clone()
+    }
+
     pub(crate) const fn table(&self) -> &T {
         &self.table
     }
@@ -85,6 +89,17 @@ impl<E> Copied<E> {
 
     pub(crate) const fn candidates(&self) -> &Chunks<Candidate> {
         &self.candidates
+    }
+}
+
+/// Shares what is in it.
+impl<E> Clone for Copied<E> {
+    fn clone(&self) -> Self {
+        Self {
+            candidates: self.candidates.clone(),
+            services: self.services.clone(),
+            weights: self.weights.clone(),
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 use self::{
     cost::{cost, in_a_row},
     flow::Flow,
+    reported::Reported,
     sync::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
 };
 use crate::{
@@ -19,6 +20,7 @@ use ziggurat_core::{EndpointId, State};
 
 mod cost;
 mod flow;
+mod reported;
 
 // All orders are relaxed: each word stands for itself, and a pick that reads one of them a moment
 // late picks a moment late.
@@ -42,6 +44,8 @@ pub(crate) struct Stats {
     failed: AtomicU64,
     /// When a call last went there to find out what it is like; 0 if none has.
     probed_at: AtomicU64,
+    /// What it weighs by its reports, where somebody wants to know.
+    reported: Reported,
     id: EndpointId,
     /// How often somebody has come or gone that they are kept for.
     incarnation: AtomicU32,
@@ -78,6 +82,7 @@ impl Stats {
             probed_at: AtomicU64::new(0),
             streak: AtomicU32::new(0),
             out: AtomicBool::new(false),
+            reported: Reported::new(),
             id,
             facts,
             incarnation: AtomicU32::new(0),
@@ -149,6 +154,17 @@ impl Stats {
         self.born.store(0, Relaxed);
         self.latency.store(Estimate::NONE, Relaxed);
         self.failure.store(Estimate::NONE, Relaxed);
+        self.reported.start_over();
+    }
+
+    /// It said how loaded it is.
+    pub(crate) fn report(&self, weight: f64, now: u64) {
+        self.reported.update(weight, now);
+    }
+
+    /// What it weighs by its reports, if they count now.
+    pub(crate) fn load_weight(&self, now: u64) -> Option<f64> {
+        self.reported.weight(now, self.facts.reports()?)
     }
 
     /// A call took this long.

@@ -12,6 +12,7 @@ pub struct EndpointView {
     weight: u32,
     cost: Duration,
     load: Option<f64>,
+    load_weight: Option<f64>,
     pending: u64,
     calls: u64,
     failures: u64,
@@ -30,6 +31,7 @@ impl EndpointView {
             weight: candidate.weight(),
             cost: Duration::from_nanos(stats.cost(now, weighing) as u64),
             load: known.then_some(load),
+            load_weight: stats.load_weight(now),
             pending: stats.pending(),
             calls: stats.calls(),
             failures: stats.failures(),
@@ -64,6 +66,12 @@ impl EndpointView {
     #[must_use]
     pub const fn load(&self) -> Option<f64> {
         self.load
+    }
+
+    /// What it weighs by its own reports of its load, where the policy wants to know and they count.
+    #[must_use]
+    pub const fn load_weight(&self) -> Option<f64> {
+        self.load_weight
     }
 
     /// Calls and streams that are open there.

@@ -27,6 +27,19 @@ impl<'a> Endpoints<'a> {
         self.0.len() == 0
     }
 
+    /// What each of them weighs by its own reports of its load, in their order; `None` for one whose
+    /// reports do not count, or not yet, and for all of them if the policy does not
+    /// [want to know](super::Arrange::load_reports).
+    #[must_use]
+    pub fn load_weights(&self) -> Vec<Option<f64>> {
+        let Some(first) = self.0.get(0) else {
+            return Vec::new();
+        };
+        let now = first.stats().facts().now();
+        let weight = |one: &Candidate| one.stats().load_weight(now);
+        self.0.iter().map(weight).collect()
+    }
+
     /// The names of all of them, and their weights, which are ratios to one another.
     pub fn iter(&self) -> impl Iterator<Item = (&'a EndpointId, u32)> + use<'a> {
         let one = |one: &'a Candidate| (one.stats().id(), one.weight().max(1));

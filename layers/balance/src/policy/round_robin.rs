@@ -1,7 +1,7 @@
 //! One after the other.
 
 use super::{Arrange, Call, Candidates, Endpoints, Policy, schedule::Schedule};
-use crate::stripe::Stripes;
+use crate::{LoadReports, stripe::Stripes};
 use ziggurat_core::Dice;
 
 /// Takes one endpoint after the other, as often as it is heavy.
@@ -13,12 +13,22 @@ use ziggurat_core::Dice;
 ///
 /// # Defaults
 ///
-/// [`weighted`](Self::weighted) goes by the endpoints' weights, [`plain`](Self::plain) takes them alike.
+/// [`weighted`](Self::weighted) goes by the endpoints' weights, [`plain`](Self::plain) takes them alike,
+/// [`by_load`](Self::by_load) goes by what they report of their load.
 #[derive(Clone, Debug)]
 pub struct RoundRobin {
-    weighted: bool,
+    by: By,
     turns: Stripes,
     dice: Dice,
+}
+
+/// What makes an endpoint heavy.
+#[derive(Clone, Copy, Debug)]
+enum By {
+    /// Nothing.
+    Turn,
+    Weight,
+    Load(LoadReports),
 }
 
 /// So many turns are looked at, before all endpoints are.
@@ -30,26 +40,38 @@ impl RoundRobin {
     /// All endpoints alike, whatever they weigh.
     #[must_use]
     pub fn plain() -> Self {
-        Self::new(false, Dice::new())
+        Self::new(By::Turn, Dice::new())
     }
 
     /// Each endpoint as often as it is heavy; and as smoothly: of weights 5, 1 and 1 the first does
     /// not come five times in a row.
     #[must_use]
     pub fn weighted() -> Self {
-        Self::new(true, Dice::new())
+        Self::new(By::Weight, Dice::new())
+    }
+
+    /// Each endpoint as often as it has room: by `qps / (utilization + eps / qps * penalty)`, of what it
+    /// says in the trailers of its answers (gRFC A58 `weighted_round_robin`, whose schedule ours is but
+    /// for being smoother; reports of a request each as in gRFC A51, none out of band).
+    ///
+    /// One whose reports do not count, or not yet, gets the mean of the others'. While fewer than two
+    /// have a weight all come alike, whatever they weigh elsewhere. Nobody gets more than ten times the
+    /// mean, nor less than a tenth of it, whatever he says.
+    #[must_use]
+    pub fn by_load(reports: LoadReports) -> Self {
+        Self::new(By::Load(reports), Dice::new())
     }
 
     /// Draws where to begin, and who of the new ones comes up, with `dice`: a seeded one replays a
     /// test.
     #[must_use]
     pub fn dice(self, dice: Dice) -> Self {
-        Self::new(self.weighted, dice)
+        Self::new(self.by, dice)
     }
 
-    fn new(weighted: bool, dice: Dice) -> Self {
+    fn new(by: By, dice: Dice) -> Self {
         Self {
-            weighted,
+            by,
             turns: Stripes::new(dice.clone()),
             dice,
         }
@@ -60,11 +82,21 @@ impl Arrange for RoundRobin {
     type Table = Schedule;
 
     fn arrange(&self, endpoints: &Endpoints<'_>) -> Schedule {
-        if !self.weighted {
-            return Schedule::plain(endpoints.len());
+        match self.by {
+            By::Turn => Schedule::plain(endpoints.len()),
+            By::Weight => {
+                let weights: Vec<_> = endpoints.iter().map(|(_, weight)| weight).collect();
+                Schedule::weighted(&weights)
+            }
+            By::Load(_) => Schedule::by_load(&endpoints.load_weights()),
         }
-        let weights: Vec<_> = endpoints.iter().map(|(_, weight)| weight).collect();
-        Schedule::weighted(&weights)
+    }
+
+    fn load_reports(&self) -> Option<LoadReports> {
+        match self.by {
+            By::Load(reports) => Some(reports),
+            By::Turn | By::Weight => None,
+        }
     }
 }
 

@@ -9,6 +9,10 @@ pub struct Schedule {
 
 /// The longest round, unless there are more endpoints than that.
 const LONGEST: u64 = 16_384;
+/// How far from the mean a weight may be that an endpoint claims for itself.
+const FARTHEST: f64 = 10.0;
+/// The turns of one that weighs the mean: fine enough to tell a hundredth more from a hundredth less.
+const TURNS: f64 = 100.0;
 /// 2^32 divided by the golden ratio: its multiples, cut off at 2^32, are as far apart as can be.
 const GOLDEN: u32 = 0x9E37_79B9;
 
@@ -54,6 +58,23 @@ impl Schedule {
             round: Some(due.into_iter().map(|(_, index)| index).collect()),
             len: weights.len(),
         }
+    }
+
+    /// Each comes as often as it has room. Those of which nothing is known count as the mean of the
+    /// others; with fewer than two others all come once.
+    pub(crate) fn by_load(weights: &[Option<f64>]) -> Self {
+        let known = || weights.iter().flatten();
+        let (count, most) = (known().count(), known().copied().fold(0.0, f64::max));
+        if count < 2 || most <= 0.0 {
+            return Self::plain(weights.len());
+        }
+        // Parts of the heaviest: their sum is finite, whatever they are.
+        let mean = known().map(|weight| weight / most).sum::<f64>() / count as f64;
+        let turns = |weight: &Option<f64>| {
+            let share = weight.map_or(1.0, |weight| weight / most / mean);
+            (share.clamp(1.0 / FARTHEST, FARTHEST) * TURNS).round() as u32
+        };
+        Self::weighted(&weights.iter().map(turns).collect::<Vec<_>>())
     }
 
     /// Who comes at this turn; there must be somebody.
@@ -119,6 +140,50 @@ mod tests {
             let turns = round.iter().filter(|turn| **turn == index).count();
             assert_eq!(turns, *weight as usize);
         }
+    }
+
+    fn shares(weights: &[Option<f64>]) -> Vec<f64> {
+        let schedule = Schedule::by_load(weights);
+        let mut shares = vec![0.0; weights.len()];
+        for nth in 0..schedule.len() as u64 {
+            shares[schedule.turn(nth)] += 1.0 / schedule.len() as f64;
+        }
+        shares
+    }
+
+    #[test]
+    fn who_has_room_comes_more_often() {
+        for (weights, wanted) in [
+            (vec![Some(200.0), Some(100.0)], vec![2.0 / 3.0, 1.0 / 3.0]),
+            (vec![Some(2e-9), Some(1e-9)], vec![2.0 / 3.0, 1.0 / 3.0]),
+            (vec![Some(f64::MAX), Some(f64::MAX)], vec![0.5, 0.5]),
+            // Who says nothing is as good as the others are on average.
+            (
+                vec![Some(300.0), None, Some(100.0)],
+                vec![0.5, 1.0 / 3.0, 1.0 / 6.0],
+            ),
+            // One word alone says nothing about the others.
+            (vec![Some(300.0), None, None], vec![1.0 / 3.0; 3]),
+            (vec![None, None], vec![0.5; 2]),
+            (vec![Some(7.0)], vec![1.0]),
+        ] {
+            let shares = shares(&weights);
+            for (share, wanted) in shares.iter().zip(&wanted) {
+                assert!((share - wanted).abs() < 0.005, "{weights:?}: {shares:?}");
+            }
+        }
+        assert!(shares(&[]).is_empty());
+    }
+
+    #[test]
+    fn what_one_claims_for_itself_has_bounds() {
+        // 19 others: a claim of everything is ten times the mean, and the others have a tenth of it.
+        let mut weights = vec![Some(1.0); 20];
+        weights[0] = Some(1e300);
+        let shares = shares(&weights);
+        let wanted = 10.0 / (10.0 + 19.0 * 0.1);
+        assert!((shares[0] - wanted).abs() < 0.01, "{shares:?}");
+        assert!(shares.iter().all(|share| *share > 0.005), "{shares:?}");
     }
 
     #[test]

@@ -2,15 +2,15 @@
 
 use super::Candidate;
 use crate::chunks::Chunks;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 use ziggurat_core::Dice;
 
 /// The weights of the endpoints of one set.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Weights {
     heaviest: u32,
     /// The weight of each with all before it. `None`: all have the same.
-    sums: Option<Box<[u64]>>,
+    sums: Option<Arc<[u64]>>,
 }
 
 /// How many there are of each weight, so that nobody has to walk over them when one changes.

@@ -10,5 +10,6 @@ mod panicking;
 mod permuting;
 mod picking;
 mod policies;
+mod reporting;
 mod simulation;
 mod waiting;
