@@ -39,6 +39,18 @@ pub(crate) enum Claim {
     Beyond,
 }
 
+// === impl Step ===
+
+impl Step {
+    /// In nanoseconds.
+    pub(crate) const fn wait(self) -> u64 {
+        match self {
+            Self::Admit(_) => 0,
+            Self::Wait(wait, _) => wait,
+        }
+    }
+}
+
 // === impl Gcra ===
 
 impl Gcra {
@@ -97,10 +109,7 @@ impl Gcra {
 
     /// How many nanoseconds to wait until so many ticks could be taken, which may be above the window.
     pub(crate) fn wait_ticks(&self, rate: Rate, need: u64, now: u64) -> u64 {
-        match step_ticks(self.0.load(Ordering::Acquire), rate, need, now) {
-            Step::Admit(_) => 0,
-            Step::Wait(wait, _) => wait,
-        }
+        step_ticks(self.tat(), rate, need, now).wait()
     }
 
     /// Takes `cost`, or says how many nanoseconds to wait for it; `now` is in nanoseconds.
@@ -114,27 +123,91 @@ impl Gcra {
         now: u64,
         present: impl Fn() -> (Rate, u64),
     ) -> Result<(), u64> {
-        let (mut rate, mut now) = (rate, now);
+        let taken = self.take_while(|_| true, (rate, now), cost, present);
+        taken.expect("it is always ours")
+    }
+
+    /// As [`take`](Self::take), as long as this is `ours` by what is seen with a TAT; `None` if it is not.
+    #[inline]
+    pub(crate) fn take_while(
+        &self,
+        ours: impl Fn(u64) -> bool,
+        (mut rate, mut now): (Rate, u64),
+        cost: u32,
+        present: impl Fn() -> (Rate, u64),
+    ) -> Option<Result<(), u64>> {
         // Acquire pairs with the Release below: who sees a TAT, and reads the rate and the time
         // after that, reads what it was made by, or what came later.
         let mut tat = self.0.load(Ordering::Acquire);
         loop {
+            if !ours(tat) {
+                return None;
+            }
             if tat > furthest(rate, now) {
                 (rate, now) = present();
             }
             let (next, answer) = match step(tat, rate, cost.into(), now) {
                 Step::Admit(next) => (next, Ok(())),
-                Step::Wait(wait, same) if same == tat => return Err(wait),
+                Step::Wait(wait, same) if same == tat => return Some(Err(wait)),
                 Step::Wait(wait, nearer) => (nearer, Err(wait)),
             };
             match self
                 .0
                 .compare_exchange_weak(tat, next, Ordering::AcqRel, Ordering::Acquire)
             {
-                Ok(_) => return answer,
+                // It may have become another's, and come to the same TAT.
+                Ok(_) => return ours(next).then_some(answer),
                 Err(present) => tat = present,
             }
         }
+    }
+
+    /// Gives back what was taken at this rate, since `since`, and not used.
+    ///
+    /// Less the time that went by since: that much of it may be what calls after it would have had to
+    /// wait for, had they come alone. Of any number that are given back no two can claim the same time,
+    /// so who is admitted meanwhile is never behind less than without them.
+    pub(crate) fn give_back(
+        &self,
+        ours: impl Fn(u64) -> bool,
+        rate: Rate,
+        cost: u32,
+        since: u64,
+        present: impl Fn() -> (Rate, u64),
+    ) {
+        let need = rate.interval().saturating_mul(cost.into());
+        let mut tat = self.0.load(Ordering::Acquire);
+        loop {
+            // After the TAT: nobody whom it counts came later than that.
+            let (same, now) = present();
+            let unused = need.saturating_sub(now.saturating_sub(since).saturating_mul(TICKS));
+            let ahead = tat.saturating_sub(now.saturating_mul(TICKS));
+            // Another rate may have brought the TAT back, and did not ask whose it was.
+            if unused == 0 || ahead < unused || same != rate || !ours(tat) {
+                return;
+            }
+            let next = tat - unused;
+            match self
+                .0
+                .compare_exchange_weak(tat, next, Ordering::AcqRel, Ordering::Acquire)
+            {
+                Ok(_) => return,
+                Err(present) => tat = present,
+            }
+        }
+    }
+
+    /// What it is now: to be looked at.
+    pub(crate) fn tat(&self) -> u64 {
+        self.0.load(Ordering::Acquire)
+    }
+
+    /// Puts `next` in the place of `tat`, if that is what it still is.
+    pub(crate) fn replace(&self, tat: u64, next: u64) -> bool {
+        let replaced = self
+            .0
+            .compare_exchange(tat, next, Ordering::AcqRel, Ordering::Acquire);
+        replaced.is_ok()
     }
 
     /// How many nanoseconds to wait until `cost` could be taken, which may be above the burst.

@@ -39,7 +39,7 @@ use ziggurat_core::{BoxError, InvalidSetting, Live, Unready};
 ///
 /// # Defaults
 ///
-/// Up to 65,536 keys in use at once, for which it takes 4 MB at its first call.
+/// Up to 65,536 keys in use at once, for which it takes 2 MB at its first call.
 #[derive(Clone)]
 pub struct KeyedLimitLayer<K, C = Each> {
     limit: Arc<KeyedLimit>,
@@ -82,11 +82,12 @@ impl<K, C> KeyedLimitLayer<K, C> {
         }
     }
 
-    /// Has room for so many keys in use at once, of 55 bytes each. A key is in use until its burst has
+    /// Has room for so many keys in use at once, of 32 bytes each. A key is in use until its burst has
     /// come together again. This starts new limits, as [`isolated`](Self::isolated) does.
     ///
     /// When there are more, most find a place left by chance, and new ones that find none share one limit
-    /// of this rate; those that have a place keep it.
+    /// of this rate; those that have a place keep it. One that shared that limit and finds a place later
+    /// has a burst there, too.
     ///
     /// # Errors
     ///

@@ -1,8 +1,12 @@
 //! Limits within limits: a call is admitted by all of them, or costs none of them anything.
 
 mod level;
+mod levels;
 
-use self::level::{Keyed, Level, Levels, Total};
+use self::{
+    level::{Keyed, Level, Total},
+    levels::Levels,
+};
 use crate::{Cost, Each, KeyExtractor, Observer, Rate, ResponseFuture, shared::Told};
 use std::{
     fmt,
@@ -15,8 +19,12 @@ use ziggurat_core::{BoxError, InvalidSetting, Live, Unready};
 
 /// Limits the rate of calls in all, and within that by one key or several: tenant, method, peer.
 ///
-/// All limits are asked before any is taken from, under one short lock, so that what one of them
-/// refuses is spent at none.
+/// What one of them refuses is spent at none: all are asked before any is taken from. They are taken one
+/// after the other, the innermost first, without a lock over all of them, nor over the search for a key.
+/// If somebody was quicker at one, what was taken before it is given back, less the time (of nanoseconds)
+/// that went by. So whoever looks at that very moment may see a limit within others with less left than
+/// it has, by the calls that are about to be refused further out. Nobody ever sees more, and no limit
+/// ever admits more than it allows.
 ///
 /// ```
 /// use tower::{Layer, ServiceExt, service_fn};
@@ -61,9 +69,8 @@ pub struct NestedLimit<S, Req, C = Each> {
 impl<Req: 'static> NestedLimitLayer<Req> {
     /// Admits calls at this rate in all.
     pub fn new(rate: impl Into<Live<Rate>>) -> Self {
-        let total = Arc::new(Total::new(rate.into()));
         Self {
-            levels: Arc::new(Levels::new(vec![total], Told::default())),
+            levels: Arc::new(Levels::new(Total::new(rate.into()))),
             cost: Each,
         }
     }
@@ -129,7 +136,7 @@ impl<Req: 'static, C> NestedLimitLayer<Req, C> {
 
     fn and(self, level: impl Level<Req>) -> Self {
         Self {
-            levels: Arc::new(self.levels.and(Arc::new(level))),
+            levels: Arc::new(self.levels.and(&level)),
             ..self
         }
     }

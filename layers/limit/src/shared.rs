@@ -53,8 +53,8 @@ impl Shared {
 
     /// Takes what a call costs, and tells nobody.
     pub(crate) fn try_take(&self, cost: u32) -> Result<(), Refusal> {
-        let present = || (self.rate.get(), self.origin.nanos());
-        let (rate, now) = present();
+        let present = || (self.rate.get(), self.origin.present());
+        let (rate, now) = (self.rate.get(), self.origin.nanos());
         affordable(rate, cost)?;
         let taken = self.limit.take(rate, cost, now, present);
         taken.map_err(|nanos| Refusal::Limited(Duration::from_nanos(nanos)))
@@ -80,8 +80,20 @@ impl fmt::Debug for Shared {
 impl Origin {
     /// Nanoseconds from the first call till now. What is before it, by the clock of another thread,
     /// is at it.
+    #[inline]
     pub(crate) fn nanos(&self) -> u64 {
-        let now = clock::now();
+        self.until(clock::now())
+    }
+
+    /// As [`nanos`](Self::nanos), also where time [is held](clock::hold): not before anything that this
+    /// thread has seen of another.
+    #[cold]
+    pub(crate) fn present(&self) -> u64 {
+        self.until(Instant::now())
+    }
+
+    #[inline]
+    fn until(&self, now: Instant) -> u64 {
         let since = now.saturating_duration_since(*self.0.get_or_init(|| now));
         let nanos = since.as_secs().saturating_mul(1_000_000_000);
         nanos.saturating_add(since.subsec_nanos().into())

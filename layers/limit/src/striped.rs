@@ -91,6 +91,22 @@ impl Striped {
         self.gcra.wait_ticks(rate, need.saturating_sub(spare), now)
     }
 
+    /// As [`wait`](Self::wait), for a call that would come now. What other threads have in hand is only
+    /// looked at when there is no more elsewhere.
+    pub(crate) fn look(&self, rate: Rate, cost: u32, now: u64) -> u64 {
+        let ask = Ask::new(rate, cost, now);
+        let mine = self
+            .stripes
+            .get()
+            .map(|stripes| &stripes[slot() % stripes.len()]);
+        if mine.is_some_and(|mine| mine.guess().usable(ask.span) >= ask.need)
+            || self.gcra.wait_ticks(rate, ask.need, now) == 0
+        {
+            return 0;
+        }
+        self.wait(rate, cost.into(), now)
+    }
+
     /// One thread, as far as anybody saw.
     #[inline]
     fn take_alone(

@@ -1,44 +1,43 @@
 //! The limits of many keys, in bounded memory.
 //!
 //! ```text
-//!  hash of a key ──▶ one set of seven places, under one short lock
-//!                       │ its own place         ──▶ take
+//!  hash of a key ──▶ one set of sixteen places, four in a line of cache; its own line first
+//!                       │ its own place         ──▶ take: one step, and no lock
 //!                       │ a place that is full again, or was never taken ──▶ its own from now on
-//!                       └ all seven are in use  ──▶ the one limit of those without a place
+//!                       └ all sixteen in use    ──▶ the one limit of those without a place
 //! ```
 //!
 //! A place is the hash of a key and its TAT. One whose TAT has passed says nothing that a new one would
 //! not say, so it may go, and no other ever does: a key in use is never reset. Keys are told apart by 64
 //! bits of SipHash with a secret of this table, so nobody can find two that share a limit; by chance one
-//! in a million tables of six million keys has such a pair.
+//! in a million tables of six million keys has such a pair, and neither of the two gets more for it.
+//!
+//! Only a key that has no place takes a lock, one of a few: no key may get two.
 
+mod place;
+
+use self::{
+    place::{NOBODY, Place},
+    sync::{Mutex, MutexGuard},
+};
 use crate::{
     Key, Rate,
-    gcra::{Step, TICKS, step},
+    gcra::{Gcra, step},
 };
 use std::{
     fmt,
-    hash::{BuildHasher, Hash, Hasher, RandomState},
-    sync::{Mutex, MutexGuard, PoisonError},
+    hash::{BuildHasher, RandomState},
+    sync::PoisonError,
 };
 
 /// A place for every key in use, up to a bound.
 pub(crate) struct Table {
     sets: Box<[Set]>,
-    overflow: Mutex<u64>,
-    hasher: RandomState,
-}
-
-/// Two cache lines: a lock and seven places.
-#[repr(align(128))]
-#[derive(Default)]
-struct Set(Mutex<[Place; WAYS]>);
-
-#[derive(Clone, Copy, Default)]
-struct Place {
-    /// The hash of the key; of none as long as the TAT is 0.
-    key: u64,
-    tat: u64,
+    /// Taken to give a place of a set away.
+    locks: Box<[Mutex<()>]>,
+    overflow: Gcra,
+    numbers: RandomState,
+    others: RandomState,
 }
 
 /// Where a key was found.
@@ -48,10 +47,20 @@ pub(crate) enum Found {
     Overflow,
 }
 
-const WAYS: usize = 7;
+#[derive(Default)]
+struct Set([Line; LINES]);
+
+/// What one look at memory brings.
+#[repr(align(64))]
+#[derive(Default)]
+struct Line([Place; 4]);
+
+const LINES: usize = if cfg!(ziggurat_loom) { 1 } else { 4 };
+const WAYS: usize = 4 * LINES;
 /// How many places there are for a key, so that few of them meet in one set: with all keys in use, one
-/// in a thousand has no place.
-const SPARE: usize = 3;
+/// in a thousand has no place, and one in thirty is not in its own line.
+const SPARE: usize = 2;
+const LOCKS: usize = if cfg!(ziggurat_loom) { 1 } else { 64 };
 
 // === impl Table ===
 
@@ -61,85 +70,120 @@ impl Table {
         let sets = (keys * SPARE).div_ceil(WAYS).max(1);
         Self {
             sets: (0..sets).map(|_| Set::default()).collect(),
-            overflow: Mutex::default(),
-            hasher: RandomState::new(),
+            locks: (0..LOCKS).map(|_| Mutex::new(())).collect(),
+            overflow: Gcra::new(),
+            numbers: RandomState::new(),
+            others: RandomState::new(),
         }
     }
 
+    #[inline]
     pub(crate) fn hash(&self, key: Option<&Key<'_>>) -> u64 {
-        let mut hasher = self.hasher.build_hasher();
-        // One byte stands for no key; none of the others is that short.
-        match key {
-            Some(key) => key.hash(&mut hasher),
-            None => hasher.write_u8(4),
-        }
-        hasher.finish()
+        let hash = match key {
+            // By a secret of their own, there is no need to say what they are.
+            Some(Key::Number(number)) => self.numbers.hash_one(number),
+            Some(key) => self.others.hash_one(key),
+            // One byte stands for no key; none of the others is that short.
+            None => self.others.hash_one(4_u8),
+        };
+        if hash == NOBODY { 1 } else { hash }
     }
 
-    /// Takes `cost` of the limit of a key, or says how many nanoseconds to wait for it.
-    ///
-    /// `present` reads the rate and the time, under the lock: so no call is by an older one than the
-    /// call before.
+    /// Takes `cost` of the limit of a key at this rate and time, or says how many nanoseconds to wait for
+    /// it. See [`Gcra::take`] for `present`.
+    #[inline]
     pub(crate) fn take(
         &self,
         hash: u64,
         cost: u32,
+        at: (Rate, u64),
         present: impl Fn() -> (Rate, u64),
     ) -> (Found, Result<(), u64>) {
-        self.visit(hash, true, cost, present)
+        let own = self.set(hash).find(hash);
+        match own.and_then(|place| place.take(hash, cost, at, &present)) {
+            Some(taken) => (Found::Own, taken),
+            None => self.take_anew(hash, cost, &present),
+        }
     }
 
-    /// What [`take`](Self::take) would say.
-    pub(crate) fn peek(&self, hash: u64, cost: u32, rate: Rate, now: u64) -> Result<(), u64> {
-        self.visit(hash, false, cost, || (rate, now)).1
+    /// Gives back so much, at a rate and since a time, of what [`take`](Self::take) found there.
+    pub(crate) fn give_back(
+        &self,
+        hash: u64,
+        found: Found,
+        taken: (Rate, u32, u64),
+        present: impl Fn() -> (Rate, u64),
+    ) {
+        let (rate, cost, since) = taken;
+        match (found, self.set(hash).find(hash)) {
+            (Found::Own, Some(place)) => place.give_back(hash, taken, present),
+            // So much time has passed that another has the place.
+            (Found::Own, None) => {}
+            (Found::Overflow, _) => {
+                let ours = |_| true;
+                self.overflow.give_back(ours, rate, cost, since, present);
+            }
+        }
+    }
+
+    /// How many nanoseconds to wait until [`take`](Self::take) would give as much.
+    pub(crate) fn wait(&self, hash: u64, cost: u32, rate: Rate, now: u64) -> u64 {
+        let set = self.set(hash);
+        let own = set.find(hash);
+        if let Some(wait) = own.and_then(|place| place.wait(hash, cost, rate, now)) {
+            return wait;
+        }
+        match set.places().any(|place| place.is_free(now)) {
+            true => step(0, rate, cost.into(), now).wait(),
+            false => self.overflow.wait(rate, cost.into(), now),
+        }
     }
 
     /// How many keys are in use: not full again.
     pub(crate) fn in_use(&self, now: u64) -> usize {
-        let used = |set: &Set| {
-            set.lock()
-                .iter()
-                .filter(|place| place.tat > now.saturating_mul(TICKS))
-                .count()
-        };
-        self.sets.iter().map(used).sum()
+        let places = self.sets.iter().flat_map(Set::places);
+        places.filter(|place| !place.is_free(now)).count()
     }
 
-    fn visit(
+    /// For a key that has no place, as far as it saw.
+    #[cold]
+    fn take_anew(
         &self,
         hash: u64,
-        keep: bool,
         cost: u32,
-        present: impl Fn() -> (Rate, u64),
+        present: &dyn Fn() -> (Rate, u64),
     ) -> (Found, Result<(), u64>) {
-        let mut set = self.set(hash).lock();
+        let set = self.set(hash);
+        let turn = self.lock(hash);
+        // Under the lock: if this key had a place that another has now, this is later than that.
         let (rate, now) = present();
-        if let Some(place) = place(&mut set, hash, now) {
-            let mut fresh = Place {
-                key: hash,
-                ..*place
-            };
-            let answer = advance(&mut fresh.tat, rate, cost, now);
-            if keep && (answer.is_ok() || place.key == hash) {
-                *place = fresh;
-            }
-            return (Found::Own, answer);
+        let own = set.find(hash);
+        let own = own.and_then(|place| place.take(hash, cost, (rate, now), present));
+        let claim = || {
+            let mut places = set.home_first(hash);
+            places.find_map(|place| place.claim(hash, cost, rate, now))
+        };
+        if let Some(taken) = own.or_else(claim) {
+            return (Found::Own, taken);
         }
-        drop(set);
-        let mut overflow = lock(&self.overflow);
-        let (rate, now) = present();
-        let mut tat = *overflow;
-        let answer = advance(&mut tat, rate, cost, now);
-        if keep {
-            *overflow = tat;
-        }
-        (Found::Overflow, answer)
+        drop(turn);
+        let taken = self.overflow.take(rate, cost, now, present);
+        (Found::Overflow, taken)
+    }
+
+    fn at(&self, hash: u64) -> usize {
+        // The upper bits, scaled: no division, and any number of sets.
+        ((u128::from(hash) * self.sets.len() as u128) >> 64) as usize
     }
 
     fn set(&self, hash: u64) -> &Set {
-        // The upper bits, scaled: no division, and any number of sets.
-        let at = (u128::from(hash) * self.sets.len() as u128) >> 64;
-        &self.sets[at as usize]
+        &self.sets[self.at(hash)]
+    }
+
+    fn lock(&self, hash: u64) -> MutexGuard<'_, ()> {
+        let lock = &self.locks[self.at(hash) % LOCKS];
+        // There is nothing behind it that a panic could leave half done.
+        lock.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -154,36 +198,59 @@ impl fmt::Debug for Table {
 // === impl Set ===
 
 impl Set {
-    fn lock(&self) -> MutexGuard<'_, [Place; WAYS]> {
-        lock(&self.0)
+    fn places(&self) -> impl Iterator<Item = &Place> {
+        self.0.iter().flat_map(|line| &line.0)
+    }
+
+    /// All places, those of its own line first.
+    fn home_first(&self, hash: u64) -> impl Iterator<Item = &Place> {
+        // The lower bits: the upper ones have chosen the set.
+        let lines = (0..LINES).map(move |nth| (hash as usize + nth) % LINES);
+        lines.flat_map(|line| &self.0[line].0)
+    }
+
+    #[inline]
+    fn find(&self, hash: u64) -> Option<&Place> {
+        let home = &self.0[hash as usize % LINES];
+        home.find(hash).or_else(|| self.find_away(hash))
+    }
+
+    #[cold]
+    fn find_away(&self, hash: u64) -> Option<&Place> {
+        self.home_first(hash).find(|place| place.is_of(hash))
     }
 }
 
-/// The place of this key, or else one that nobody uses.
-fn place(places: &mut [Place; WAYS], hash: u64, now: u64) -> Option<&mut Place> {
-    let mine = |place: &Place| place.key == hash && place.tat > 0;
-    let free = |place: &Place| place.tat <= now.saturating_mul(TICKS);
-    let at = places
-        .iter()
-        .position(mine)
-        .or_else(|| places.iter().position(free))?;
-    Some(&mut places[at])
+// === impl Line ===
+
+impl Line {
+    /// All four are compared, and then one branch is taken, which is nearly always the same: nobody
+    /// could guess at which of them to stop.
+    #[inline]
+    fn find(&self, hash: u64) -> Option<&Place> {
+        let [a, b, c, d] = self.0.each_ref().map(|place| place.is_of(hash));
+        let nth = 2 * usize::from(c | d) + usize::from(b | d);
+        (a | b | c | d).then(|| &self.0[nth])
+    }
 }
 
-fn advance(tat: &mut u64, rate: Rate, cost: u32, now: u64) -> Result<(), u64> {
-    let (next, answer) = match step(*tat, rate, cost.into(), now) {
-        Step::Admit(next) => (next, Ok(())),
-        Step::Wait(wait, nearer) => (nearer, Err(wait)),
+mod sync {
+    #[cfg(ziggurat_loom)]
+    pub(super) use loom::sync::{
+        Mutex, MutexGuard,
+        atomic::{AtomicU64, Ordering},
     };
-    *tat = next;
-    answer
-}
-
-/// What panicked under the lock left a place that is as good as any.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    #[cfg(not(ziggurat_loom))]
+    pub(super) use std::sync::{
+        Mutex, MutexGuard,
+        atomic::{AtomicU64, Ordering},
+    };
 }
 
 #[cfg(not(ziggurat_loom))]
 #[cfg(test)]
 mod tests;
+
+#[cfg(ziggurat_loom)]
+#[cfg(test)]
+mod loom_tests;

@@ -7,13 +7,14 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    task::Poll,
     time::Duration,
 };
 use tokio::{sync::Semaphore, time};
 use tokio_test::{assert_pending, assert_ready_ok, task};
 use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt};
 use tower_test::mock;
-use ziggurat_core::{Code, Live, Rejection, Sent, Unready, error};
+use ziggurat_core::{Code, Live, Rejection, Sent, Unready, clock, error};
 use ziggurat_limit::{
     Limited, Observer, Rate, RateLimit, RateLimitLayer, ResponseFuture, TooCostly,
 };
@@ -179,6 +180,32 @@ async fn a_suspended_machine_mints_one_burst() {
     assert_eq!(admitted(&service, 100).await, 20);
     time::advance(3_600 * SECOND).await;
     assert_eq!(admitted(&service, 100).await, 20);
+}
+
+/// Real time: of two threads one does not see that it goes on.
+#[test]
+fn a_call_for_which_time_stands_still_mints_none() {
+    let rate = Rate::new(1, 3_600 * SECOND).unwrap().burst(5).unwrap();
+    let layer = RateLimitLayer::new(rate).cost_with(|cost: &u32| *cost);
+    let service = layer.layer(Echo);
+    let call = |cost| {
+        let mut call = task::spawn(service.clone().oneshot(cost));
+        call.poll().map(|answer| answer.is_ok())
+    };
+    // Time begins with the first call.
+    assert_eq!(call(0), Poll::Ready(true));
+    clock::hold(|| {
+        let began = clock::now();
+        let others = || {
+            while clock::now() == began {
+                std::thread::yield_now();
+            }
+            (0..9).filter(|_| call(1) == Poll::Ready(true)).count()
+        };
+        let got = std::thread::scope(|scope| scope.spawn(others).join().unwrap());
+        assert_eq!(got, 5);
+        assert_eq!(call(1), Poll::Ready(false));
+    });
 }
 
 #[tokio::test(start_paused = true)]

@@ -325,3 +325,73 @@ fn the_slowest_and_the_quickest_rate_work_to_the_end_of_time() {
         }
     }
 }
+
+#[test]
+fn what_is_given_back_at_once_is_there_again() {
+    let rate = rate(10, SECOND, 20);
+    let gcra = Gcra::new();
+    for now in [0, SECOND / 3, 3_600 * SECOND] {
+        let got = taken(&gcra, rate, now, 100);
+        for _ in 0..got {
+            gcra.give_back(|_| true, rate, 1, now, || (rate, now));
+        }
+        assert_eq!(taken(&gcra, rate, now, 100), got);
+    }
+}
+
+#[test]
+fn who_is_admitted_while_others_give_back_is_within_the_law() {
+    let mut given = 0;
+    for seed in 0..2_000 {
+        let dice = Dice::seeded(seed);
+        let count = 1 + dice.below(2_000) as u32;
+        let per = (SECOND + dice.below(1_000_000_000) as u64).max(count.into());
+        let burst = 1 + dice.below(10) as u32;
+        let rate = rate(count, per, burst);
+        let gcra = Gcra::new();
+        let interval = (per / u64::from(count) + 1) as usize;
+        let (mut now, mut admitted, mut undecided) = (0_u64, Vec::new(), Vec::new());
+        for _ in 0..400 {
+            now += match dice.below(4) {
+                0 => dice.below(2 * interval),
+                1 => dice.below(interval / 4 + 1),
+                _ => 0,
+            } as u64;
+            let before = gcra.tat();
+            if take(&gcra, rate, now).is_ok() {
+                match dice.below(2) {
+                    0 => admitted.push(now),
+                    _ => undecided.push(now),
+                }
+            } else if dice.below(2) == 0 {
+                assert_eq!(gcra.tat(), before);
+            }
+            while dice.below(3) == 0 && !undecided.is_empty() {
+                let since = undecided.swap_remove(dice.below(undecided.len()));
+                let before = gcra.tat();
+                gcra.give_back(|_| true, rate, 1, since, || (rate, now));
+                given += usize::from(gcra.tat() < before);
+            }
+        }
+        admitted.sort_unstable();
+        assert_law(&admitted, count, per, burst, seed);
+    }
+    assert!(given > 50_000, "{given}");
+}
+
+#[test]
+fn nothing_is_given_back_to_another_rate_or_after_its_time() {
+    let (slow, fast) = (rate(1, SECOND, 5), rate(10, SECOND, 5));
+    let gcra = Gcra::new();
+    assert_eq!(taken(&gcra, slow, 0, 2), 2);
+    let before = gcra.tat();
+    gcra.give_back(|_| true, slow, 1, 0, || (fast, 0));
+    gcra.give_back(|_| true, slow, 1, 0, || (slow, SECOND));
+    gcra.give_back(|_| false, slow, 1, 0, || (slow, 0));
+    assert_eq!(gcra.tat(), before);
+    // A third of it has gone by.
+    gcra.give_back(|_| true, slow, 3, 0, || (slow, SECOND));
+    assert_eq!(gcra.tat(), before);
+    gcra.give_back(|_| true, slow, 1, 0, || (slow, SECOND / 4));
+    assert_eq!(gcra.tat(), before - 3 * SECOND / 4 * TICKS);
+}

@@ -61,26 +61,46 @@ impl KeyedLimit {
             .inspect_err(|refusal| self.observer.hear(refusal))
     }
 
-    /// What would become of a call of this key.
-    pub(crate) fn peek(&self, hash: u64, cost: u32, rate: Rate, now: u64) -> Result<(), Refusal> {
-        affordable(rate, cost)?;
-        limited(self.table().peek(hash, cost, rate, now))
-    }
-
-    /// Takes what [`peek`](Self::peek) found.
+    /// Takes what a call of this hash costs, at this rate and time; says where.
+    #[inline]
     pub(crate) fn take_hash(
         &self,
         hash: u64,
         cost: u32,
-        present: impl Fn() -> (Rate, u64),
-    ) -> Result<(), Refusal> {
-        let (found, taken) = self.table().take(hash, cost, present);
+        at: (Rate, u64),
+        origin: &Origin,
+    ) -> Result<Found, Refusal> {
+        let present = || (self.rate(), origin.present());
+        let (found, taken) = self.table().take(hash, cost, at, present);
         if found == Found::Overflow {
             self.observer.tell(|observer| observer.overflowed());
         }
-        limited(taken)
+        match taken {
+            Ok(()) => Ok(found),
+            Err(nanos) => Err(Refusal::Limited(Duration::from_nanos(nanos))),
+        }
     }
 
+    /// Gives back what [`take_hash`](Self::take_hash) took.
+    pub(crate) fn give_back(
+        &self,
+        hash: u64,
+        cost: u32,
+        (rate, since): (Rate, u64),
+        found: Found,
+        origin: &Origin,
+    ) {
+        let present = || (self.rate(), origin.present());
+        let taken = (rate, cost, since);
+        self.table().give_back(hash, found, taken, present);
+    }
+
+    /// How long a call of this hash has to wait.
+    pub(crate) fn wait(&self, hash: u64, cost: u32, (rate, now): (Rate, u64)) -> Duration {
+        Duration::from_nanos(self.table().wait(hash, cost, rate, now))
+    }
+
+    #[inline]
     pub(crate) fn hash(&self, key: Option<&Key<'_>>) -> Result<u64, Refusal> {
         if let Some(len) = key.map(Key::len).filter(|len| *len > MAX_KEY) {
             return Err(Refusal::KeyTooLong(len));
@@ -94,8 +114,11 @@ impl KeyedLimit {
     }
 
     fn try_take(&self, key: Option<&Key<'_>>, cost: u32) -> Result<(), Refusal> {
-        affordable(self.rate(), cost)?;
-        self.take_hash(self.hash(key)?, cost, || (self.rate(), self.origin.nanos()))
+        let rate = self.rate();
+        affordable(rate, cost)?;
+        let hash = self.hash(key)?;
+        let at = (rate, self.origin.nanos());
+        self.take_hash(hash, cost, at, &self.origin).map(drop)
     }
 
     fn table(&self) -> &Table {
@@ -109,8 +132,4 @@ fn check(keys: usize) -> Result<(), InvalidSetting> {
         return Err(InvalidSetting::new("keyed limit", "keys", keys, rule));
     }
     Ok(())
-}
-
-fn limited(taken: Result<(), u64>) -> Result<(), Refusal> {
-    taken.map_err(|nanos| Refusal::Limited(Duration::from_nanos(nanos)))
 }

@@ -10,13 +10,30 @@ fn rate(count: u32, burst: u32) -> Rate {
 
 fn take(table: &Table, key: u64, rate: Rate, now: u64) -> (Found, bool) {
     let hash = table.hash(Some(&Key::Number(key)));
-    let (found, taken) = table.take(hash, 1, || (rate, now));
+    let (found, taken) = table.take(hash, 1, (rate, now), || (rate, now));
     (found, taken.is_ok())
 }
 
 #[test]
-fn a_set_is_two_cache_lines() {
-    assert_eq!(size_of::<Set>(), 128);
+fn a_line_is_one_of_the_cache_and_a_set_has_no_more_than_its_lines() {
+    assert_eq!((size_of::<Line>(), align_of::<Line>()), (64, 64));
+    assert_eq!(size_of::<Set>(), LINES * 64);
+}
+
+#[test]
+fn with_every_key_in_use_most_are_in_their_own_line() {
+    let (table, rate) = (Table::new(100_000), rate(1, 10));
+    let hashes = (0..100_000).map(|key| table.hash(Some(&Key::Number(key))));
+    let hashes: Vec<_> = hashes.collect();
+    for hash in &hashes {
+        let _ = table.take(*hash, 1, (rate, 0), || (rate, 0));
+    }
+    let at_home = |hash: &&u64| {
+        let mut places = table.set(**hash).home_first(**hash).take(4);
+        places.any(|place| place.is_of(**hash))
+    };
+    let at_home = hashes.iter().filter(at_home).count();
+    assert!(at_home > 95_000, "{at_home}");
 }
 
 #[test]
@@ -39,12 +56,7 @@ fn ten_million_keys_take_no_more_room_and_reset_none_that_is_in_use() {
     for hot in &hot {
         assert_eq!((0..10).filter(|_| take(&table, *hot, rate, 0).1).count(), 4);
     }
-    let keys = if cfg!(debug_assertions) {
-        1_000_000
-    } else {
-        10_000_000
-    };
-    for key in 100..keys {
+    for key in 100..10_000_000 {
         let _ = take(&table, key, rate, 0);
     }
     for hot in hot {
@@ -94,8 +106,8 @@ fn a_key_that_is_full_again_leaves_and_comes_back_full() {
 fn a_refused_call_of_a_new_key_takes_no_place() {
     let (table, rate) = (Table::new(1), rate(1, 5));
     let hash = table.hash(None);
-    assert!(table.take(hash, 6, || (rate, 0)).1.is_err());
-    assert_eq!(table.peek(hash, 5, rate, 0), Ok(()));
+    assert!(table.take(hash, 6, (rate, 0), || (rate, 0)).1.is_err());
+    assert_eq!(table.wait(hash, 5, rate, 0), 0);
     assert_eq!(table.in_use(0), 0);
 }
 
@@ -111,4 +123,47 @@ fn eight_threads_on_few_keys_get_exactly_the_burst_of_each() {
         threads.into_iter().map(|done| done.join().unwrap()).sum()
     });
     assert_eq!(admitted, 400);
+}
+
+#[test]
+fn four_threads_whose_keys_come_and_go_get_no_more_than_the_rate_of_each() {
+    const KEYS: u64 = 40;
+    // Sixteen places; a key is full again after a fifth of a second.
+    let (table, rate) = (Table::new(1), rate(10, 2));
+    let clock = std::sync::atomic::AtomicU64::new(0);
+    let admitted = Mutex::new(vec![Vec::new(); KEYS as usize]);
+    std::thread::scope(|scope| {
+        for seed in 0..4 {
+            let (table, clock, admitted) = (&table, &clock, &admitted);
+            scope.spawn(move || {
+                let dice = ziggurat_core::Dice::seeded(seed);
+                for _ in 0..20_000 {
+                    let read = || clock.fetch_add(50_000, std::sync::atomic::Ordering::Relaxed);
+                    let key = dice.below(KEYS as usize);
+                    let hash = table.hash(Some(&Key::Number(key as u64)));
+                    let latest = std::cell::Cell::new(read());
+                    let present = || {
+                        latest.set(read());
+                        (rate, latest.get())
+                    };
+                    let taken = table.take(hash, 1, (rate, latest.get()), present);
+                    if taken == (Found::Own, Ok(())) {
+                        admitted.lock().unwrap()[key].push(latest.get());
+                    }
+                }
+            });
+        }
+    });
+    let mut most = 0;
+    for mut admitted in admitted.into_inner().unwrap() {
+        admitted.sort_unstable();
+        for (first, start) in admitted.iter().enumerate() {
+            for (more, end) in admitted[first..].iter().enumerate() {
+                let law = 2 + (end - start) * 10 / SECOND;
+                assert!((more as u64) < law, "{more} more in {start}..={end}");
+            }
+        }
+        most = most.max(admitted.len());
+    }
+    assert!(most > 10, "{most}");
 }

@@ -1,11 +1,14 @@
 //! Limits within limits: all or none.
 
 use crate::{SECOND, rate};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicUsize, Ordering},
+};
 use tokio::time;
 use tower::{BoxError, Layer, Service, ServiceExt};
 use ziggurat_core::error;
-use ziggurat_limit::{Key, Limited, NestedLimit, NestedLimitLayer, Rate, TooCostly};
+use ziggurat_limit::{Key, KeyExtractor, Limited, NestedLimit, NestedLimitLayer, Rate, TooCostly};
 use ziggurat_testkit::{Echo, Strict, assert_clone, assert_send, assert_sync};
 
 fn tenant(request: &u32) -> Option<Key<'_>> {
@@ -130,4 +133,58 @@ fn nested_limits_need_no_runtime_and_all_is_send_sync_and_clone() {
     assert_clone::<NestedLimit<Echo, u32>>();
     assert_send::<NestedLimit<Echo, u32>>();
     assert_sync::<NestedLimit<Echo, u32>>();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_total_refuses_is_not_spent_within_it() {
+    let layer =
+        NestedLimitLayer::new(rate(1, 2)).within(tenant, Rate::new(1, 3_600 * SECOND).unwrap());
+    let service = layer.layer(Strict::echo());
+    assert_eq!(admitted(&service, 100, 1).await, 1);
+    assert_eq!(admitted(&service, 200, 1).await, 1);
+    // There is none left in all, a thousand times; then there is, and the tenant has its one.
+    assert_eq!(admitted(&service, 300, 1_000).await, 0);
+    time::advance(SECOND).await;
+    assert_eq!(admitted(&service, 300, 9).await, 1);
+}
+
+#[test]
+fn a_key_may_be_looked_for_by_a_call_of_the_same_limit() {
+    type Inner = Arc<OnceLock<NestedLimit<Echo, u32>>>;
+
+    #[derive(Clone)]
+    struct Ask(Inner);
+
+    impl KeyExtractor<u32> for Ask {
+        fn key<'r>(&self, request: &'r u32) -> Option<Key<'r>> {
+            if *request > 0 {
+                assert!(futures(self.0.get()?.clone().oneshot(request - 1)));
+            }
+            Some(u64::from(*request).into())
+        }
+    }
+
+    let inner = Inner::default();
+    let layer = NestedLimitLayer::new(rate(1, 9)).within(Ask(Arc::clone(&inner)), rate(1, 1));
+    let service = layer.layer(Echo);
+    assert!(inner.set(service.clone()).is_ok());
+    assert!(futures(service.clone().oneshot(3)));
+    assert!(!futures(service.oneshot(0)));
+}
+
+#[test]
+fn eight_threads_that_the_total_refuses_spend_nothing_within_it() {
+    let hourly = |burst| Rate::new(1, 3_600 * SECOND).unwrap().burst(burst).unwrap();
+    let layer = NestedLimitLayer::new(hourly(100)).within(tenant, hourly(60));
+    let service = layer.layer(Echo);
+    let count = |request: u32, calls: usize| {
+        let admitted = |_: &usize| futures(service.clone().oneshot(request));
+        (0..calls).filter(admitted).count()
+    };
+    let admitted: usize = std::thread::scope(|scope| {
+        let work = |n: u32| scope.spawn(move || count(n % 2 * 100, 2_000));
+        let threads: Vec<_> = (0..8).map(work).collect();
+        threads.into_iter().map(|done| done.join().unwrap()).sum()
+    });
+    assert_eq!(admitted, 100);
 }
