@@ -3,6 +3,7 @@
 
 mod redis {
     mod answers;
+    mod cluster;
     mod exact;
     mod gochat;
     mod layer;

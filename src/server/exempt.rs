@@ -1,12 +1,10 @@
 //! Health checks pass beside the limits: whoever asks wants to know of a server that is busy, too.
 
 mod body;
-mod farewell;
 mod future;
 
 pub use self::{body::Body, future::ResponseFuture};
 
-use super::Lifecycle;
 use http::{Request, Response};
 use std::task::{Context, Poll};
 use tower::{Service, ServiceExt};
@@ -17,21 +15,13 @@ use ziggurat_core::{BoxError, grpc};
 pub struct Exempt<L, S> {
     limited: L,
     handler: S,
-    lifecycle: Lifecycle,
 }
-
-/// A check that lasts until somebody ends it.
-const WATCH: &str = "/Watch";
 
 // === impl Exempt ===
 
 impl<L, S> Exempt<L, S> {
-    pub(super) fn new(limited: L, handler: S, lifecycle: &Lifecycle) -> Self {
-        Self {
-            limited,
-            handler,
-            lifecycle: lifecycle.clone(),
-        }
+    pub(super) const fn new(limited: L, handler: S) -> Self {
+        Self { limited, handler }
     }
 }
 
@@ -52,11 +42,10 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         if grpc::is_health_check(request.uri().path()) {
-            let watch = request.uri().path().ends_with(WATCH);
-            let closing = watch.then(|| Box::pin(self.lifecycle.closing()) as _);
-            // It waits for the handler by itself: what is ready here is what stands behind the limits.
+            // Boxed, as such calls are few, and the others would carry the room for it. It waits for
+            // the handler by itself: what is ready here is what stands behind the limits.
             let call = self.handler.clone().oneshot(request);
-            return ResponseFuture::exempt(call, closing);
+            return ResponseFuture::exempt(Box::pin(call));
         }
         ResponseFuture::limited(self.limited.call(request))
     }

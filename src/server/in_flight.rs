@@ -1,11 +1,14 @@
-//! Counts calls from their arrival to the last byte of their answers.
+//! Counts calls from their arrival to the last byte of their answers, and ends those that have no end of
+//! their own.
 
 mod body;
+mod farewell;
 mod future;
 
 pub use self::{body::Body, future::ResponseFuture};
 
 use super::Lifecycle;
+use bytes::Bytes;
 use http::{Request, Response};
 use std::task::{Context, Poll};
 use tower::Service;
@@ -16,6 +19,9 @@ pub struct InFlight<S> {
     inner: S,
     lifecycle: Lifecycle,
 }
+
+/// A health check that lasts until somebody ends it.
+const WATCH: &str = "/grpc.health.v1.Health/Watch";
 
 // === impl InFlight ===
 
@@ -29,6 +35,7 @@ impl<S> InFlight<S> {
 impl<S, Req, Rsp> Service<Request<Req>> for InFlight<S>
 where
     S: Service<Request<Req>, Response = Response<Rsp>>,
+    Rsp: http_body::Body<Data = Bytes>,
 {
     type Response = Response<Body<Rsp>>;
     type Error = S::Error;
@@ -40,6 +47,7 @@ where
 
     fn call(&mut self, request: Request<Req>) -> Self::Future {
         let counted = self.lifecycle.begin();
-        ResponseFuture::new(self.inner.call(request), counted)
+        let watch = (request.uri().path() == WATCH).then(|| self.lifecycle.clone());
+        ResponseFuture::new(self.inner.call(request), counted, watch)
     }
 }

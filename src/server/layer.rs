@@ -183,7 +183,7 @@ where
         } = &self.steps;
         let inner = self.concurrency.layer(handler.clone());
         let inner = self.rate_limit.layer(inner);
-        let inner = Exempt::new(inner, handler, lifecycle);
+        let inner = Exempt::new(inner, handler);
         let inner = ChainLayer::new().layer(inner);
         let inner = deadline.layer(inner);
         let inner = CatchPanicLayer::new().layer(inner);

@@ -27,6 +27,7 @@
 //! also those of which nobody says anything. All others, those that [`methods`](Settings::methods)
 //! leaves out, and those that serve another call's further attempt ([`chain`](crate::chain)) go the
 //! way of the [`RetryLayer`](crate::RetryLayer) that the layer was made [`over`](HedgeLayer::over).
+//! Each method may have settings of its own: [`by_method`](HedgeLayer::by_method).
 //!
 //! # What follows what
 //!

@@ -1,7 +1,5 @@
 //! The body of an answer, with limits or without.
 
-use super::farewell::Farewell;
-use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use pin_project_lite::pin_project;
 use std::{
@@ -25,8 +23,6 @@ pin_project! {
     enum Way<L, P> {
         Limited { #[pin] body: L },
         Exempt { #[pin] body: P },
-        // Boxed, as few calls have one, and the others would carry the room for it.
-        Watch { #[pin] body: Option<P>, farewell: Box<Farewell> },
     }
 }
 
@@ -42,12 +38,6 @@ impl<L, P> Body<L, P> {
         let way = Way::Exempt { body };
         Self { way }
     }
-
-    pub(super) fn watch(body: P, farewell: Farewell) -> Self {
-        let (body, farewell) = (Some(body), Box::new(farewell));
-        let way = Way::Watch { body, farewell };
-        Self { way }
-    }
 }
 
 /// The inner body's default, as interceptors make for answers of their own.
@@ -59,34 +49,21 @@ impl<L: Default, P> Default for Body<L, P> {
 
 impl<L, P> http_body::Body for Body<L, P>
 where
-    L: http_body::Body<Data = Bytes>,
+    L: http_body::Body,
     L::Error: Into<BoxError>,
-    P: http_body::Body<Data = Bytes>,
+    P: http_body::Body<Data = L::Data>,
     P::Error: Into<BoxError>,
 {
-    type Data = Bytes;
+    type Data = L::Data;
     type Error = BoxError;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    ) -> Poll<Option<Result<Frame<L::Data>, BoxError>>> {
         match self.project().way.project() {
             WayProj::Limited { body } => body.poll_frame(cx).map_err(Into::into),
             WayProj::Exempt { body } => body.poll_frame(cx).map_err(Into::into),
-            WayProj::Watch { mut body, farewell } => {
-                // What was said before the end comes before it.
-                if let Some(watched) = body.as_mut().as_pin_mut()
-                    && let Poll::Ready(frame) = watched.poll_frame(cx)
-                {
-                    return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
-                }
-                let frame = farewell.poll(cx);
-                if !farewell.is_open() {
-                    body.set(None);
-                }
-                frame.map(|frame| frame.map(Ok))
-            }
         }
     }
 
@@ -94,10 +71,6 @@ where
         match &self.way {
             Way::Limited { body } => body.is_end_stream(),
             Way::Exempt { body } => body.is_end_stream(),
-            Way::Watch { body, farewell } => match body {
-                Some(body) => body.is_end_stream(),
-                None => farewell.is_over(),
-            },
         }
     }
 
@@ -105,7 +78,6 @@ where
         match &self.way {
             Way::Limited { body } => body.size_hint(),
             Way::Exempt { body } => body.size_hint(),
-            Way::Watch { .. } => SizeHint::default(),
         }
     }
 }

@@ -1,13 +1,12 @@
 //! The answer to a call, with limits or without.
 
-use super::{Body, farewell::Farewell};
-use futures_core::future::BoxFuture;
+use super::Body;
 use http::Response;
 use pin_project_lite::pin_project;
 use std::{
     fmt,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 use tower::{Service, util::Oneshot};
 use ziggurat_core::BoxError;
@@ -31,20 +30,7 @@ pin_project! {
         S: Service<Req>,
     {
         Limited { #[pin] future: F },
-        Exempt { call: Pin<Box<Check<S, Req>>> },
-    }
-}
-
-pin_project! {
-    /// A health check on its way.
-    pub(super) struct Check<S, Req>
-    where
-        S: Service<Req>,
-    {
-        #[pin]
-        future: Oneshot<S, Req>,
-        // When the server closes, for a watch.
-        closing: Option<BoxFuture<'static, ()>>,
+        Exempt { future: Pin<Box<Oneshot<S, Req>>> },
     }
 }
 
@@ -56,10 +42,8 @@ impl<F, S: Service<Req>, Req> ResponseFuture<F, S, Req> {
         Self { way }
     }
 
-    /// Boxed, as such calls are few, and the others would carry the room for it.
-    pub(super) fn exempt(future: Oneshot<S, Req>, closing: Option<BoxFuture<'static, ()>>) -> Self {
-        let call = Box::pin(Check { future, closing });
-        let way = Way::Exempt { call };
+    pub(super) const fn exempt(future: Pin<Box<Oneshot<S, Req>>>) -> Self {
+        let way = Way::Exempt { future };
         Self { way }
     }
 }
@@ -79,17 +63,10 @@ where
                 Ok(response) => Ok(response.map(Body::limited)),
                 Err(error) => Err(error.into()),
             }),
-            WayProj::Exempt { call } => {
-                let call = call.as_mut().project();
-                let response = ready!(call.future.poll(cx)).map_err(Into::into)?;
-                Poll::Ready(Ok(match call.closing.take() {
-                    None => response.map(Body::exempt),
-                    Some(closing) => {
-                        let farewell = Farewell::new(closing, response.headers());
-                        response.map(|body| Body::watch(body, farewell))
-                    }
-                }))
-            }
+            WayProj::Exempt { future } => future.as_mut().poll(cx).map(|result| match result {
+                Ok(response) => Ok(response.map(Body::exempt)),
+                Err(error) => Err(error.into()),
+            }),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! A response body that is counted until it is dropped.
 
+use super::farewell::Farewell;
 use crate::server::lifecycle::Counted;
+use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use pin_project_lite::pin_project;
 use std::{
@@ -15,40 +17,66 @@ pin_project! {
         #[pin]
         inner: B,
         counted: Option<Counted>,
+        // Boxed, as few calls have one, and the others would carry the room for it.
+        farewell: Option<Box<Farewell>>,
     }
 }
 
 // === impl Body ===
 
 impl<B> Body<B> {
-    pub(super) const fn new(inner: B, counted: Option<Counted>) -> Self {
-        Self { inner, counted }
+    pub(super) const fn new(
+        inner: B,
+        counted: Option<Counted>,
+        farewell: Option<Box<Farewell>>,
+    ) -> Self {
+        Self {
+            inner,
+            counted,
+            farewell,
+        }
     }
 }
 
 /// A body outside of any call, as interceptors make for answers of their own.
 impl<B: Default> Default for Body<B> {
     fn default() -> Self {
-        Self::new(B::default(), None)
+        Self::new(B::default(), None, None)
     }
 }
 
-impl<B: http_body::Body> http_body::Body for Body<B> {
-    type Data = B::Data;
+impl<B: http_body::Body<Data = Bytes>> http_body::Body for Body<B> {
+    type Data = Bytes;
     type Error = B::Error;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        self.project().inner.poll_frame(cx)
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        let this = self.project();
+        let Some(farewell) = this.farewell else {
+            return this.inner.poll_frame(cx);
+        };
+        // What was said before the end comes before it.
+        if farewell.is_open()
+            && let Poll::Ready(frame) = this.inner.poll_frame(cx)
+        {
+            return Poll::Ready(frame);
+        }
+        farewell.poll(cx).map(|frame| frame.map(Ok))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        match &self.farewell {
+            Some(farewell) if !farewell.is_open() => farewell.is_over(),
+            _ => self.inner.is_end_stream(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        match &self.farewell {
+            Some(_) => SizeHint::default(),
+            None => self.inner.size_hint(),
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! A call that is counted.
 
-use super::Body;
-use crate::server::lifecycle::Counted;
+use super::{Body, farewell::Farewell};
+use crate::server::{Lifecycle, lifecycle::Counted};
 use http::Response;
 use pin_project_lite::pin_project;
 use std::{
@@ -17,15 +17,21 @@ pin_project! {
         #[pin]
         inner: F,
         counted: Option<Counted>,
+        // Of a watch, which it ends.
+        watch: Option<Lifecycle>,
     }
 }
 
 // === impl ResponseFuture ===
 
 impl<F> ResponseFuture<F> {
-    pub(super) const fn new(inner: F, counted: Counted) -> Self {
+    pub(super) const fn new(inner: F, counted: Counted, watch: Option<Lifecycle>) -> Self {
         let counted = Some(counted);
-        Self { inner, counted }
+        Self {
+            inner,
+            counted,
+            watch,
+        }
     }
 }
 
@@ -39,6 +45,10 @@ where
         let this = self.project();
         let response = ready!(this.inner.poll(cx));
         let counted = this.counted.take();
-        Poll::Ready(response.map(|response| response.map(|body| Body::new(body, counted))))
+        Poll::Ready(response.map(|response| {
+            let watch = this.watch.as_ref();
+            let farewell = watch.map(|server| Box::new(Farewell::new(server, response.headers())));
+            response.map(|body| Body::new(body, counted, farewell))
+        }))
     }
 }

@@ -3,6 +3,7 @@
 //! Nobody else ends one, as whoever watches wants to hear of every change: it would be in flight until
 //! the time to drain is over.
 
+use crate::server::Lifecycle;
 use bytes::Bytes;
 use futures_core::future::BoxFuture;
 use http::{HeaderMap, HeaderValue, header::CONTENT_TYPE};
@@ -34,13 +35,13 @@ const NOT_SERVING: &[u8] = &[0, 0, 0, 0, 2, 0x08, 2];
 
 impl Farewell {
     /// Of a watch whose answer has these headers.
-    pub(super) fn new(closing: BoxFuture<'static, ()>, headers: &HeaderMap) -> Self {
+    pub(super) fn new(server: &Lifecycle, headers: &HeaderMap) -> Self {
         let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
         // The messages of gRPC-Web may be encoded once more.
         let grpc = kind.is_some_and(|kind| {
             kind.starts_with(b"application/grpc") && !kind.starts_with(b"application/grpc-web")
         });
-        let step = Step::Open(closing);
+        let step = Step::Open(Box::pin(server.closing()));
         Self { step, grpc }
     }
 
