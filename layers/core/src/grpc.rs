@@ -100,7 +100,8 @@ pub(crate) fn head(headers: &HeaderMap) -> (Option<Code>, bool) {
     if headers.len() > FEW {
         (status, content_type) = (headers.get(&STATUS_NAME), headers.get(CONTENT_TYPE));
     } else {
-        for (name, value) in headers {
+        let mut all = headers.iter();
+        while let Some((name, value)) = all.next() {
             if *name == CONTENT_TYPE {
                 content_type = content_type.or(Some(value));
             } else if *name == STATUS_NAME {
