@@ -100,8 +100,7 @@ pub(crate) fn head(headers: &HeaderMap) -> (Option<Code>, bool) {
     if headers.len() > FEW {
         (status, content_type) = (headers.get(&STATUS_NAME), headers.get(CONTENT_TYPE));
     } else {
-        let mut all = headers.iter();
-        while let Some((name, value)) = all.next() {
+        for (name, value) in headers {
             if *name == CONTENT_TYPE {
                 content_type = content_type.or(Some(value));
             } else if *name == STATUS_NAME {
