@@ -87,14 +87,29 @@ impl<R: Record> Recorder<R> {
         conclude(record, due, outcome);
     }
 
+    /// One that has told it, and tells nothing more.
+    pub(crate) const fn told() -> Self {
+        Self {
+            record: None,
+            due: Due::NEVER,
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) const fn has_told(&self) -> bool {
+        self.record.is_none()
+    }
+
     /// The peer has answered like this. To a caller who reads it, a call that was cancelled is none
     /// that he has lost interest in: a timer of the peer's ended it, or somebody behind the peer.
-    pub(crate) fn answered(self, outcome: Outcome) {
+    // Where it stands: to be moved costs more than all the rest.
+    #[inline(always)]
+    pub(crate) fn answered(&mut self, outcome: Outcome) {
         let outcome = match outcome {
             Outcome::Cancelled if !self.due.is_over() => Outcome::Failure,
             outcome => outcome,
         };
-        self.settle(outcome);
+        conclude(self.record.take(), self.due, outcome);
     }
 }
 

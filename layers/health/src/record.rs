@@ -13,6 +13,7 @@ pub struct Watch {
 // === impl Watch ===
 
 impl Watch {
+    #[inline]
     pub(crate) fn start(judge: &Arc<Judge>) -> Self {
         Self {
             ticket: judge.admit(),
@@ -28,6 +29,7 @@ impl Record for Watch {
         }
     }
 
+    #[inline]
     fn settle(self, outcome: Outcome) {
         if let Some(ticket) = self.ticket {
             self.judge.settle(ticket, outcome);

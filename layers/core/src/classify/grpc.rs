@@ -26,13 +26,16 @@ impl<B: Body> Classify<Response<B>> for Grpc {
     fn observe<R: Record>(
         &self,
         result: Result<Response<B>, BoxError>,
-        recorder: Recorder<R>,
+        mut recorder: Recorder<R>,
     ) -> Result<Self::Response<R>, BoxError> {
         match result {
             Ok(response) => {
-                let open = watch(&response, recorder);
+                match settled(&response) {
+                    Some(outcome) => recorder.answered(outcome),
+                    None => recorder.responded(),
+                }
                 let (head, body) = response.into_parts();
-                let body = Recorded::new(body, open, Ending::Grpc);
+                let body = Recorded::new(body, recorder, Ending::Grpc);
                 Ok(Response::from_parts(head, body))
             }
             Err(error) => Err(failed(error, recorder)),
@@ -78,19 +81,6 @@ impl<B> Carry<Request<B>> for Grpc {
             asked.map(|timeout| Deadline::after_from(timeout, clock::now())),
         )
     }
-}
-
-/// The recorder, if the outcome is still open.
-fn watch<B: Body, R: Record>(
-    response: &Response<B>,
-    mut recorder: Recorder<R>,
-) -> Option<Recorder<R>> {
-    if let Some(outcome) = settled(response) {
-        recorder.answered(outcome);
-        return None;
-    }
-    recorder.responded();
-    Some(recorder)
 }
 
 /// The outcome, if the head of the response already tells.

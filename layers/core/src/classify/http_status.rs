@@ -19,13 +19,16 @@ impl<B: Body> Classify<Response<B>> for Http {
     fn observe<R: Record>(
         &self,
         result: Result<Response<B>, BoxError>,
-        recorder: Recorder<R>,
+        mut recorder: Recorder<R>,
     ) -> Result<Self::Response<R>, BoxError> {
         match result {
             Ok(response) => {
-                let open = watch(&response, recorder);
+                match by_status(response.status()) {
+                    Outcome::Success if !response.body().is_end_stream() => recorder.responded(),
+                    outcome => recorder.answered(outcome),
+                }
                 let (head, body) = response.into_parts();
-                let body = Recorded::new(body, open, Ending::Http);
+                let body = Recorded::new(body, recorder, Ending::Http);
                 Ok(Response::from_parts(head, body))
             }
             Err(error) => Err(failed(error, recorder)),
@@ -44,23 +47,6 @@ impl<B> Carry<Request<B>> for Http {
 
     fn extensions_mut<'r>(&self, request: &'r mut Request<B>) -> Option<&'r mut Extensions> {
         Some(request.extensions_mut())
-    }
-}
-
-/// The recorder, if the outcome is still open.
-fn watch<B: Body, R: Record>(
-    response: &Response<B>,
-    mut recorder: Recorder<R>,
-) -> Option<Recorder<R>> {
-    match by_status(response.status()) {
-        Outcome::Success if !response.body().is_end_stream() => {
-            recorder.responded();
-            Some(recorder)
-        }
-        outcome => {
-            recorder.settle(outcome);
-            None
-        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
     any::Any,
     fmt,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 pin_project! {
@@ -17,7 +17,7 @@ pin_project! {
     pub struct Recorded<B, R: Record> {
         #[pin]
         inner: B,
-        recorder: Option<Recorder<R>>,
+        recorder: Recorder<R>,
         ending: Ending,
     }
 }
@@ -34,7 +34,8 @@ pub(super) enum Ending {
 // === impl Recorded ===
 
 impl<B, R: Record> Recorded<B, R> {
-    pub(super) const fn new(inner: B, recorder: Option<Recorder<R>>, ending: Ending) -> Self {
+    #[inline(always)]
+    pub(super) const fn new(inner: B, recorder: Recorder<R>, ending: Ending) -> Self {
         Self {
             inner,
             recorder,
@@ -46,7 +47,7 @@ impl<B, R: Record> Recorded<B, R> {
 /// An empty body that records nothing, as interceptors make for answers of their own.
 impl<B: Default, R: Record> Default for Recorded<B, R> {
     fn default() -> Self {
-        Self::new(B::default(), None, Ending::Http)
+        Self::new(B::default(), Recorder::told(), Ending::Http)
     }
 }
 
@@ -59,20 +60,20 @@ impl<B: Body<Error: 'static>, R: Record> Body for Recorded<B, R> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let mut this = self.project();
-        let frame = ready!(this.inner.as_mut().poll_frame(cx));
-        // Once it is told, the frames are no more than handed on.
-        if this.recorder.is_some()
-            && let Some(outcome) = this.ending.after(&frame, this.inner.as_ref().get_ref())
-            && let Some(mut recorder) = this.recorder.take()
+        let polled = this.inner.as_mut().poll_frame(cx);
+        // Once it is told, what comes is no more than handed on; and never moved.
+        if !this.recorder.has_told()
+            && let Poll::Ready(frame) = &polled
+            && let Some(outcome) = this.ending.after(frame, this.inner.as_ref().get_ref())
         {
-            if let Some(Ok(frame)) = &frame
+            if let Some(Ok(frame)) = frame
                 && let Some(trailers) = frame.trailers_ref()
             {
-                recorder.trailers(trailers);
+                this.recorder.trailers(trailers);
             }
-            recorder.answered(outcome);
+            this.recorder.answered(outcome);
         }
-        Poll::Ready(frame)
+        polled
     }
 
     fn is_end_stream(&self) -> bool {
