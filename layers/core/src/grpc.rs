@@ -195,25 +195,25 @@ pub fn encode_timeout(timeout: Duration) -> HeaderValue {
 }
 
 fn write(timeout: Duration) -> HeaderValue {
-    const ROOM: u64 = 100_000_000;
-    let hours = || {
-        timeout
-            .as_secs()
-            .saturating_add(1)
-            .div_ceil(3_600)
-            .min(ROOM - 1)
-    };
+    const MOST: u64 = 99_999_999;
     // 584 years fit; and 128 bits are divided five times as slowly.
-    let Ok(nanos) = u64::try_from(timeout.as_nanos()) else {
-        return write_timeout(hours() as u32, b'H');
-    };
-    for (unit, size) in UNITS {
-        let count = nanos.div_ceil(size);
-        if count < ROOM {
-            return write_timeout(count as u32, unit);
+    let nanos = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
+    // One division, and by a constant: a call under way is told anew what is left of its time.
+    let (count, unit) = match nanos {
+        0..=MOST => (nanos, b'n'),
+        100_000_000..=99_999_999_000 => (nanos.div_ceil(1_000), b'u'),
+        99_999_999_001..=99_999_999_000_000 => (nanos.div_ceil(1_000_000), b'm'),
+        99_999_999_000_001..=99_999_999_000_000_000 => (nanos.div_ceil(1_000_000_000), b'S'),
+        99_999_999_000_000_001..=5_999_999_940_000_000_000 => {
+            (nanos.div_ceil(60_000_000_000), b'M')
         }
-    }
-    HeaderValue::from_static("99999999H")
+        _ => {
+            let begun = u64::from(timeout.subsec_nanos() > 0);
+            let hours = timeout.as_secs().saturating_add(begun).div_ceil(3_600);
+            (hours.min(MOST), b'H')
+        }
+    };
+    write_timeout(count as u32, unit)
 }
 
 fn write_timeout(mut count: u32, unit: u8) -> HeaderValue {
