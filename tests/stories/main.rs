@@ -23,6 +23,7 @@ mod on_a_server;
 mod outcomes;
 mod overload;
 mod passing;
+mod reporting;
 mod serving;
 mod sharing;
 mod stopping;

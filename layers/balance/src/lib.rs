@@ -63,6 +63,7 @@ mod picking;
 mod place;
 mod policy;
 mod record;
+mod report_layer;
 mod reports;
 mod reweigh;
 mod search;
@@ -87,6 +88,7 @@ pub use self::{
         RingHash, RoundRobin, Schedule,
     },
     record::Measure,
+    report_layer::{Report, ReportBody, ReportFuture, ReportLayer},
     reports::LoadReports,
     service::Balance,
     settings::Settings,

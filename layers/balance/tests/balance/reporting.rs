@@ -3,6 +3,7 @@
 use crate::feed::{Node, found};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response};
+use http_body::Body as _;
 use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 use std::{
     collections::VecDeque,
@@ -18,7 +19,8 @@ use std::{
 use tokio::{task::JoinSet, time::Instant};
 use tower::{Layer, Service, ServiceExt};
 use ziggurat_balance::{
-    Balance, BalanceLayer, LoadReport, LoadReports, MalformedReport, Observer, RoundRobin,
+    Balance, BalanceLayer, LoadReport, LoadReports, MalformedReport, Observer, ReportBody,
+    ReportLayer, RoundRobin,
 };
 use ziggurat_core::{BoxError, Dice, EndpointId, Grpc, State};
 
@@ -260,4 +262,44 @@ async fn nobody_reads_reports_that_no_policy_wants() {
     assert_near(&shares, &[0.5, 0.5]);
     assert_eq!(load_weights(&service), [None, None]);
     assert_eq!(count.0.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
+async fn a_server_reports_in_trailers_or_else_in_headers_and_only_once() {
+    let own = LoadReport::new(7.0);
+    let trailers = |report: Option<LoadReport>| {
+        let mut trailers = HeaderMap::new();
+        trailers.insert("grpc-status", HeaderValue::from_static("0"));
+        if let Some(report) = report {
+            trailers.insert(LoadReport::HEADER, report.to_header());
+        }
+        trailers
+    };
+    let layer = ReportLayer::new(|| LoadReport::new(1.0));
+    for (at_the_end, at_once, wanted) in [
+        (Some(trailers(None)), HeaderMap::new(), [None, Some(1.0)]),
+        (
+            Some(trailers(Some(own))),
+            HeaderMap::new(),
+            [None, Some(7.0)],
+        ),
+        (None, trailers(None), [Some(1.0), None]),
+        (None, HeaderMap::new(), [None, None]),
+    ] {
+        let serve = tower::service_fn(move |()| {
+            let trailers = std::future::ready(at_the_end.clone().map(Ok));
+            let body = Full::<Bytes>::from("answer").with_trailers(trailers);
+            let mut response = Response::new(body);
+            *response.headers_mut() = at_once.clone();
+            std::future::ready(Ok::<_, Infallible>(response))
+        });
+        let answer = layer.layer(serve).oneshot(()).await.unwrap();
+        let read = |headers: &HeaderMap| LoadReport::read(headers).unwrap();
+        let head = read(answer.headers());
+        let whole = answer.into_body().collect().await.unwrap();
+        let end = whole.trailers().and_then(read);
+        assert_eq!([head, end], wanted.map(|qps| qps.map(LoadReport::new)));
+        assert_eq!(whole.to_bytes(), "answer");
+    }
+    assert!(ReportBody::<Full<Bytes>, fn() -> LoadReport>::default().is_end_stream());
 }
