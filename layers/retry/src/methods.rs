@@ -30,7 +30,7 @@ use ziggurat_core::InvalidSetting;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Methods<T> {
-    /// By name, in order.
+    /// By length, and then by name: names of one service begin alike, and few are as long as another.
     rows: Vec<(Box<str>, Arc<T>)>,
     others: Option<Arc<T>>,
 }
@@ -87,14 +87,17 @@ impl<T> Methods<T> {
     }
 
     fn named(&self, path: &str) -> Option<&Arc<T>> {
-        let service = || path.rfind('/').and_then(|slash| path.get(..=slash));
-        let place = self.place(path).ok();
-        let place = place.or_else(|| self.place(service()?).ok())?;
+        let service = || {
+            let slash = path.bytes().rposition(|byte| byte == b'/')?;
+            self.place(path.get(..=slash)?).ok()
+        };
+        let place = self.place(path).ok().or_else(service)?;
         self.rows.get(place).map(|(_, value)| value)
     }
 
     fn place(&self, name: &str) -> Result<usize, usize> {
-        self.rows.binary_search_by(|(row, _)| (**row).cmp(name))
+        self.rows
+            .binary_search_by(|(row, _)| (row.len(), &**row).cmp(&(name.len(), name)))
     }
 }
 
