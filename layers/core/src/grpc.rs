@@ -66,6 +66,8 @@ const UNITS: [(u8, u64); 6] = [
     (b'H', 3_600_000_000_000),
 ];
 const MAX_DIGITS: usize = 8;
+/// So many names are compared sooner than one is hashed.
+const FEW: usize = 8;
 
 /// The methods of `grpc.health.v1` (grpc/grpc, `src/proto/grpc/health/v1/health.proto`).
 const HEALTH: &str = "/grpc.health.v1.Health/";
@@ -78,12 +80,24 @@ pub fn is_health_check(path: &str) -> bool {
         .is_some_and(|method| CHECKS.contains(&method))
 }
 
+/// The first value of a header, as [`HeaderMap::get`] finds it: but to compare the few names that most
+/// messages have is quicker than to hash one.
+#[must_use]
+#[inline]
+pub fn header<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue> {
+    if headers.len() > FEW {
+        return headers.get(name);
+    }
+    let mut all = headers.iter();
+    all.find_map(|(known, value)| (known == name).then_some(value))
+}
+
 /// Reads the status of an answer from its headers or trailers.
 ///
 /// `None`: there is none. A value that is no status code counts as [`Code::Unknown`].
 #[must_use]
 pub fn status(headers: &HeaderMap) -> Option<Code> {
-    let value = headers.get(STATUS)?;
+    let value = header(headers, &STATUS)?;
     Some(Code::from_header(value.as_bytes()).unwrap_or(Code::Unknown))
 }
 
