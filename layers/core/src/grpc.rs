@@ -59,8 +59,6 @@ thread_local! {
 // What is compared by reference is neither built nor dropped each time.
 static STATUS_NAME: HeaderName = STATUS;
 static TIMEOUT_NAME: HeaderName = TIMEOUT;
-/// So many headers are looked through one by one: to hash a name costs as much.
-const FEW: usize = 6;
 /// What the type of a gRPC body begins with.
 const CONTENT: &[u8] = b"application/grpc";
 
@@ -74,6 +72,8 @@ const UNITS: [(u8, u64); 6] = [
     (b'H', 3_600_000_000_000),
 ];
 const MAX_DIGITS: usize = 8;
+/// So many names are compared sooner than one is hashed.
+const FEW: usize = 8;
 
 /// The methods of `grpc.health.v1` (grpc/grpc, `src/proto/grpc/health/v1/health.proto`).
 const HEALTH: &str = "/grpc.health.v1.Health/";
@@ -86,12 +86,24 @@ pub fn is_health_check(path: &str) -> bool {
         .is_some_and(|method| CHECKS.contains(&method))
 }
 
+/// The first value of a header, as [`HeaderMap::get`] finds it: but to compare the few names that most
+/// messages have is quicker than to hash one.
+#[must_use]
+#[inline]
+pub fn header<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue> {
+    if headers.len() > FEW {
+        return headers.get(name);
+    }
+    let mut all = headers.iter();
+    all.find_map(|(known, value)| (known == name).then_some(value))
+}
+
 /// Reads the status of an answer from its headers or trailers.
 ///
 /// `None`: there is none. A value that is no status code counts as [`Code::Unknown`].
 #[must_use]
 pub fn status(headers: &HeaderMap) -> Option<Code> {
-    find(headers, &STATUS_NAME).map(code)
+    header(headers, &STATUS_NAME).map(code)
 }
 
 /// The status in the head of an answer, and whether it says that a gRPC body follows.
@@ -114,16 +126,7 @@ pub(crate) fn head(headers: &HeaderMap) -> (Option<Code>, bool) {
 
 /// How long the caller of a request will wait, if its header says so and makes sense.
 pub(crate) fn timeout(headers: &HeaderMap) -> Option<Duration> {
-    decode_timeout(find(headers, &TIMEOUT_NAME)?).ok()
-}
-
-/// The first value of this name.
-fn find<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue> {
-    if headers.len() > FEW {
-        return headers.get(name);
-    }
-    let found = headers.iter().find(|(known, _)| *known == name);
-    found.map(|(_, value)| value)
+    decode_timeout(header(headers, &TIMEOUT_NAME)?).ok()
 }
 
 fn code(value: &HeaderValue) -> Code {

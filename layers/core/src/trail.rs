@@ -25,11 +25,25 @@ pub struct Trail([u64; 4]);
 /// Takes the trail out again, also when what was followed panics.
 struct Following<'t> {
     trail: &'t mut Trail,
-    before: Option<Trail>,
+    /// Whether another call is followed further out, and where that went.
+    nested: bool,
+    before: [u64; 4],
+}
+
+/// What is followed on this thread.
+struct Present {
+    followed: Cell<bool>,
+    /// Zero while nothing is followed: a call that went nowhere yet has nothing to put there.
+    tokens: Cell<[u64; 4]>,
 }
 
 thread_local! {
-    static PRESENT: Cell<Option<Trail>> = const { Cell::new(None) };
+    static PRESENT: Present = const {
+        Present {
+            followed: Cell::new(false),
+            tokens: Cell::new([0; 4]),
+        }
+    };
 }
 
 // === impl Trail ===
@@ -44,9 +58,10 @@ impl Trail {
     /// Runs `f`, a `call` or a poll of the call, and keeps what it [notes](Self::note).
     #[inline]
     pub fn follow<T>(&mut self, f: impl FnOnce() -> T) -> T {
-        let before = PRESENT.replace(Some(*self));
+        let (nested, before) = PRESENT.with(|present| present.enter(self.0));
         let _following = Following {
             trail: self,
+            nested,
             before,
         };
         f()
@@ -55,19 +70,23 @@ impl Trail {
     /// The call that is followed here, if one is, goes to `endpoint`.
     #[inline]
     pub fn note(endpoint: &EndpointId) {
-        if let Some(Self([first, second, third, _])) = PRESENT.get() {
-            let moved = [endpoint.token(), first, second, third];
-            PRESENT.set(Some(Self(moved)));
-        }
+        PRESENT.with(|present| {
+            if present.followed.get() {
+                let [first, second, third, _] = present.tokens.get();
+                let moved = [endpoint.token(), first, second, third];
+                present.tokens.set(moved);
+            }
+        });
     }
 
     /// Did the call that is followed here go to `endpoint`?
     #[must_use]
     #[inline]
     pub fn leads_to(endpoint: &EndpointId) -> bool {
-        PRESENT
-            .get()
-            .is_some_and(|Self(tokens)| tokens[0] != 0 && tokens.contains(&endpoint.token()))
+        PRESENT.with(|present| {
+            let tokens = present.tokens.get();
+            tokens[0] != 0 && tokens.contains(&endpoint.token())
+        })
     }
 
     pub(crate) const fn tokens(self) -> [u64; 4] {
@@ -86,9 +105,29 @@ impl From<Trail> for Tried {
 
 impl Drop for Following<'_> {
     fn drop(&mut self) {
-        if let Some(trail) = PRESENT.replace(self.before) {
-            *self.trail = trail;
+        PRESENT.with(|present| {
+            let tokens = present.tokens.get();
+            // What neither noted anything nor hid anybody else's has nothing to put back.
+            if tokens[0] != 0 || self.nested {
+                self.trail.0 = tokens;
+                present.tokens.set(self.before);
+            }
+            present.followed.set(self.nested);
+        });
+    }
+}
+
+// === impl Present ===
+
+impl Present {
+    /// Follows a call that went to `tokens`; what was followed before.
+    #[inline]
+    fn enter(&self, tokens: [u64; 4]) -> (bool, [u64; 4]) {
+        let nested = self.followed.replace(true);
+        if tokens[0] == 0 && !nested {
+            return (nested, [0; 4]);
         }
+        (nested, self.tokens.replace(tokens))
     }
 }
 
@@ -117,7 +156,10 @@ mod tests {
             })
         }))
         .unwrap_err();
-        assert_eq!(PRESENT.get(), None);
+        PRESENT.with(|present| {
+            assert!(!present.followed.get());
+            assert_eq!(present.tokens.get(), [0; 4]);
+        });
         let tried = Tried::from(outer);
         let known: Vec<_> = ids.iter().map(|id| tried.contains(id)).collect();
         assert_eq!(known, [false, true, false, true, false, false]);

@@ -1,17 +1,17 @@
 //! What belongs to one call, from its first attempt to its last.
 
 use crate::{
-    AttemptTimedOut, Counted, Failure, Judge, Permit, Repeat, chain,
+    AttemptTimedOut, Counted, Failure, Judge, Permit, Repeat, Wanted, chain,
     course::{Course, Next, Stop},
     latency::P99,
-    service::{Chosen, Shared},
+    shared::{Chosen, Shared},
 };
 use std::time::Duration;
 use ziggurat_core::{Attempt, BoxError, Deadline, Trail, Tried, clock, clock::Instant};
 
 /// What belongs to one call, whatever service answers it.
-pub(crate) struct Call<M: Repeat<Req>, Req> {
-    course: Course<Chosen<M>>,
+pub(crate) struct Call<S, M: Repeat<Req>, Req> {
+    course: Course<Chosen<S, M>>,
     kept: M::Kept,
     /// An attempt was made.
     begun: bool,
@@ -22,8 +22,8 @@ pub(crate) struct Call<M: Repeat<Req>, Req> {
     began: Option<Instant>,
     /// When the head of the present attempt's answer must be here.
     due: Option<Deadline>,
-    /// Of the attempt that waits, or is under way.
-    permit: Option<Permit>,
+    /// Of the attempt that waits, or is under way. The first has none.
+    permit: Option<Box<Permit>>,
     counted: Counted,
     /// All tries that the call was worth were made.
     spent: bool,
@@ -31,11 +31,55 @@ pub(crate) struct Call<M: Repeat<Req>, Req> {
 
 // === impl Call ===
 
-impl<M: Repeat<Req>, Req> Call<M, Req> {
+impl<S, M: Repeat<Req>, Req> Call<S, M, Req> {
+    /// A call begins `now`, if it matters when: the request of its first attempt comes along.
     #[inline]
-    pub(crate) const fn new(course: Course<Chosen<M>>, kept: M::Kept, counted: Counted) -> Self {
+    pub(crate) fn first(
+        chosen: Chosen<S, M>,
+        wanted: Wanted,
+        now: Option<Instant>,
+        request: Req,
+    ) -> (Self, M::Request) {
+        let (shared, settings) = (chosen.shared(), chosen.settings());
+        let counted = shared.budget.call_at(&settings.rules, clock::now);
+        let room = shared.state.rooms.mine();
+        let mut tried = None;
+        let attempt = || Attempt::new(1, tried.insert(Tried::new()).clone());
+        let deadline = wanted.deadline.zip(now);
+        let mode = &shared.mode;
+        let (request, kept) = mode.first(request, settings, room, attempt, false, deadline);
+        let mut call = Self {
+            course: Course::new(chosen, wanted, now),
+            kept,
+            begun: true,
+            trail: Trail::new(),
+            tried,
+            began: None,
+            due: None,
+            permit: None,
+            counted,
+            spent: false,
+        };
+        if let Some(now) = now {
+            call.time(now);
+        }
+        (call, request)
+    }
+
+    /// A call begins `now`, if it matters when, whose first attempt has failed before it was made.
+    #[cold]
+    pub(crate) fn failed(
+        chosen: Chosen<S, M>,
+        wanted: Wanted,
+        now: Option<Instant>,
+        request: Req,
+    ) -> Self {
+        let (shared, settings) = (chosen.shared(), chosen.settings());
+        let counted = shared.budget.call_at(&settings.rules, clock::now);
+        let room = shared.state.rooms.mine();
+        let kept = shared.mode.keep(request, settings, room);
         Self {
-            course,
+            course: Course::new(chosen, wanted, now),
             kept,
             begun: false,
             trail: Trail::new(),
@@ -48,22 +92,14 @@ impl<M: Repeat<Req>, Req> Call<M, Req> {
         }
     }
 
-    /// Makes the request of the attempt that begins `now`, if it matters when.
-    ///
-    /// The first attempt, or the one that [`follows`](Self::follows) has allowed.
-    pub(crate) fn attempt(&mut self, now: Option<Instant>) -> M::Request {
-        let shared = &*self.course.source().shared;
-        let mode = &shared.mode;
-        self.began = now;
-        self.due = now.and_then(|now| {
-            let method = self.course.wanted().method;
-            let p99 = self
-                .course
-                .measures()
-                .then(|| shared.state.latencies.of(method).percentile());
-            let repeatable = mode.is_repeatable(&self.kept);
-            self.course.attempt_deadline(now, p99.flatten(), repeatable)
-        });
+    /// Makes the request of the attempt that [`follows`](Self::follows) has allowed, and that begins
+    /// `now`, if it matters when.
+    fn attempt(&mut self, now: Option<Instant>) -> M::Request {
+        (self.began, self.due) = (None, None);
+        if let Some(now) = now {
+            self.time(now);
+        }
+        let mode = &self.course.source().shared().mode;
         let (course, tried, trail) = (&self.course, &mut self.tried, self.trail);
         let attempt = || {
             let tried = tried.get_or_insert_with(|| Tried::from(trail)).clone();
@@ -80,6 +116,25 @@ impl<M: Repeat<Req>, Req> Call<M, Req> {
         } else {
             mode.begin(&mut self.kept, attempt, deadline.zip(now))
         }
+    }
+
+    /// The present attempt begins `now`.
+    fn time(&mut self, now: Instant) {
+        let shared = self.shared();
+        let method = self.course.wanted().method;
+        let measures = self.course.measures();
+        let p99 = measures.then(|| shared.state.latencies.of(method).percentile());
+        let repeatable = self.course.may_cut() && shared.mode.is_repeatable(&self.kept);
+        let due = self.course.attempt_deadline(now, p99.flatten(), repeatable);
+        (self.began, self.due) = (Some(now), due);
+    }
+
+    /// Another service to call.
+    pub(crate) fn another(&self) -> S
+    where
+        S: Clone,
+    {
+        self.course.source().another()
     }
 
     /// Runs `f`, a part of the present attempt, and remembers where that went.
@@ -164,7 +219,7 @@ impl<M: Repeat<Req>, Req> Call<M, Req> {
         }
         let dice = self.shared().dice.clone();
         let next = self.course.next(failure, now, &dice);
-        let shared = &*self.course.source().shared;
+        let shared = self.course.source().shared();
         let (after, why, paid) = match next {
             Next::Again { after, why, paid } => (after, why, paid),
             Next::Stop(Stop::Final) => {
@@ -188,7 +243,7 @@ impl<M: Repeat<Req>, Req> Call<M, Req> {
             }
         };
         if paid {
-            self.permit = shared.budget.withdraw(&rules, now);
+            self.permit = shared.budget.withdraw(&rules, now).map(Box::new);
             if self.permit.is_none() {
                 self.spent = true;
                 shared.observer.out_of_budget();
@@ -224,7 +279,7 @@ impl<M: Repeat<Req>, Req> Call<M, Req> {
     {
         self.permit = None;
         self.counted = Counted::default();
-        let shared = &*self.course.source().shared;
+        let shared = self.course.source().shared();
         shared.mode.commit(&mut self.kept);
         if self.spent {
             self.shared().mode.give_up(result);
@@ -233,7 +288,7 @@ impl<M: Repeat<Req>, Req> Call<M, Req> {
     }
 
     fn shared(&self) -> &Shared<M> {
-        &self.course.source().shared
+        self.course.source().shared()
     }
 
     /// Must the attempt be over before the call?

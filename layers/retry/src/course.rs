@@ -13,6 +13,13 @@ pub(crate) struct Course<S = Settings> {
     third: Option<Duration>,
     /// The present attempt; the first is 1.
     number: u32,
+    /// Nobody makes room for it before an attempt has failed.
+    past: Option<Box<Past>>,
+}
+
+/// What came before the present attempt.
+#[derive(Debug, Default)]
+struct Past {
     /// Computed delays since the server last named one.
     step: u32,
     unseen: Unseen,
@@ -73,10 +80,7 @@ impl<S: Borrow<Settings>> Course<S> {
             wanted,
             third: whole.map(|whole| whole / 3),
             number: 1,
-            step: 0,
-            unseen: Unseen::default(),
-            pushback: None,
-            delay: Duration::ZERO,
+            past: None,
         }
     }
 
@@ -94,6 +98,11 @@ impl<S: Borrow<Settings>> Course<S> {
         matches!(self.settings().attempt_timeout, AttemptTimeout::Fixed(_))
     }
 
+    /// Could an attempt follow the present one that takes too long, if the request allows it?
+    pub(crate) fn may_cut(&self) -> bool {
+        self.wanted.idempotent && !self.wanted.once && self.number < self.settings().attempts
+    }
+
     /// When the head of the answer to the attempt that begins `now` must be here. `repeatable`: the
     /// request could be made once more.
     pub(crate) fn attempt_deadline(
@@ -102,10 +111,7 @@ impl<S: Borrow<Settings>> Course<S> {
         p99: Option<Duration>,
         repeatable: bool,
     ) -> Option<Deadline> {
-        let may_follow = repeatable
-            && self.wanted.idempotent
-            && !self.wanted.once
-            && self.number < self.settings().attempts;
+        let may_follow = repeatable && self.may_cut();
         let timeout = match self.settings().attempt_timeout {
             AttemptTimeout::Fixed(timeout) => Some(timeout),
             AttemptTimeout::Measured { multiple, floor } if may_follow => {
@@ -121,7 +127,8 @@ impl<S: Borrow<Settings>> Course<S> {
 
     /// Decides what follows the present attempt, which failed at `now`.
     pub(crate) fn next(&mut self, failure: &Failure, now: Instant, dice: &Dice) -> Next {
-        self.pushback = None;
+        let past = self.past.get_or_insert_default();
+        past.pushback = None;
         let hint = match failure.pushback {
             Some(Pushback::Never) => return Next::Stop(Stop::Final),
             Some(Pushback::After(hint)) => Some(hint),
@@ -129,7 +136,7 @@ impl<S: Borrow<Settings>> Course<S> {
         };
         let endless = self.wanted.deadline.is_none();
         let backoff = &self.settings.borrow().backoff;
-        let unseen = self.unseen.again(failure, endless, backoff, dice);
+        let unseen = past.unseen.again(failure, endless, backoff, dice);
         let (after, paid) = match unseen {
             Some(after) => (after.max(hint.unwrap_or_default()), false),
             None if failure.kind == Kind::Unsent => return Next::Stop(Stop::Exhausted),
@@ -155,7 +162,10 @@ impl<S: Borrow<Settings>> Course<S> {
 
     /// Does this failure count against the service, as gRPC's throttling has it?
     pub(crate) fn costs(&self, failure: &Failure) -> bool {
-        let unseen = self.unseen.covers(failure);
+        let unseen = match &self.past {
+            Some(past) => past.unseen.covers(failure),
+            None => Unseen::default().covers(failure),
+        };
         !unseen && (failure.is_forbidden() || self.is_eligible(failure))
     }
 
@@ -176,8 +186,8 @@ impl<S: Borrow<Settings>> Course<S> {
         &self.settings
     }
 
-    pub(crate) const fn previous_pushback(&self) -> Option<Duration> {
-        self.pushback
+    pub(crate) fn previous_pushback(&self) -> Option<Duration> {
+        self.past.as_ref()?.pushback
     }
 
     fn is_eligible(&self, failure: &Failure) -> bool {
@@ -186,18 +196,17 @@ impl<S: Borrow<Settings>> Course<S> {
     }
 
     fn delay(&mut self, hint: Option<Duration>, dice: &Dice) -> Duration {
+        let past = self.past.get_or_insert_default();
         if let Some(hint) = hint {
-            self.step = 0;
-            self.delay = Duration::ZERO;
-            self.pushback = Some(hint);
+            past.step = 0;
+            past.delay = Duration::ZERO;
+            past.pushback = Some(hint);
             return hint;
         }
-        self.step += 1;
-        self.delay = self
-            .settings()
-            .backoff
-            .delay_after(self.delay, self.step, dice);
-        self.delay
+        past.step += 1;
+        let backoff = &self.settings.borrow().backoff;
+        past.delay = backoff.delay_after(past.delay, past.step, dice);
+        past.delay
     }
 }
 

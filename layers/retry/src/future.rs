@@ -9,7 +9,7 @@ use std::{
 };
 use tokio::time::{Sleep, sleep_until};
 use tower_service::Service;
-use ziggurat_core::{BoxError, Deadline, Stage, Whereabouts, clock, clock::Instant, expire};
+use ziggurat_core::{BoxError, Deadline, Stage, Whereabouts, clock, expire};
 
 pin_project! {
     /// The response of a [`Retry`](crate::Retry).
@@ -24,14 +24,14 @@ pin_project! {
     {
         #[pin]
         state: State<S::Future>,
-        // Of the attempt, the pause or the wait until the service is ready, whichever it is.
-        #[pin]
-        timer: Option<Sleep>,
+        // Of the attempt, the pause or the wait until the service is ready, whichever it is. All that
+        // most calls never need is somewhere else: every layer further out moves what is here.
+        timer: Option<Pin<Box<Sleep>>>,
         // Makes the later attempts.
-        again: S,
-        call: Call<M, Req>,
+        again: Option<Box<S>>,
+        call: Call<S, M, Req>,
         // What the attempt before ended with, until the next one is made.
-        last: Option<Result<S::Response, BoxError>>,
+        last: Option<Box<Result<S::Response, BoxError>>>,
     }
 
     impl<S, M, Req> PinnedDrop for ResponseFuture<S, M, Req>
@@ -63,11 +63,15 @@ where
     M: Repeat<Req>,
     S: Service<M::Request>,
 {
-    /// Nothing is sent yet: it is made where it stays, for it is large.
+    /// The first attempt is under way.
     #[inline]
-    pub(crate) const fn new(again: S, call: Call<M, Req>) -> Self {
+    pub(crate) const fn calling(
+        future: S::Future,
+        again: Option<Box<S>>,
+        call: Call<S, M, Req>,
+    ) -> Self {
         Self {
-            state: State::Done,
+            state: State::Calling { future },
             timer: None,
             again,
             call,
@@ -75,12 +79,20 @@ where
         }
     }
 
-    /// Makes the first attempt, of `ready`.
-    #[inline]
-    pub(crate) fn begin(&mut self, ready: &mut S, now: Option<Instant>) {
-        let request = self.call.attempt(now);
-        let future = self.call.follow(|| ready.call(request));
-        self.state = State::Calling { future };
+    /// The first attempt has failed before it began.
+    pub(crate) const fn failed(
+        error: BoxError,
+        again: Option<Box<S>>,
+        call: Call<S, M, Req>,
+    ) -> Self {
+        let error = Some(error);
+        Self {
+            state: State::Failed { error },
+            timer: None,
+            again,
+            call,
+            last: None,
+        }
     }
 
     /// Says where the call was, if it is ended before its end.
@@ -96,12 +108,6 @@ where
             // Not since when another call waited that was dropped before.
             call.since = None;
         });
-    }
-
-    /// The first attempt has failed before it began.
-    pub(crate) fn fail(&mut self, error: BoxError) {
-        let error = Some(error);
-        self.state = State::Failed { error };
     }
 }
 
@@ -120,8 +126,8 @@ where
                 StateProj::Calling { future } => match this.call.follow(|| future.poll(cx)) {
                     Poll::Ready(result) => (result.map_err(Into::into), false),
                     Poll::Pending => {
-                        ready!(poll_timer(this.timer.as_mut(), this.call.timer(), cx));
-                        this.timer.set(None);
+                        ready!(poll_timer(this.timer, this.call.timer(), cx));
+                        *this.timer = None;
                         match this.call.time_out() {
                             Some(error) => {
                                 // Whoever keeps a record of it knows nothing of this timer.
@@ -134,36 +140,40 @@ where
                     }
                 },
                 StateProj::Waiting => {
-                    ready!(poll_timer(this.timer.as_mut(), None, cx));
-                    this.timer.set(None);
+                    ready!(poll_timer(this.timer, None, cx));
+                    *this.timer = None;
                     this.state.set(State::Readying);
                     continue;
                 }
-                StateProj::Readying => match this.again.poll_ready(cx) {
-                    // Ready at last, and too late: what being ready took is given back.
-                    Poll::Ready(Ok(())) if this.call.is_over() => {
-                        *this.again = this.again.clone();
-                        break;
+                StateProj::Readying => {
+                    let again = this
+                        .again
+                        .get_or_insert_with(|| Box::new(this.call.another()));
+                    match again.poll_ready(cx) {
+                        // Ready at last, and too late: what being ready took is given back.
+                        Poll::Ready(Ok(())) if this.call.is_over() => {
+                            **again = again.as_ref().clone();
+                            break;
+                        }
+                        Poll::Ready(Ok(())) => {
+                            *this.last = None;
+                            *this.timer = None;
+                            let request = this.call.attempt_now();
+                            let future = this.call.follow(|| again.call(request));
+                            this.state.set(State::Calling { future });
+                            continue;
+                        }
+                        Poll::Ready(Err(error)) => {
+                            // A service that failed must not be asked again.
+                            **again = again.as_ref().clone();
+                            (Err(error.into()), false)
+                        }
+                        Poll::Pending => {
+                            ready!(poll_timer(this.timer, this.call.last_timer(), cx));
+                            break;
+                        }
                     }
-                    Poll::Ready(Ok(())) => {
-                        *this.last = None;
-                        this.timer.set(None);
-                        let request = this.call.attempt_now();
-                        let again = &mut *this.again;
-                        let future = this.call.follow(|| again.call(request));
-                        this.state.set(State::Calling { future });
-                        continue;
-                    }
-                    Poll::Ready(Err(error)) => {
-                        // A service that failed must not be asked again.
-                        *this.again = this.again.clone();
-                        (Err(error.into()), false)
-                    }
-                    Poll::Pending => {
-                        ready!(poll_timer(this.timer.as_mut(), this.call.last_timer(), cx));
-                        break;
-                    }
-                },
+                }
                 StateProj::Failed { error } => match error.take() {
                     Some(error) => (Err(error), false),
                     None => break,
@@ -178,30 +188,30 @@ where
             let Some(delay) = follows else {
                 // Whatever the last attempt still holds goes now, even if the caller keeps the future.
                 this.state.set(State::Done);
-                this.timer.set(None);
+                *this.timer = None;
                 let mut result = result;
                 this.call.finish(&mut result);
                 return Poll::Ready(result);
             };
-            *this.last = Some(result);
+            *this.last = Some(Box::new(result));
             if delay.is_zero() {
-                this.timer.set(None);
+                *this.timer = None;
                 this.state.set(State::Readying);
             } else {
                 let until = Deadline::after_from(delay, clock::now());
-                this.timer.set(Some(sleep_until(until.instant())));
+                *this.timer = Some(Box::pin(sleep_until(until.instant())));
                 this.state.set(State::Waiting);
             }
         }
         this.state.set(State::Done);
-        this.timer.set(None);
+        *this.timer = None;
         // Nothing is left only when it is polled after its end.
         let Some(mut result) = this.last.take() else {
             return Poll::Pending;
         };
         this.call.too_late();
         this.call.finish(&mut result);
-        Poll::Ready(result)
+        Poll::Ready(*result)
     }
 }
 
@@ -217,15 +227,15 @@ where
 
 /// Waits for the timer, which is set `at` this time unless it is set already.
 fn poll_timer(
-    mut timer: Pin<&mut Option<Sleep>>,
+    timer: &mut Option<Pin<Box<Sleep>>>,
     at: Option<Deadline>,
     cx: &mut Context<'_>,
 ) -> Poll<()> {
     if timer.is_none() {
-        timer.set(at.map(|at| sleep_until(at.instant())));
+        *timer = at.map(|at| Box::pin(sleep_until(at.instant())));
     }
-    match timer.as_pin_mut() {
-        Some(timer) => timer.poll(cx),
+    match timer {
+        Some(timer) => timer.as_mut().poll(cx),
         None => Poll::Pending,
     }
 }

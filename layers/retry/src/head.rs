@@ -3,21 +3,12 @@
 use http::{
     Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, request::Parts,
 };
-use std::{mem, time::Duration};
+use std::time::Duration;
 use ziggurat_core::{
     CallOptions, Deadline,
     clock::{self, Instant},
     grpc,
 };
-
-/// The head of a request: whole until the first attempt takes it, then a copy for the next ones.
-#[derive(Debug)]
-pub(crate) enum Head {
-    Whole(Parts),
-    Copied(Copied),
-    /// No attempt can follow.
-    Gone,
-}
 
 /// What a later attempt needs, in fewer pieces than a clone has: a list of headers is one
 /// allocation, a map of them is two, and the extensions are three and more.
@@ -28,6 +19,7 @@ pub(crate) struct Copied {
     version: Version,
     headers: Vec<(HeaderName, HeaderValue)>,
     words: Words,
+    told: Option<Told>,
 }
 
 #[derive(Debug)]
@@ -47,38 +39,11 @@ pub(crate) struct Told {
     at: Instant,
 }
 
-// === impl Head ===
-
-impl Head {
-    pub(crate) const fn new(parts: Parts) -> Self {
-        Self::Whole(parts)
-    }
-
-    /// The head for an attempt. `again`: another may follow.
-    pub(crate) fn next(&mut self, again: bool) -> Parts {
-        match mem::replace(self, Self::Gone) {
-            Self::Whole(parts) => {
-                if again {
-                    *self = Self::Copied(Copied::of(&parts));
-                }
-                parts
-            }
-            Self::Copied(copied) => {
-                let parts = copied.parts();
-                if again {
-                    *self = Self::Copied(copied);
-                }
-                parts
-            }
-            Self::Gone => Request::new(()).into_parts().0,
-        }
-    }
-}
-
 // === impl Copied ===
 
 impl Copied {
-    fn of(parts: &Parts) -> Self {
+    #[inline]
+    pub(crate) fn of(parts: &Parts, told: Option<Told>) -> Self {
         let headers = parts.headers.iter();
         Self {
             method: parts.method.clone(),
@@ -88,10 +53,16 @@ impl Copied {
                 .map(|(name, value)| (name.clone(), value.clone()))
                 .collect(),
             words: Words::of(&parts.extensions),
+            told,
         }
     }
 
-    fn parts(&self) -> Parts {
+    /// What the caller wants the server to be told of the time.
+    pub(crate) const fn told(&self) -> Option<Told> {
+        self.told
+    }
+
+    pub(crate) fn parts(&self) -> Parts {
         let mut parts = Request::new(()).into_parts().0;
         parts.method = self.method.clone();
         parts.uri = self.uri.clone();
@@ -186,10 +157,9 @@ mod tests {
             if others {
                 parts.extensions.insert("theirs");
             }
-            let mut head = Head::new(parts);
-            let first = head.next(true);
-            for again in [true, false] {
-                let later = head.next(again);
+            let (first, copied) = (parts.clone(), Copied::of(&parts, None));
+            for _ in 0..2 {
+                let later = copied.parts();
                 assert_eq!(later.method, first.method);
                 assert_eq!((&later.uri, later.version), (&first.uri, first.version));
                 assert_eq!(later.headers, first.headers);

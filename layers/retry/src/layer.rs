@@ -2,7 +2,7 @@
 
 use crate::{
     Budget, ByPredicate, Methods, Observer, Retry, Settings,
-    service::{Shared, State},
+    shared::{Shared, State},
 };
 use std::{error::Error, fmt, sync::Arc};
 use tower_layer::Layer;
@@ -135,7 +135,7 @@ impl<M> RetryLayer<M> {
     }
 }
 
-impl<S, M: Clone> Layer<S> for RetryLayer<M> {
+impl<S: Clone, M: Clone> Layer<S> for RetryLayer<M> {
     type Service = Retry<S, M>;
 
     fn layer(&self, inner: S) -> Self::Service {
@@ -149,7 +149,7 @@ impl<S, M: Clone> Layer<S> for RetryLayer<M> {
             budget: self.budget.clone(),
             state: Arc::clone(&self.state),
         };
-        Retry::new(inner, Arc::new(shared))
+        Retry::new(inner, shared)
     }
 }
 

@@ -133,8 +133,10 @@ mod repeat;
 mod replay;
 mod request;
 mod run;
+mod seat;
 mod service;
 mod settings;
+mod shared;
 mod unseen;
 
 pub use self::{

@@ -17,6 +17,27 @@ pub trait Repeat<Req>: Clone {
     /// Takes a request apart; what is kept of its body counts towards the `room` for all of them.
     fn keep(&self, request: Req, settings: &Settings, room: &ReplayRoom) -> Self::Kept;
 
+    /// Takes a request apart and makes that of the first attempt: [`keep`](Self::keep) and then
+    /// [`begin`](Self::begin), or [`make`](Self::make) if it is to be `told` which attempt it is. A
+    /// request that can be made only once need not be kept.
+    fn first(
+        &self,
+        request: Req,
+        settings: &Settings,
+        room: &ReplayRoom,
+        attempt: impl FnOnce() -> Attempt,
+        told: bool,
+        deadline: Option<(Deadline, Instant)>,
+    ) -> (Self::Request, Self::Kept) {
+        let mut kept = self.keep(request, settings, room);
+        let request = if told {
+            self.make(&mut kept, attempt, deadline)
+        } else {
+            self.begin(&mut kept, attempt, deadline)
+        };
+        (request, kept)
+    }
+
     /// Makes the request of the first attempt of a call, as [`make`](Self::make) does.
     ///
     /// Nobody asks for `attempt` there: where the first one goes is noted on a

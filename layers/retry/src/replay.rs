@@ -17,7 +17,7 @@ mod room;
 mod tape;
 
 use self::{room::Share, tape::Tape};
-use crate::Superseded;
+use crate::{Superseded, head::Copied};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use std::{
@@ -29,6 +29,7 @@ use std::{
 use ziggurat_core::BoxError;
 
 pub use self::room::ReplayRoom;
+pub(crate) use self::room::Rooms;
 
 /// The body of one attempt: it replays what earlier attempts have sent, and goes on from there.
 ///
@@ -36,14 +37,23 @@ pub use self::room::ReplayRoom;
 /// [`Superseded`].
 pub struct ReplayBody<B> {
     /// `None`: it is empty.
-    tape: Option<Arc<Mutex<Tape<B>>>>,
+    tape: Option<Arc<Reel<B>>>,
     turn: u32,
+    /// Nothing follows what was read.
+    ended: bool,
 }
 
 /// What a call keeps of its body. Dropped, nothing more is kept.
 pub(crate) struct Replay<B> {
-    tape: Option<Arc<Mutex<Tape<B>>>>,
+    tape: Option<Arc<Reel<B>>>,
     turn: u32,
+}
+
+/// What the attempts of one call share of its request, in one piece.
+struct Reel<B> {
+    /// Of no use to the body: it is where an allocation is made anyway.
+    head: Option<Copied>,
+    tape: Mutex<Tape<B>>,
 }
 
 // === impl ReplayBody ===
@@ -54,6 +64,7 @@ impl<B> Default for ReplayBody<B> {
         Self {
             tape: None,
             turn: 0,
+            ended: true,
         }
     }
 }
@@ -77,32 +88,32 @@ where
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let Some(tape) = &self.tape else {
+        let this = self.get_mut();
+        let Some(reel) = &this.tape else {
             return Poll::Ready(None);
         };
-        let mut tape = lock(tape);
-        let Some(polled) = tape.poll_frame(self.turn, cx) else {
+        let mut tape = lock(reel);
+        let Some(polled) = tape.poll_frame(this.turn, cx) else {
             return Poll::Ready(Some(Err(Superseded.into())));
         };
+        this.ended = polled.is_ready() && tape.is_end_stream(this.turn);
         if polled.is_ready()
             && let Some(crowd) = tape.crowd()
         {
             // Outside the lock: a waker may poll at once.
             drop(tape);
-            crowd.tell_others(self.turn);
+            crowd.tell_others(this.turn);
         }
         polled
     }
 
     fn is_end_stream(&self) -> bool {
-        self.tape
-            .as_ref()
-            .is_none_or(|tape| lock(tape).is_end_stream(self.turn))
+        self.ended
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.tape {
-            Some(tape) => lock(tape).size_hint(self.turn),
+            Some(reel) => lock(reel).size_hint(self.turn),
             None => SizeHint::with_exact(0),
         }
     }
@@ -121,41 +132,77 @@ impl<B> fmt::Debug for ReplayBody<B> {
 impl<B: Body<Data = Bytes>> Replay<B> {
     /// Keeps up to `limit` bytes of `inner`, within its share of the room.
     pub(crate) fn new(inner: B, limit: usize, share: Share) -> Self {
-        let tape =
-            (!inner.is_end_stream()).then(|| Arc::new(Mutex::new(Tape::new(inner, limit, share))));
+        Self::beside(inner, limit, share, |_| None)
+    }
+
+    /// The same, and beside it the head of its request, which depends on whether that can be sent
+    /// again. An empty body is not kept, nor is anything beside it.
+    #[inline]
+    pub(crate) fn beside(
+        inner: B,
+        limit: usize,
+        share: Share,
+        head: impl FnOnce(bool) -> Option<Copied>,
+    ) -> Self {
+        if inner.is_end_stream() {
+            return Self {
+                tape: None,
+                turn: 0,
+            };
+        }
+        let tape = Tape::new(inner, limit, share);
+        let head = head(!tape.is_committed());
+        let tape = Mutex::new(tape);
+        let tape = Some(Arc::new(Reel { head, tape }));
         Self { tape, turn: 0 }
+    }
+
+    /// The body of the present attempt; one for each.
+    #[inline]
+    pub(crate) fn body(&self) -> ReplayBody<B> {
+        let Some(reel) = &self.tape else {
+            return ReplayBody::default();
+        };
+        ReplayBody {
+            tape: Some(Arc::clone(reel)),
+            turn: self.turn,
+            // The first attempt's is not empty, or it would not be kept.
+            ended: self.turn > 0 && lock(reel).is_end_stream(self.turn),
+        }
     }
 }
 
 impl<B> Replay<B> {
-    /// The body of the present attempt; one for each.
-    pub(crate) fn body(&self) -> ReplayBody<B> {
-        ReplayBody {
-            tape: self.tape.clone(),
-            turn: self.turn,
-        }
+    /// Is there nothing to keep?
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.tape.is_none()
+    }
+
+    /// What is kept beside it.
+    pub(crate) fn head(&self) -> Option<&Copied> {
+        self.tape.as_ref()?.head.as_ref()
     }
 
     /// Could a later attempt send all that earlier ones have sent?
     pub(crate) fn is_repeatable(&self) -> bool {
         self.tape
             .as_ref()
-            .is_none_or(|tape| !lock(tape).is_committed())
+            .is_none_or(|reel| !lock(reel).is_committed())
     }
 
     /// Is it the others' bodies that leave no room for this one?
     pub(crate) fn is_crowded(&self) -> bool {
         self.tape
             .as_ref()
-            .is_some_and(|tape| lock(tape).is_crowded())
+            .is_some_and(|reel| lock(reel).is_crowded())
     }
 
     /// Takes the body from the present attempt for the next one, if that could send all of it.
     pub(crate) fn rewind(&mut self) -> bool {
-        let Some(tape) = &self.tape else {
+        let Some(reel) = &self.tape else {
             return true;
         };
-        let Some((turn, reader)) = lock(tape).rewind() else {
+        let Some((turn, reader)) = lock(reel).rewind() else {
             return false;
         };
         self.turn = turn;
@@ -170,17 +217,17 @@ impl<B> Replay<B> {
 impl<B> Replay<B> {
     /// Lets the next attempt read beside those before it; its turn, if it could send all of it.
     pub(crate) fn join(&mut self) -> Option<u32> {
-        let Some(tape) = &self.tape else {
+        let Some(reel) = &self.tape else {
             return Some(0);
         };
-        self.turn = lock(tape).join()?;
+        self.turn = lock(reel).join()?;
         Some(self.turn)
     }
 
     /// Only the attempt of this turn goes on.
     pub(crate) fn choose(&self, turn: u32) {
-        if let Some(tape) = &self.tape {
-            let mut tape = lock(tape);
+        if let Some(reel) = &self.tape {
+            let mut tape = lock(reel);
             tape.choose(turn);
             let crowd = tape.crowd();
             drop(tape);
@@ -197,10 +244,14 @@ impl<B> Replay<B> {
 
     /// No attempt follows: nothing more is kept.
     pub(crate) fn commit(&mut self) {
-        let Some(tape) = self.tape.take() else {
+        let Some(reel) = self.tape.take() else {
             return;
         };
-        let mut tape = lock(&tape);
+        // Nobody reads it any more: it is let go of as a whole.
+        if Arc::strong_count(&reel) == 1 {
+            return;
+        }
+        let mut tape = lock(&reel);
         tape.commit();
         let crowd = tape.crowd();
         // Outside the lock: a waker may poll at once.
@@ -217,8 +268,9 @@ impl<B> Drop for Replay<B> {
     }
 }
 
-fn lock<B>(tape: &Mutex<Tape<B>>) -> MutexGuard<'_, Tape<B>> {
-    tape.lock().unwrap_or_else(PoisonError::into_inner)
+#[inline]
+fn lock<B>(reel: &Reel<B>) -> MutexGuard<'_, Tape<B>> {
+    reel.tape.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use crate::{
     Failure, Judge, Repeat, ReplayBody, ReplayRoom, Settings, Wanted, chain,
-    head::{Head, Told},
+    head::{Copied, Told},
     replay::Replay,
 };
 use bytes::Bytes;
@@ -19,9 +19,9 @@ use ziggurat_core::{
 
 /// What is kept of an HTTP request: its head, and as much of its body as the limit allows.
 pub struct Kept<B> {
-    head: Head,
+    /// The head, where there is no body to keep it beside.
+    own: Option<Box<Copied>>,
     body: Replay<B>,
-    told: Option<Told>,
 }
 
 /// What is up to the request's body and head alone.
@@ -64,26 +64,45 @@ macro_rules! by_kept {
 // === impl Kept ===
 
 impl<B: Body<Data = Bytes>> Kept<B> {
-    fn new(request: Request<B>, settings: &Settings, room: &ReplayRoom) -> Self {
+    /// Takes a request apart. What can be sent only once has no need of a copy of its head, unless
+    /// there must be one in any case.
+    #[inline]
+    fn take(
+        request: Request<B>,
+        told: Option<Told>,
+        settings: &Settings,
+        room: &ReplayRoom,
+        always: bool,
+    ) -> (Parts, Self) {
         let (mut head, body) = request.into_parts();
         if settings.chain_stop && chain::is_again() {
             head.headers.insert(chain::STOP, chain::AGAIN);
         }
+        let copy = |again| (always || again).then(|| Copied::of(&head, told));
         let share = room.share(settings.replay_total);
-        Self {
-            head: Head::new(head),
-            body: Replay::new(body, settings.replay_limit, share),
-            told: None,
-        }
+        let body = Replay::beside(body, settings.replay_limit, share, copy);
+        let own = body.is_empty().then(|| Box::new(Copied::of(&head, told)));
+        (head, Self { own, body })
     }
 
-    /// The request of the first attempt: what is put into it costs more than all else here.
+    #[inline]
+    fn first(
+        request: Request<B>,
+        told: Option<Told>,
+        settings: &Settings,
+        room: &ReplayRoom,
+    ) -> (Parts, Self) {
+        Self::take(request, told, settings, room, false)
+    }
+
+    /// The request of an attempt that nobody has told which one it is.
+    #[inline]
     fn begin(
-        &mut self,
+        &self,
+        mut head: Parts,
         attempt: impl FnOnce() -> Attempt,
         deadline: Option<Deadline>,
     ) -> Request<ReplayBody<B>> {
-        let mut head = self.head.next(self.body.is_repeatable());
         // What a layer further out says of its attempts is not said of these.
         if let Some(theirs) = head.extensions.get_mut::<Attempt>() {
             *theirs = attempt();
@@ -91,12 +110,17 @@ impl<B: Body<Data = Bytes>> Kept<B> {
         self.finish(head, deadline)
     }
 
-    fn make(&mut self, attempt: Attempt, deadline: Option<Deadline>) -> Request<ReplayBody<B>> {
-        let mut head = self.head.next(self.body.is_repeatable());
+    fn make(
+        &self,
+        mut head: Parts,
+        attempt: Attempt,
+        deadline: Option<Deadline>,
+    ) -> Request<ReplayBody<B>> {
         head.extensions.insert(attempt);
         self.finish(head, deadline)
     }
 
+    #[inline]
     fn finish(&self, mut head: Parts, deadline: Option<Deadline>) -> Request<ReplayBody<B>> {
         if let Some(deadline) = deadline
             && head.extensions.get() != Some(&deadline)
@@ -108,25 +132,26 @@ impl<B: Body<Data = Bytes>> Kept<B> {
 }
 
 impl<B> Kept<B> {
-    /// What the server of the attempt that begins now is told of the time.
-    fn tell(&self, headers: &mut HeaderMap, deadline: Option<(Deadline, Instant)>) {
-        let Some((deadline, now)) = deadline else {
-            return;
-        };
-        let left = match self.told {
-            Some(told) => told.remaining(now),
-            None => Some(deadline.remaining(now)),
-        };
-        if let Some(left) = left {
-            headers.insert(grpc::TIMEOUT, grpc::encode_timeout(left));
-        }
+    /// The head of an attempt that follows.
+    fn head(&self) -> Parts {
+        self.copied()
+            .map_or_else(|| Request::new(()).into_parts().0, Copied::parts)
+    }
+
+    fn told(&self) -> Option<Told> {
+        self.copied().and_then(Copied::told)
+    }
+
+    /// `None`: no attempt follows.
+    fn copied(&self) -> Option<&Copied> {
+        self.own.as_deref().or_else(|| self.body.head())
     }
 }
 
 impl<B> fmt::Debug for Kept<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Kept")
-            .field("head", &self.head)
+            .field("head", &self.copied())
             .finish_non_exhaustive()
     }
 }
@@ -145,13 +170,30 @@ where
     }
 
     fn keep(&self, mut request: Request<B>, settings: &Settings, room: &ReplayRoom) -> Kept<B> {
-        let (told, attempted) = Told::by(request.headers());
-        if attempted {
-            request.headers_mut().remove(grpc::PREVIOUS_ATTEMPTS);
-        }
-        let mut kept = Kept::new(request, settings, room);
-        kept.told = told;
-        kept
+        let told = said(&mut request);
+        Kept::take(request, told, settings, room, true).1
+    }
+
+    #[inline]
+    fn first(
+        &self,
+        mut request: Request<B>,
+        settings: &Settings,
+        room: &ReplayRoom,
+        attempt: impl FnOnce() -> Attempt,
+        told: bool,
+        deadline: Option<(Deadline, Instant)>,
+    ) -> (Self::Request, Kept<B>) {
+        let said = said(&mut request);
+        let (head, kept) = Kept::first(request, said, settings, room);
+        let by = deadline.map(|(deadline, _)| deadline);
+        let mut request = if told {
+            kept.make(head, attempt(), by)
+        } else {
+            kept.begin(head, attempt, by)
+        };
+        tell(request.headers_mut(), said, deadline);
+        (request, kept)
     }
 
     fn begin(
@@ -160,8 +202,9 @@ where
         attempt: impl FnOnce() -> Attempt,
         deadline: Option<(Deadline, Instant)>,
     ) -> Self::Request {
-        let mut request = kept.begin(attempt, deadline.map(|(deadline, _)| deadline));
-        kept.tell(request.headers_mut(), deadline);
+        let by = deadline.map(|(deadline, _)| deadline);
+        let mut request = kept.begin(kept.head(), attempt, by);
+        tell(request.headers_mut(), kept.told(), deadline);
         request
     }
 
@@ -173,12 +216,13 @@ where
     ) -> Self::Request {
         let attempt = attempt();
         let previous = attempt.number().saturating_sub(1);
-        let mut request = kept.make(attempt, deadline.map(|(deadline, _)| deadline));
+        let by = deadline.map(|(deadline, _)| deadline);
+        let mut request = kept.make(kept.head(), attempt, by);
         let headers = request.headers_mut();
         if previous > 0 {
             headers.insert(grpc::PREVIOUS_ATTEMPTS, HeaderValue::from(previous));
         }
-        kept.tell(headers, deadline);
+        tell(headers, kept.told(), deadline);
         request
     }
 
@@ -227,7 +271,27 @@ where
     }
 
     fn keep(&self, request: Request<B>, settings: &Settings, room: &ReplayRoom) -> Kept<B> {
-        Kept::new(request, settings, room)
+        Kept::take(request, None, settings, room, true).1
+    }
+
+    #[inline]
+    fn first(
+        &self,
+        request: Request<B>,
+        settings: &Settings,
+        room: &ReplayRoom,
+        attempt: impl FnOnce() -> Attempt,
+        told: bool,
+        deadline: Option<(Deadline, Instant)>,
+    ) -> (Self::Request, Kept<B>) {
+        let (head, kept) = Kept::first(request, None, settings, room);
+        let by = deadline.map(|(deadline, _)| deadline);
+        let request = if told {
+            kept.make(head, attempt(), by)
+        } else {
+            kept.begin(head, attempt, by)
+        };
+        (request, kept)
     }
 
     fn begin(
@@ -236,7 +300,8 @@ where
         attempt: impl FnOnce() -> Attempt,
         deadline: Option<(Deadline, Instant)>,
     ) -> Self::Request {
-        kept.begin(attempt, deadline.map(|(deadline, _)| deadline))
+        let by = deadline.map(|(deadline, _)| deadline);
+        kept.begin(kept.head(), attempt, by)
     }
 
     fn make(
@@ -247,7 +312,8 @@ where
     ) -> Self::Request {
         let attempt = attempt();
         let again = attempt.number() > 1;
-        let mut request = kept.make(attempt, deadline.map(|(deadline, _)| deadline));
+        let by = deadline.map(|(deadline, _)| deadline);
+        let mut request = kept.make(kept.head(), attempt, by);
         if again {
             request.headers_mut().insert(chain::STOP, chain::AGAIN);
         }
@@ -283,15 +349,51 @@ where
     }
 }
 
-/// FNV-1a: short, and good enough for a handful of methods.
+/// Eight bytes at a time, and good enough for a handful of methods.
 pub(crate) fn hash(path: &str) -> u64 {
-    path.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+    // 2^64 divided by the golden ratio, as Fibonacci hashing has it.
+    const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
+    let mix = |hash: u64, word: [u8; 8]| {
+        let hash = (hash ^ u64::from_le_bytes(word)).wrapping_mul(SPREAD);
+        // The low bits tell the methods apart, and only the high ones know of all bytes.
+        hash ^ hash >> 32
+    };
+    let (words, rest) = path.as_bytes().as_chunks::<8>();
+    let hash = words
+        .iter()
+        .fold(path.len() as u64, |hash, word| mix(hash, *word));
+    let mut last = [0; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    mix(hash, last)
+}
+
+/// What the caller says of the time, and no word of how many attempts came before: this layer counts.
+#[inline]
+fn said<B>(request: &mut Request<B>) -> Option<Told> {
+    let (told, attempted) = Told::by(request.headers());
+    if attempted {
+        request.headers_mut().remove(grpc::PREVIOUS_ATTEMPTS);
+    }
+    told
+}
+
+/// What the server of the attempt that begins now is told of the time.
+#[inline]
+fn tell(headers: &mut HeaderMap, told: Option<Told>, deadline: Option<(Deadline, Instant)>) {
+    let Some((deadline, now)) = deadline else {
+        return;
+    };
+    let left = match told {
+        Some(told) => told.remaining(now),
+        None => Some(deadline.remaining(now)),
+    };
+    if let Some(left) = left {
+        headers.insert(grpc::TIMEOUT, grpc::encode_timeout(left));
+    }
 }
 
 fn speaks_grpc<B>(response: &Response<B>) -> bool {
-    let content_type = response.headers().get(CONTENT_TYPE);
+    let content_type = grpc::header(response.headers(), &CONTENT_TYPE);
     content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
 }
 

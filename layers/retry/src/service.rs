@@ -1,68 +1,67 @@
 //! The service: its first attempt goes to the instance that was ready.
 
 use crate::{
-    Budget, Judge, Methods, Observer, Repeat, ReplayRoom, ResponseFuture, Settings, Wanted,
-    call::Call, chain, course::Course, latency::Latencies,
+    Judge, Repeat, ResponseFuture, Wanted,
+    call::Call,
+    chain,
+    course::Course,
+    shared::{Chosen, Common, Shared},
 };
 use std::{
-    borrow::Borrow,
     fmt,
     sync::Arc,
     task::{Context, Poll, ready},
 };
 use tower_service::Service;
-use ziggurat_core::{BoxError, Dice, Grpc, Live, clock};
+use ziggurat_core::{BoxError, Grpc, clock};
 
 /// Tries calls again; clones share the budget.
 pub struct Retry<S, M = Grpc> {
     inner: S,
-    shared: Arc<Shared<M>>,
+    common: Arc<Common<S, M>>,
+    /// The inner service may have been changed: its own clones make the later attempts.
+    changed: bool,
     /// The inner service was asked whether it is ready, and failed: the next call tells.
     failed: Option<BoxError>,
-}
-
-/// What all calls of a service share.
-pub(crate) struct Shared<M> {
-    pub(crate) mode: M,
-    pub(crate) settings: Live<Settings>,
-    /// The settings, if they never change.
-    pub(crate) constant: Settings,
-    /// Those of some methods, if any have their own.
-    pub(crate) methods: Option<Live<Methods<Settings>>>,
-    pub(crate) dice: Dice,
-    pub(crate) observer: Arc<dyn Observer>,
-    pub(crate) budget: Budget,
-    pub(crate) state: Arc<State>,
-}
-
-/// The settings of one call, as they were when it began.
-pub(crate) struct Chosen<M> {
-    pub(crate) shared: Arc<Shared<M>>,
-    /// `None`: those of the layer, which never change.
-    watched: Option<Arc<Settings>>,
-}
-
-/// What all services of a layer share, besides the budget.
-#[derive(Debug)]
-pub(crate) struct State {
-    pub(crate) latencies: Latencies,
-    pub(crate) room: ReplayRoom,
 }
 
 // === impl Retry ===
 
 impl<S, M> Retry<S, M> {
-    pub(crate) const fn new(inner: S, shared: Arc<Shared<M>>) -> Self {
+    pub(crate) fn new(inner: S, shared: Shared<M>) -> Self
+    where
+        S: Clone,
+    {
+        let common = Arc::new(Common::new(shared, inner.clone()));
         Self {
             inner,
-            shared,
+            common,
+            changed: false,
             failed: None,
         }
     }
 
     /// What all calls share.
-    pub(crate) const fn shared(&self) -> &Arc<Shared<M>> {
-        &self.shared
+    pub(crate) fn shared(&self) -> &Shared<M> {
+        self.common.shared()
+    }
+
+    /// What a call that begins now goes by.
+    #[inline]
+    pub(crate) fn chosen<Req>(&self, request: &Req) -> Chosen<S, M>
+    where
+        M: Repeat<Req>,
+    {
+        self.common.chosen(request)
+    }
+
+    /// What makes the later attempts, if that is no clone of the service that all calls share.
+    #[inline]
+    pub(crate) fn again(&self) -> Option<Box<S>>
+    where
+        S: Clone,
+    {
+        self.changed.then(|| Box::new(self.inner.clone()))
     }
 
     /// The service that is called, and what is known of its failure.
@@ -77,6 +76,7 @@ impl<S, M> Retry<S, M> {
 
     /// The service that is called.
     pub const fn get_mut(&mut self) -> &mut S {
+        self.changed = true;
         &mut self.inner
     }
 
@@ -89,7 +89,12 @@ impl<S, M> Retry<S, M> {
 /// A clone has to be asked anew whether it is ready.
 impl<S: Clone, M> Clone for Retry<S, M> {
     fn clone(&self) -> Self {
-        Self::new(self.inner.clone(), Arc::clone(&self.shared))
+        Self {
+            inner: self.inner.clone(),
+            common: Arc::clone(&self.common),
+            changed: self.changed,
+            failed: None,
+        }
     }
 }
 
@@ -103,6 +108,7 @@ where
     type Error = BoxError;
     type Future = ResponseFuture<S, M, Req>;
 
+    #[inline]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         if self.failed.is_none()
             && let Err(error) = ready!(self.inner.poll_ready(cx))
@@ -112,10 +118,11 @@ where
         Poll::Ready(Ok(()))
     }
 
+    #[inline]
     fn call(&mut self, request: Req) -> Self::Future {
-        let chosen = Chosen::of(&self.shared, &request);
+        let chosen = self.chosen(&request);
         let settings = chosen.settings();
-        let mut wanted = self.shared.mode.wanted(&request, settings);
+        let mut wanted = chosen.shared().mode.wanted(&request, settings);
         wanted.once = settings.chain_stop && chain::is_again();
         self.start(request, chosen, wanted)
     }
@@ -127,29 +134,27 @@ impl<S, M> Retry<S, M> {
     pub(crate) fn start<Req>(
         &mut self,
         request: Req,
-        chosen: Chosen<M>,
+        chosen: Chosen<S, M>,
         wanted: Wanted,
     ) -> ResponseFuture<S, M, Req>
     where
         M: Repeat<Req>,
         S: Service<M::Request> + Clone,
     {
-        let shared = &*self.shared;
-        let settings = chosen.settings();
-        let counted = shared.budget.call_at(&settings.rules, clock::now);
-        let now = Course::needs_time(settings, &wanted).then(clock::now);
-        let kept = shared.mode.keep(request, settings, &shared.state.room);
-        let call = Call::new(Course::new(chosen, wanted, now), kept, counted);
-        let mut future = ResponseFuture::new(self.inner.clone(), call);
-        match self.failed.take() {
-            None => future.begin(&mut self.inner, now),
-            Some(error) => {
-                // A service that failed must not be asked again.
-                self.inner = self.inner.clone();
-                future.fail(error);
-            }
+        let now = Course::needs_time(chosen.settings(), &wanted).then(clock::now);
+        let again = self.again();
+        if let Some(error) = self.failed.take() {
+            // A service that failed must not be asked again.
+            self.inner = self.inner.clone();
+            return ResponseFuture::failed(
+                error,
+                again,
+                Call::failed(chosen, wanted, now, request),
+            );
         }
-        future
+        let (mut call, request) = Call::first(chosen, wanted, now, request);
+        let future = call.follow(|| self.inner.call(request));
+        ResponseFuture::calling(future, again, call)
     }
 }
 
@@ -157,48 +162,7 @@ impl<S: fmt::Debug, M: fmt::Debug> fmt::Debug for Retry<S, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Retry")
             .field("inner", &self.inner)
-            .field("mode", &self.shared.mode)
+            .field("mode", &self.shared().mode)
             .finish_non_exhaustive()
-    }
-}
-
-// === impl Chosen ===
-
-impl<M> Chosen<M> {
-    pub(crate) fn of<Req>(shared: &Arc<Shared<M>>, request: &Req) -> Self
-    where
-        M: Repeat<Req>,
-    {
-        let own = shared.methods.as_ref().and_then(|methods| {
-            let method = shared.mode.method(request);
-            methods.read(|methods| methods.find(method).cloned())
-        });
-        let watched = own.or_else(|| shared.settings.watched());
-        let shared = Arc::clone(shared);
-        Self { shared, watched }
-    }
-
-    pub(crate) fn settings(&self) -> &Settings {
-        match &self.watched {
-            Some(settings) => settings,
-            None => &self.shared.constant,
-        }
-    }
-}
-
-impl<M> Borrow<Settings> for Chosen<M> {
-    fn borrow(&self) -> &Settings {
-        self.settings()
-    }
-}
-
-// === impl State ===
-
-impl State {
-    pub(crate) fn new() -> Self {
-        Self {
-            latencies: Latencies::new(),
-            room: ReplayRoom::default(),
-        }
     }
 }

@@ -1,7 +1,7 @@
 //! What is in flight: calls, and further attempts of theirs.
 
+use self::sync::{AtomicU32, Relaxed};
 use super::rules::Share;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 /// All orderings are relaxed: the numbers guard nothing but themselves.
 #[derive(Debug, Default)]
@@ -45,6 +45,14 @@ impl InFlight {
     }
 }
 
+mod sync {
+    #[cfg(ziggurat_loom)]
+    pub(super) use loom::sync::atomic::{AtomicU32, Ordering::Relaxed};
+    #[cfg(not(ziggurat_loom))]
+    pub(super) use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+}
+
+#[cfg(not(ziggurat_loom))]
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,5 +110,53 @@ mod tests {
         });
         assert!((1..=10).contains(&most.into_inner()));
         assert_eq!(in_flight.further.into_inner(), 0);
+    }
+}
+
+#[cfg(ziggurat_loom)]
+#[cfg(test)]
+mod loom_tests {
+    use super::*;
+    use loom::{sync::Arc, thread};
+
+    const ONE: Share = Share {
+        at_least: 1,
+        of_calls: 0.0,
+    };
+
+    #[test]
+    fn loom_one_place_is_never_taken_twice_and_comes_back() {
+        loom::model(|| {
+            let in_flight = Arc::new(InFlight::default());
+            let inside = Arc::new(AtomicU32::new(0));
+            let (other, within) = (Arc::clone(&in_flight), Arc::clone(&inside));
+            let visit = |in_flight: &InFlight, inside: &AtomicU32| {
+                if in_flight.enter(ONE) {
+                    assert_eq!(inside.fetch_add(1, Relaxed), 0);
+                    inside.fetch_sub(1, Relaxed);
+                    in_flight.leave();
+                }
+            };
+            let theirs = thread::spawn(move || visit(&other, &within));
+            visit(&in_flight, &inside);
+            theirs.join().unwrap();
+            assert!(in_flight.enter(ONE) && !in_flight.enter(ONE));
+        });
+    }
+
+    #[test]
+    fn loom_calls_that_begin_and_end_at_once_are_all_counted() {
+        loom::model(|| {
+            let in_flight = Arc::new(InFlight::default());
+            let other = Arc::clone(&in_flight);
+            let theirs = thread::spawn(move || {
+                other.call();
+                other.over();
+                other.call();
+            });
+            in_flight.call();
+            theirs.join().unwrap();
+            assert_eq!(in_flight.calls.load(Relaxed), 2);
+        });
     }
 }

@@ -4,11 +4,15 @@
 //! have earned beyond the reserve fades with a time constant of ten seconds, so that a quiet night
 //! does not pay for a storm in the morning.
 
-use super::Income;
-use std::sync::{
-    OnceLock,
-    atomic::{AtomicU64, Ordering::Relaxed},
+mod tally;
+
+use self::{
+    sync::{AtomicU64, Relaxed},
+    tally::Tallies,
 };
+use super::Income;
+use crate::seat::seat;
+use std::sync::OnceLock;
 use ziggurat_core::clock::Instant;
 
 /// A balance of retries; one atomic holds both the balance and its time, so no two threads can
@@ -18,7 +22,7 @@ use ziggurat_core::clock::Instant;
 #[derive(Debug)]
 pub(super) struct Purse {
     /// Calls that have not been paid in yet. Reading the time for each would cost twice the rest.
-    calls: AtomicU64,
+    calls: Tallies,
     /// The tick in the high bits, the balance in the low ones.
     balance: AtomicU64,
     start: OnceLock<Instant>,
@@ -26,7 +30,7 @@ pub(super) struct Purse {
 
 /// How long earnings last, as in Finagle's `RetryBudget`.
 const WINDOW: f64 = 10.0;
-/// Calls are paid in by so many.
+/// Each thread's calls are paid in by so many.
 const BATCH: u64 = 64;
 const BALANCE_BITS: u32 = 28;
 const BALANCE_MAX: u64 = (1 << BALANCE_BITS) - 1;
@@ -47,20 +51,25 @@ impl Default for Purse {
 }
 
 impl Purse {
-    pub(super) const fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
-            calls: AtomicU64::new(0),
+            calls: Tallies::new(),
             balance: AtomicU64::new(FRESH),
             start: OnceLock::new(),
         }
     }
 
     /// A call has begun. Asks for the time once in a while.
+    #[inline]
     pub(super) fn deposit(&self, income: Income, now: impl FnOnce() -> Instant) {
-        let before = self.calls.fetch_add(1, Relaxed);
-        if before + 1 >= BATCH {
-            self.settle(income, now(), Some);
+        if self.calls.add(seat()) >= BATCH {
+            self.pay_in(income, now());
         }
+    }
+
+    #[cold]
+    fn pay_in(&self, income: Income, now: Instant) {
+        self.settle(income, now, Some);
     }
 
     /// Pays for one retry, if there is enough.
@@ -78,7 +87,7 @@ impl Purse {
     /// Brings the balance up to `now` and changes it; an answer of `None` leaves it as it is.
     fn settle(&self, income: Income, now: Instant, change: impl Fn(f64) -> Option<f64>) -> bool {
         let tick = self.tick(now);
-        let calls = self.calls.swap(0, Relaxed);
+        let calls = self.calls.take();
         let mut old = self.balance.load(Relaxed);
         loop {
             let (then, balance) = unpack(old, tick, income);
@@ -148,5 +157,17 @@ fn pack(tick: u64, balance: f64) -> u64 {
     tick << BALANCE_BITS | balance
 }
 
+mod sync {
+    #[cfg(ziggurat_loom)]
+    pub(super) use loom::sync::atomic::{AtomicU64, Ordering::Relaxed};
+    #[cfg(not(ziggurat_loom))]
+    pub(super) use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+}
+
+#[cfg(not(ziggurat_loom))]
 #[cfg(test)]
 mod tests;
+
+#[cfg(ziggurat_loom)]
+#[cfg(test)]
+mod loom_tests;

@@ -1,7 +1,7 @@
 //! The tokens of gRPC's `retryThrottling` (gRFC A6).
 
+use self::sync::{AtomicU32, Relaxed};
 use super::rules::{TOKEN, Tokens};
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 /// How many thousandths of a token are gone: none of a fresh one, whatever its rules.
 ///
@@ -40,6 +40,14 @@ impl Throttle {
     }
 }
 
+mod sync {
+    #[cfg(ziggurat_loom)]
+    pub(super) use loom::sync::atomic::{AtomicU32, Ordering::Relaxed};
+    #[cfg(not(ziggurat_loom))]
+    pub(super) use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+}
+
+#[cfg(not(ziggurat_loom))]
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,5 +122,29 @@ mod tests {
             }
         });
         assert_eq!(throttle.0.into_inner(), (900 + 64 - 32) * TOKEN);
+    }
+}
+
+#[cfg(ziggurat_loom)]
+#[cfg(test)]
+mod loom_tests {
+    use super::*;
+    use loom::{sync::Arc, thread};
+
+    #[test]
+    fn loom_no_token_is_lost() {
+        const TOKENS: Tokens = Tokens {
+            max: 10 * TOKEN,
+            ratio: 100,
+        };
+        loom::model(|| {
+            let throttle = Arc::new(Throttle::default());
+            throttle.fail(TOKENS);
+            let other = Arc::clone(&throttle);
+            let theirs = thread::spawn(move || other.fail(TOKENS));
+            throttle.succeed(TOKENS);
+            theirs.join().unwrap();
+            assert_eq!(throttle.0.load(Relaxed), 2 * TOKEN - TOKENS.ratio);
+        });
     }
 }

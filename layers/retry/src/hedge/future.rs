@@ -55,8 +55,8 @@ where
     #[inline]
     pub(super) fn hedging(
         first: Result<S::Future, BoxError>,
-        again: S,
-        heat: Heat<M, Req>,
+        again: Option<Box<S>>,
+        heat: Heat<S, M, Req>,
     ) -> Self {
         let future = Attempts::new(first, again, heat);
         let way = Way::Hedging { future };

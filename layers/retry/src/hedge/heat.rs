@@ -8,7 +8,7 @@ use super::{
 use crate::{
     AttemptTimedOut, Counted, Failure, Judge, Permit, Repeat, Wanted, chain,
     course::LONGEST_HINT,
-    service::{Chosen, Shared},
+    shared::{Chosen, Shared},
     unseen::Unseen,
 };
 use std::{sync::Arc, time::Duration};
@@ -19,9 +19,9 @@ use ziggurat_core::{
 };
 
 /// What belongs to one call that is hedged.
-pub(super) struct Heat<M: Repeat<Req>, Req> {
+pub(super) struct Heat<S, M: Repeat<Req>, Req> {
     pub(super) race: Race,
-    chosen: Chosen<M>,
+    chosen: Chosen<S, M>,
     hedging: Arc<Hedging>,
     settings: Settings,
     wanted: Wanted,
@@ -60,24 +60,57 @@ pub(super) enum Weight {
 
 // === impl Heat ===
 
-impl<M: Repeat<Req>, Req> Heat<M, Req> {
+impl<S, M: Repeat<Req>, Req> Heat<S, M, Req> {
+    /// A call begins: the request of its first attempt comes along.
     #[inline]
-    pub(super) fn new(
-        chosen: Chosen<M>,
+    pub(super) fn first(
+        chosen: Chosen<S, M>,
+        hedging: Arc<Hedging>,
+        settings: Settings,
+        wanted: Wanted,
+        request: Req,
+    ) -> (Self, M::Request) {
+        let (shared, own) = (chosen.shared(), chosen.settings());
+        let began = begin(shared, own, &settings, &wanted);
+        let room = shared.state.rooms.mine();
+        let mut tried = None;
+        let attempt = || Attempt::new(1, tried.insert(Tried::new()).clone());
+        let deadline = wanted.deadline.zip(began.1);
+        let mode = &shared.mode;
+        let (request, kept) = mode.first(request, own, room, attempt, true, deadline);
+        let heat = Self::new(chosen, hedging, settings, wanted, kept, began, tried);
+        (heat, request)
+    }
+
+    /// A call begins, whose first attempt has failed before it was made.
+    #[cold]
+    pub(super) fn failed(
+        chosen: Chosen<S, M>,
         hedging: Arc<Hedging>,
         settings: Settings,
         wanted: Wanted,
         request: Req,
     ) -> Self {
-        let shared = &*chosen.shared;
-        let counted = shared.budget.call_at(&chosen.settings().rules, clock::now);
+        let (shared, own) = (chosen.shared(), chosen.settings());
+        let began = begin(shared, own, &settings, &wanted);
+        let room = shared.state.rooms.mine();
+        let kept = shared.mode.keep(request, own, room);
+        Self::new(chosen, hedging, settings, wanted, kept, began, None)
+    }
+
+    #[inline]
+    fn new(
+        chosen: Chosen<S, M>,
+        hedging: Arc<Hedging>,
+        settings: Settings,
+        wanted: Wanted,
+        kept: M::Kept,
+        (counted, began): (Counted, Option<Instant>),
+        tried: Option<Tried>,
+    ) -> Self {
         let measured = settings.delay.permille().is_some();
-        let began = (measured || wanted.deadline.is_some()).then(clock::now);
         let so_far = measured.then(|| hedging.latencies.of(wanted.method).percentile());
         let delay = settings.delay.after(so_far.flatten());
-        let kept = shared
-            .mode
-            .keep(request, chosen.settings(), &shared.state.room);
         Self {
             race: Race::new(settings.attempts, delay, wanted.deadline),
             chosen,
@@ -85,7 +118,7 @@ impl<M: Repeat<Req>, Req> Heat<M, Req> {
             settings,
             wanted,
             kept,
-            tried: None,
+            tried,
             began,
             unseen: Unseen::default(),
             pushback: None,
@@ -94,16 +127,18 @@ impl<M: Repeat<Req>, Req> Heat<M, Req> {
         }
     }
 
-    /// The request of the first attempt.
-    #[inline]
-    pub(super) fn first(&mut self) -> M::Request {
-        self.make(0, self.began)
+    /// Another service to call.
+    pub(super) fn another_service(&self) -> S
+    where
+        S: Clone,
+    {
+        self.chosen.another()
     }
 
     /// The request of the attempt in this lane, beside those under way, and its turn; `None` if it
     /// cannot be made any more.
     pub(super) fn another(&mut self, lane: usize) -> Option<(M::Request, u32)> {
-        let turn = self.chosen.shared.mode.join(&mut self.kept);
+        let turn = self.chosen.shared().mode.join(&mut self.kept);
         let turn = turn?;
         if lane > 0 {
             self.shared().observer.hedged(lane as u32 + 1);
@@ -114,7 +149,7 @@ impl<M: Repeat<Req>, Req> Heat<M, Req> {
 
     /// Pays for the next attempt, if it can be made.
     pub(super) fn pay(&mut self, now: Instant) -> Option<Permit> {
-        let shared = &*self.chosen.shared;
+        let shared = self.chosen.shared();
         if !shared.mode.is_repeatable(&self.kept) {
             if shared.mode.is_crowded(&self.kept) {
                 shared.observer.crowded();
@@ -154,7 +189,7 @@ impl<M: Repeat<Req>, Req> Heat<M, Req> {
             self.race.scratch(lane);
             return Verdict::Passing(Weight::Here);
         }
-        self.failed(lane, &failure, clock::now())
+        self.lost(lane, &failure, clock::now())
     }
 
     /// The turn of the only attempt that can go on, if there is but one.
@@ -180,7 +215,7 @@ impl<M: Repeat<Req>, Req> Heat<M, Req> {
 
     /// This result, of the attempt whose turn this was, is the answer.
     pub(super) fn choose(&mut self, turn: u32) {
-        self.chosen.shared.mode.choose(&mut self.kept, turn);
+        self.chosen.shared().mode.choose(&mut self.kept, turn);
     }
 
     /// The attempt in this lane is dropped: another one's answer came first.
@@ -212,11 +247,11 @@ impl<M: Repeat<Req>, Req> Heat<M, Req> {
             Attempt::new(lane as u32 + 1, tried).pushback(pushback)
         };
         let deadline = self.wanted.deadline.zip(now);
-        let mode = &self.chosen.shared.mode;
+        let mode = &self.chosen.shared().mode;
         mode.make(&mut self.kept, attempt, deadline)
     }
 
-    fn failed(&mut self, lane: usize, failure: &Failure, now: Instant) -> Verdict {
+    fn lost(&mut self, lane: usize, failure: &Failure, now: Instant) -> Verdict {
         let codes = self.settings.codes;
         let passing = failure.is_passing(codes);
         if !self.unseen.covers(failure) && (passing || failure.is_forbidden()) {
@@ -254,7 +289,7 @@ impl<M: Repeat<Req>, Req> Heat<M, Req> {
     fn is_sent_again(&mut self, lane: usize, failure: &Failure, hint: Hint, now: Instant) -> bool {
         let endless = self.wanted.deadline.is_none();
         let backoff = &self.chosen.settings().backoff;
-        let dice = &self.chosen.shared.dice;
+        let dice = &self.chosen.shared().dice;
         let again = self.unseen.again(failure, endless, backoff, dice);
         let asked = match hint {
             Hint::After(hint) => hint,
@@ -283,7 +318,7 @@ impl<M: Repeat<Req>, Req> Heat<M, Req> {
     }
 
     fn shared(&self) -> &Shared<M> {
-        &self.chosen.shared
+        self.chosen.shared()
     }
 }
 
@@ -297,4 +332,18 @@ impl Weight {
             _ => Self::Underway,
         }
     }
+}
+
+/// A call begins: it is counted, and timed if it matters.
+#[inline]
+fn begin<M>(
+    shared: &Shared<M>,
+    own: &crate::Settings,
+    settings: &Settings,
+    wanted: &Wanted,
+) -> (Counted, Option<Instant>) {
+    let counted = shared.budget.call_at(&own.rules, clock::now);
+    let measured = settings.delay.permille().is_some();
+    let began = (measured || wanted.deadline.is_some()).then(clock::now);
+    (counted, began)
 }

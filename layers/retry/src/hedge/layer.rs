@@ -100,7 +100,7 @@ impl<M> HedgeLayer<M> {
     }
 }
 
-impl<S, M: Clone> Layer<S> for HedgeLayer<M> {
+impl<S: Clone, M: Clone> Layer<S> for HedgeLayer<M> {
     type Service = Hedge<S, M>;
 
     fn layer(&self, inner: S) -> Self::Service {

@@ -1,7 +1,7 @@
 //! The service: hedges what is to be hedged, and leaves the rest to the retry inside.
 
 use super::{ResponseFuture, Settings, heat::Heat};
-use crate::{Judge, Methods, Repeat, Retry, chain, latency::Latencies, service::Chosen};
+use crate::{Judge, Methods, Repeat, Retry, chain, latency::Latencies};
 use std::{
     fmt,
     sync::Arc,
@@ -72,39 +72,39 @@ where
     }
 
     fn call(&mut self, request: Req) -> Self::Future {
-        let shared = self.retry.shared();
-        let method = shared.mode.method(&request);
-        let settings = self.hedging.settings(method);
+        let method = self.retry.shared().mode.method(&request);
+        let watched = self.hedging.watched(method);
+        let settings = watched.as_deref().unwrap_or(&self.hedging.constant);
         if !settings.covers(method) {
             return ResponseFuture::retrying(self.retry.call(request));
         }
-        let chosen = Chosen::of(shared, &request);
-        let own = chosen.settings();
+        let chosen = self.retry.chosen(&request);
+        let (mode, own) = (&chosen.shared().mode, chosen.settings());
         let mut wanted = if settings.any_call {
-            let own = own.assume_idempotent(true);
-            shared.mode.wanted(&request, &own)
+            mode.wanted(&request, &own.assume_idempotent(true))
         } else {
-            shared.mode.wanted(&request, own)
+            mode.wanted(&request, own)
         };
         wanted.once = own.chain_stop && chain::is_again();
         if !wanted.idempotent || wanted.once {
             return ResponseFuture::retrying(self.retry.start(request, chosen, wanted));
         }
-        let hedging = Arc::clone(&self.hedging);
-        let mut heat = Heat::new(chosen, hedging, settings, wanted, request);
+        let (settings, hedging) = (*settings, Arc::clone(&self.hedging));
+        let again = self.retry.again();
         let (inner, failed) = self.retry.parts();
-        let again = inner.clone();
-        match failed.take() {
+        let (first, heat) = match failed.take() {
             None => {
-                let first = inner.call(heat.first());
-                ResponseFuture::hedging(Ok(first), again, heat)
+                let (heat, request) = Heat::first(chosen, hedging, settings, wanted, request);
+                (Ok(inner.call(request)), heat)
             }
             Some(error) => {
                 // A service that failed must not be asked again.
                 *inner = inner.clone();
-                ResponseFuture::hedging(Err(error), again, heat)
+                let heat = Heat::failed(chosen, hedging, settings, wanted, request);
+                (Err(error), heat)
             }
-        }
+        };
+        ResponseFuture::hedging(first, again, heat)
     }
 }
 
@@ -120,18 +120,10 @@ impl<S: fmt::Debug, M: fmt::Debug> fmt::Debug for Hedge<S, M> {
 // === impl Hedging ===
 
 impl Hedging {
-    fn settings(&self, method: Option<&str>) -> Settings {
-        let own = self.methods.as_ref().and_then(|methods| {
-            let copy = |methods: &Methods<Settings>| methods.find(method).map(|own| **own);
-            methods.read(copy)
-        });
-        own.unwrap_or_else(|| self.usual())
-    }
-
-    fn usual(&self) -> Settings {
-        match self.settings.watched() {
-            Some(settings) => *settings,
-            None => self.constant,
-        }
+    /// The settings of a call, if they are its method's own or may change.
+    fn watched(&self, method: Option<&str>) -> Option<Arc<Settings>> {
+        let own = self.methods.as_ref();
+        let own = own.and_then(|methods| methods.read(|methods| methods.find(method).cloned()));
+        own.or_else(|| self.settings.watched())
     }
 }

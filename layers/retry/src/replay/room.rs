@@ -1,5 +1,6 @@
 //! How much all calls may keep of their bodies, together.
 
+use crate::seat::{Apart, PerSeat};
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering::Relaxed},
@@ -8,7 +9,14 @@ use std::sync::{
 /// How many bytes of request bodies the calls of a layer keep at present, beyond the first KiB of
 /// each; clones share it.
 #[derive(Clone, Debug, Default)]
-pub struct ReplayRoom(Arc<AtomicUsize>);
+pub struct ReplayRoom(Arc<Apart<Arc<AtomicUsize>>>);
+
+/// One room, and a handle to it for each thread.
+#[derive(Debug, Default)]
+pub(crate) struct Rooms {
+    kept: Arc<AtomicUsize>,
+    handles: PerSeat<ReplayRoom>,
+}
 
 /// What one call keeps. Dropped, it makes room.
 #[derive(Debug)]
@@ -25,13 +33,28 @@ pub(crate) struct Share {
 /// all threads share.
 const FREE: usize = 1_024;
 
+// === impl Rooms ===
+
+impl Rooms {
+    /// This thread's handle.
+    #[inline]
+    pub(crate) fn mine(&self) -> &ReplayRoom {
+        let handle = || ReplayRoom(Arc::new(Apart(Arc::clone(&self.kept))));
+        self.handles.mine(handle)
+    }
+}
+
 // === impl ReplayRoom ===
 
 impl ReplayRoom {
     /// How many bytes are kept.
     #[must_use]
     pub fn kept(&self) -> usize {
-        self.0.load(Relaxed)
+        self.count().load(Relaxed)
+    }
+
+    fn count(&self) -> &AtomicUsize {
+        &self.0.0
     }
 
     pub(crate) fn share(&self, total: usize) -> Share {
@@ -45,13 +68,16 @@ impl ReplayRoom {
 
     /// Relaxed: the number guards nothing but itself.
     fn take(&self, bytes: usize, total: usize) -> bool {
-        let mut kept = self.0.load(Relaxed);
+        let mut kept = self.count().load(Relaxed);
         loop {
             let more = match kept.checked_add(bytes) {
                 Some(more) if more <= total => more,
                 _ => return false,
             };
-            match self.0.compare_exchange_weak(kept, more, Relaxed, Relaxed) {
+            match self
+                .count()
+                .compare_exchange_weak(kept, more, Relaxed, Relaxed)
+            {
                 Ok(_) => return true,
                 Err(current) => kept = current,
             }
@@ -93,7 +119,7 @@ impl Share {
         if counted > 0
             && let Some(room) = &self.room
         {
-            room.0.fetch_sub(counted, Relaxed);
+            room.count().fetch_sub(counted, Relaxed);
         }
         self.kept = 0;
     }

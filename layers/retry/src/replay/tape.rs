@@ -16,7 +16,7 @@ use ziggurat_core::BoxError;
 pub(super) struct Tape<B> {
     inner: B,
     frames: Frames,
-    trailers: Option<HeaderMap>,
+    trailers: Option<Box<HeaderMap>>,
     /// What may still be kept.
     room: usize,
     /// What is kept, among the bodies of all calls.
@@ -159,7 +159,7 @@ impl<B: Body<Data = Bytes>> Tape<B> {
             self.reader_mut(place).trailed = true;
             self.ended = true;
             if !self.committed && self.afford(place, size(trailers)) {
-                self.trailers = Some(trailers.clone());
+                self.trailers = Some(Box::new(trailers.clone()));
             }
         }
         Poll::Ready(Some(Ok(frame)))
@@ -277,7 +277,7 @@ impl<B> Tape<B> {
         let trailers = self.trailers.clone()?;
         self.reader_mut(place).trailed = true;
         self.let_go();
-        Some(Frame::trailers(trailers))
+        Some(Frame::trailers(*trailers))
     }
 
     fn keep(&mut self, place: usize, data: &Bytes) {
@@ -325,7 +325,7 @@ impl<B> Tape<B> {
     }
 
     fn untold_trailers(&self, reader: &Reader) -> Option<&HeaderMap> {
-        self.trailers.as_ref().filter(|_| !reader.trailed)
+        self.trailers.as_deref().filter(|_| !reader.trailed)
     }
 
     fn listen(&mut self, cx: &Context<'_>) {
