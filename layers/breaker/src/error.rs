@@ -85,8 +85,16 @@ impl Refusal {
     #[inline(never)]
     pub(crate) fn into_error(self) -> BoxError {
         match self {
-            Self::Open(wait) => Open::new(wait).into(),
-            Self::Throttled => Throttled::new().into(),
+            Self::Open(wait) => boxed(|| Open::new(wait)),
+            Self::Throttled => boxed(Throttled::new),
         }
     }
+}
+
+/// Written into its box: what is written first and then moved into it is waited for.
+#[inline(always)]
+fn boxed<E: Error + Send + Sync + 'static>(error: impl FnOnce() -> E) -> BoxError {
+    let place = Box::new_uninit();
+    let error: Box<E> = Box::write(place, error());
+    error
 }
