@@ -58,7 +58,6 @@
 //! ```
 
 mod driver;
-mod future;
 mod handle;
 mod layer;
 mod limit;
@@ -73,7 +72,6 @@ mod table;
 mod wait;
 
 pub use self::{
-    future::ResponseFuture,
     handle::RedisQuota,
     layer::RedisLimitLayer,
     observer::Observer,
@@ -83,3 +81,5 @@ pub use self::{
     script::Layout,
     service::RedisLimit,
 };
+/// The response of a [`RedisLimit`], to come.
+pub use ziggurat_limit::QueuedFuture as ResponseFuture;

@@ -28,10 +28,12 @@ fn take(limit: &Striped, slot: usize, rate: Rate, cost: u32, now: u64) -> u32 {
     if taken.is_ok() { cost } else { 0 }
 }
 
-/// What can still be taken at this moment, one by one.
+/// What can still be taken at this moment, one by one, by either thread: also what the other has in hand.
 fn drain(limit: &Striped, rate: Rate, now: u64) -> u32 {
-    let calls = 0..2 * BURST;
-    calls.map(|_| take(limit, 0, rate, 1, now)).sum()
+    let calls = 0..2 * BURST as usize;
+    calls
+        .map(|call| take(limit, (call + 1) % SLOTS, rate, 1, now))
+        .sum()
 }
 
 /// There are many steps in a drain.
@@ -108,5 +110,21 @@ fn loom_a_piece_of_another_rate_is_void_before_its_time_is_given_again() {
         let now = 2 * 3_600 * SECOND;
         assert_eq!(drain(&limit, fast, now), BURST);
         assert_eq!(take(&limit, 1, fast, 1, now), 0);
+    });
+}
+
+#[test]
+fn loom_what_was_not_used_in_time_is_gone() {
+    model(|| {
+        let (rate, limit) = (rate(1), striped());
+        assert_eq!(take(&limit, 0, rate, 1, 0), 1);
+        let late = 1_000 * SECOND;
+        let other = {
+            let limit = Arc::clone(&limit);
+            thread::spawn(move || take(&limit, 1, rate, BURST - 1, late))
+        };
+        let mine = take(&limit, 0, rate, 1, late);
+        let got = mine + other.join().unwrap();
+        assert_eq!(got + drain(&limit, rate, late), BURST);
     });
 }
