@@ -64,7 +64,6 @@
 //! ```
 
 mod driver;
-mod future;
 mod handle;
 mod layer;
 mod limit;
@@ -84,7 +83,6 @@ mod wait;
 #[cfg(feature = "tls")]
 pub use self::tls::RedisTls;
 pub use self::{
-    future::ResponseFuture,
     handle::RedisQuota,
     layer::RedisLimitLayer,
     observer::Observer,
@@ -94,3 +92,5 @@ pub use self::{
     script::Layout,
     service::RedisLimit,
 };
+/// The response of a [`RedisLimit`], to come.
+pub use ziggurat_limit::QueuedFuture as ResponseFuture;

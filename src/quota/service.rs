@@ -1,17 +1,14 @@
 //! The service that is called at a rate which others share.
 
-use super::{
-    future::ResponseFuture,
-    limit::{Limit, Taken},
-};
+use super::limit::{Limit, Taken};
 use std::{
-    fmt, mem,
+    fmt,
     sync::Arc,
     task::{Context, Poll, ready},
 };
 use tower::Service;
 use ziggurat_core::{BoxError, Carry, Grpc, Unready};
-use ziggurat_limit::{Cost, Each, KeyExtractor};
+use ziggurat_limit::{Cost, Each, KeyExtractor, QueuedFuture};
 
 /// A service with a limit on Redis for every key; clones share them.
 pub struct RedisLimit<S, K, C = Each, W = Grpc> {
@@ -61,7 +58,7 @@ where
 {
     type Response = S::Response;
     type Error = BoxError;
-    type Future = ResponseFuture<S, Req>;
+    type Future = QueuedFuture<S, Req>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         // What failed is not asked again before it is told.
@@ -75,7 +72,7 @@ where
 
     fn call(&mut self, request: Req) -> Self::Future {
         if let Some(error) = self.unready.take() {
-            return ResponseFuture::failed(error);
+            return QueuedFuture::failed(error);
         }
         let taken = {
             let key = self.key.key(&request);
@@ -84,14 +81,9 @@ where
                 .take(key.as_ref(), self.cost.cost(&request), deadline)
         };
         match taken {
-            Taken::Now(Ok(())) => ResponseFuture::sent(self.inner.call(request)),
-            Taken::Now(Err(error)) => ResponseFuture::failed(error),
-            Taken::Wait(wait) => {
-                let fresh = self.inner.clone();
-                // The one that is ready waits, as only it may be called.
-                let ready = mem::replace(&mut self.inner, fresh);
-                ResponseFuture::waiting(ready, request, wait.done())
-            }
+            Taken::Now(Ok(())) => QueuedFuture::sent(self.inner.call(request)),
+            Taken::Now(Err(error)) => QueuedFuture::failed(error),
+            Taken::Wait(wait) => QueuedFuture::waiting(&mut self.inner, request, wait.done()),
         }
     }
 }

@@ -2,11 +2,12 @@
 //!
 //! Two looks at the clock and a lock cost more than all the rest of a call. So of many calls only some
 //! are timed, by chance, as long as there are permits to spare and nothing is dropped: a mean of
-//! dozens is as good as one of thousands. Whoever finds no permit has all of them timed again.
+//! dozens is as good as one of thousands. Whoever finds no permit has all of them timed again, until
+//! the window ends.
 
 use crate::{
     Algorithm,
-    meter::{Closed, Lesson, Meter},
+    meter::{Lesson, Meter},
 };
 use std::{
     fmt,
@@ -22,7 +23,7 @@ use ziggurat_core::{Dice, clock::Instant};
 pub(crate) struct Adaptive {
     make: Arc<dyn Fn() -> Box<dyn Algorithm> + Send + Sync>,
     limit: AtomicU32,
-    /// One call in so many is timed: a power of two.
+    /// One call in so many is timed: a power of two, or [`ALL`].
     stride: AtomicU32,
     meter: Mutex<Meter>,
 }
@@ -31,6 +32,8 @@ pub(crate) struct Adaptive {
 const SAMPLES: u32 = 64;
 /// A rate that falls to a tenth still has a sample or more for each of the calls that a window needs.
 const MOST: u32 = 16;
+/// Every call is timed, however many come, until the window ends.
+const ALL: u32 = 0;
 
 // === impl Adaptive ===
 
@@ -59,14 +62,14 @@ impl Adaptive {
     #[inline]
     pub(crate) fn is_timed(&self) -> bool {
         let stride = self.stride.load(Ordering::Relaxed);
-        stride == 1 || Dice::new().number() & u64::from(stride - 1) == 0
+        stride <= 1 || Dice::new().number() & u64::from(stride - 1) == 0
     }
 
     /// Something is up: from now on every call is timed.
     pub(crate) fn time_all(&self) {
         // Who only looks leaves the line of cache to all.
-        if self.stride.load(Ordering::Relaxed) != 1 {
-            self.stride.store(1, Ordering::Relaxed);
+        if self.stride.load(Ordering::Relaxed) != ALL {
+            self.stride.store(ALL, Ordering::Relaxed);
         }
     }
 
@@ -79,6 +82,7 @@ impl Adaptive {
         in_flight: u32,
         window: Duration,
     ) -> Option<(u32, u32)> {
+        let stride = self.stride.load(Ordering::Relaxed);
         let meter = match lesson {
             // Who finds it taken does not wait: of many that go well, one is as good as another.
             Lesson::Took(_) => self.meter.try_lock().ok(),
@@ -87,22 +91,30 @@ impl Adaptive {
                 self.meter.lock().ok()
             }
         };
-        // Lost for good if an algorithm of the user's has panicked: the limit stays.
-        let closed = meter?.add(now, lesson, in_flight, window)?;
-        self.stride.store(self.stride(closed), Ordering::Relaxed);
+        // Nothing panics under this lock.
+        let mut meter = meter?;
+        let stands_for = stride.max(1);
+        let Some(closed) = meter.add(now, lesson, (in_flight, stands_for), window) else {
+            self.thin_out(stride, meter.calls());
+            return None;
+        };
+        // Of the next window, if as many calls come as in this one.
+        let next = match closed.dropped {
+            true => ALL,
+            false => stride_of(closed.calls),
+        };
+        self.stride.store(next, Ordering::Relaxed);
         let before = self.limit.swap(closed.limit, Ordering::Relaxed);
         (before != closed.limit).then_some((before, closed.limit))
     }
 
-    /// Of the next window, if as many calls come as in this one.
-    fn stride(&self, closed: Closed) -> u32 {
-        if closed.dropped {
-            return 1;
+    /// Many calls have come, and the window is not over: the first of all, or of a rush. One step at a
+    /// time, and never of a stride that somebody has changed.
+    fn thin_out(&self, stride: u32, calls: u32) {
+        if stride != ALL && stride_of(calls) > stride {
+            let (set, fetch) = (Ordering::Relaxed, Ordering::Relaxed);
+            _ = self.stride.compare_exchange(stride, 2 * stride, set, fetch);
         }
-        let present = self.stride.load(Ordering::Relaxed);
-        let wanted = closed.answered.saturating_mul(present) / SAMPLES;
-        // Down to a power of two.
-        1 << wanted.clamp(1, MOST).ilog2()
     }
 }
 
@@ -118,6 +130,11 @@ impl fmt::Debug for Adaptive {
             .field("limit", &self.limit())
             .finish_non_exhaustive()
     }
+}
+
+/// One in how many calls is enough, where so many come in a window; a power of two.
+fn stride_of(calls: u32) -> u32 {
+    1 << (calls / SAMPLES).clamp(1, MOST).ilog2()
 }
 
 #[cfg(test)]
@@ -147,7 +164,9 @@ mod tests {
         for turn in 0..9 {
             assert_eq!(window(&adaptive, begin + WINDOW * turn, 100), 100, "{turn}");
         }
-        window(&adaptive, begin + WINDOW * 9, 10_000);
+        // As soon as there are many, and not only in the next window.
+        let timed = window(&adaptive, begin + WINDOW * 9, 10_000);
+        assert!((700..1_400).contains(&timed), "{timed}");
         window(&adaptive, begin + WINDOW * 10, 10_000);
         assert_eq!(adaptive.stride.load(Ordering::Relaxed), MOST);
         let timed = window(&adaptive, begin + WINDOW * 11, 10_000);
@@ -164,9 +183,13 @@ mod tests {
         let (adaptive, now) = (Adaptive::new(Vegas::new()), clock::now());
         adaptive.stride.store(MOST, Ordering::Relaxed);
         adaptive.learn(now, Lesson::Dropped, 9, WINDOW);
-        assert_eq!(adaptive.stride.load(Ordering::Relaxed), 1);
+        assert!((0..99).all(|_| adaptive.is_timed()));
         adaptive.stride.store(MOST, Ordering::Relaxed);
         adaptive.time_all();
-        assert!((0..99).all(|_| adaptive.is_timed()));
+        // However many come.
+        for _ in 0..9_999 {
+            assert!(adaptive.is_timed());
+            adaptive.learn(now, Lesson::Took(Duration::from_millis(1)), 9, WINDOW);
+        }
     }
 }

@@ -13,7 +13,7 @@ use ziggurat_core::clock::Instant;
 /// Finds how many calls may be under way, from how the last ones went.
 ///
 /// A plain state machine: it reads no clock and takes no lock. It is asked once a window, not once a
-/// call.
+/// call. If it panics, its last limit stays, and it is asked no more.
 pub trait Algorithm: Send + 'static {
     /// The limit as it is now; at first, the one to start with.
     fn limit(&self) -> u32;

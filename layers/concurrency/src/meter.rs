@@ -1,15 +1,24 @@
 //! How calls go, summed up a window at a time for the algorithm.
 
 use crate::{Algorithm, algorithm::Window};
-use std::{fmt, time::Duration};
+use std::{
+    fmt, mem,
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::Duration,
+};
 use ziggurat_core::clock::Instant;
 
 /// The window that is open, and who learns from it.
 pub(crate) struct Meter {
     algorithm: Box<dyn Algorithm>,
+    /// The one in force.
+    limit: u32,
     begun: Option<Instant>,
+    /// Of every timed call, as many times as it stands for others.
     latencies: Duration,
+    /// Calls that were timed, and those for which they stand.
     answered: u32,
+    calls: u32,
     dropped: u32,
     in_flight: u32,
 }
@@ -26,9 +35,12 @@ pub(crate) enum Lesson {
 pub(crate) struct Closed {
     /// From now on.
     pub(crate) limit: u32,
-    pub(crate) answered: u32,
+    pub(crate) calls: u32,
     pub(crate) dropped: bool,
 }
+
+/// In the place of one that panicked: its last limit stays.
+struct Stuck(u32);
 
 /// Fewer say nothing: one of them may be an accident.
 const SAMPLES: u32 = 10;
@@ -38,29 +50,38 @@ const SAMPLES: u32 = 10;
 impl Meter {
     pub(crate) fn new(algorithm: Box<dyn Algorithm>) -> Self {
         Self {
+            limit: algorithm.limit().max(1),
             algorithm,
             begun: None,
             latencies: Duration::ZERO,
             answered: 0,
+            calls: 0,
             dropped: 0,
             in_flight: 0,
         }
     }
 
-    /// Adds a call that found `in_flight` under way, itself included. At the end of a window: what has
-    /// come of it.
+    /// So many calls were answered in this window, as far as those that were timed tell.
+    pub(crate) const fn calls(&self) -> u32 {
+        self.calls
+    }
+
+    /// Adds a call that found `in_flight` under way, itself included, and stands for so many. At the end
+    /// of a window: what has come of it.
     pub(crate) fn add(
         &mut self,
         now: Instant,
         lesson: Lesson,
-        in_flight: u32,
+        (in_flight, stands_for): (u32, u32),
         window: Duration,
     ) -> Option<Closed> {
         let begun = *self.begun.get_or_insert(now);
         match lesson {
             Lesson::Took(latency) => {
-                self.latencies = self.latencies.saturating_add(latency);
+                let latencies = latency.saturating_mul(stands_for);
+                self.latencies = self.latencies.saturating_add(latencies);
                 self.answered += 1;
+                self.calls = self.calls.saturating_add(stands_for);
             }
             Lesson::Dropped => self.dropped += 1,
         }
@@ -73,18 +94,45 @@ impl Meter {
     }
 
     fn close(&mut self, now: Instant) -> Closed {
-        let latency = self.latencies.checked_div(self.answered);
-        let (answered, dropped) = (self.answered, self.dropped > 0);
+        let latency = self.latencies.checked_div(self.calls);
+        let (calls, dropped) = (self.calls, self.dropped > 0);
         let window = Window::new(now, latency, self.in_flight).dropped(dropped);
         self.begun = Some(now);
         self.latencies = Duration::ZERO;
-        (self.answered, self.dropped, self.in_flight) = (0, 0, 0);
+        (self.answered, self.calls) = (0, 0);
+        (self.dropped, self.in_flight) = (0, 0);
         Closed {
-            // An algorithm of somebody else's may say zero.
-            limit: self.algorithm.update(&window).max(1),
-            answered,
+            limit: self.update(&window),
+            calls,
             dropped,
         }
+    }
+
+    /// What the algorithm says. It may be the user's, and panic; and a call that panics itself asks it,
+    /// too, which must not end the process.
+    fn update(&mut self, window: &Window) -> u32 {
+        // One of somebody else's may say zero.
+        let update = || self.algorithm.update(window).max(1);
+        let limit = catch_unwind(AssertUnwindSafe(update));
+        if let Ok(limit) = limit {
+            self.limit = limit;
+            return limit;
+        }
+        let broken = mem::replace(&mut self.algorithm, Box::new(Stuck(self.limit)));
+        _ = catch_unwind(AssertUnwindSafe(|| drop(broken)));
+        self.limit
+    }
+}
+
+// === impl Stuck ===
+
+impl Algorithm for Stuck {
+    fn limit(&self) -> u32 {
+        self.0
+    }
+
+    fn update(&mut self, _: &Window) -> u32 {
+        self.0
     }
 }
 

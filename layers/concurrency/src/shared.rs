@@ -9,7 +9,11 @@ use crate::{
     settings::index,
     wait::Wait,
 };
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 use tokio::sync::{Notify, oneshot};
 use ziggurat_core::{
     Criticality, Deadline, Live,
@@ -188,7 +192,9 @@ impl Shared {
             return;
         };
         if let Some(observer) = &self.observer {
-            observer.limit_changed(from, to);
+            // It may be a call that panics whose end this is: no second panic may come out of it.
+            let tell = AssertUnwindSafe(|| observer.limit_changed(from, to));
+            _ = catch_unwind(tell);
         }
         if to > from {
             self.raised(now);

@@ -7,8 +7,9 @@ use ziggurat_core::{Code, Rejection};
 #[derive(Clone, Debug)]
 pub struct Limited {
     retry_after: Duration,
-    /// Made when somebody asks: who is flooded says no more often than anybody reads why.
-    rejection: OnceLock<Rejection>,
+    /// Made when somebody asks: who is flooded says no more often than anybody reads why. Boxed, as nobody
+    /// should carry the room for it until then.
+    rejection: OnceLock<Box<Rejection>>,
 }
 
 /// A call that costs more than the burst: no waiting would help. It stands for INVALID_ARGUMENT.
@@ -63,8 +64,8 @@ impl fmt::Display for Limited {
 impl Error for Limited {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         let decided = || Rejection::decided(Code::ResourceExhausted, "rate limit exceeded");
-        let rejection = || decided().with_retry_after(self.retry_after);
-        Some(self.rejection.get_or_init(rejection))
+        let rejection = || Box::new(decided().with_retry_after(self.retry_after));
+        Some(&**self.rejection.get_or_init(rejection))
     }
 }
 

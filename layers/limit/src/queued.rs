@@ -6,7 +6,7 @@ pub use self::future::QueuedFuture;
 
 use crate::{Cost, Each, Queue, queue::Line, shared::Shared};
 use std::{
-    fmt, mem,
+    fmt,
     sync::Arc,
     task::{Context, Poll, ready},
 };
@@ -18,7 +18,8 @@ use ziggurat_core::{BoxError, Carry, Grpc, Unready};
 /// [`RateLimitLayer::wait_in`](crate::RateLimitLayer::wait_in).
 ///
 /// A call waits in its future, and only if its turn comes before its deadline; else it is rejected at
-/// once. One that is dropped while it waits has taken nothing, and those behind it move up. Its
+/// once. One that is dropped while it waits has taken nothing, and those behind it move up. It holds
+/// nothing of the service inside meanwhile, and waits for its readiness when its turn has come. Its
 /// deadline is that of the request's extensions ([`carry_with`](Self::carry_with) for requests that
 /// are not HTTP). Whoever holds a future has to poll it, as others wait behind it. The timer is tokio's, in milliseconds: for more than a thousand a second the burst
 /// should be what a few of them bring.
@@ -126,11 +127,13 @@ where
         match self.line.join(&self.shared, cost, deadline) {
             Ok(None) => QueuedFuture::sent(self.inner.call(request)),
             Ok(Some(turn)) => {
-                let fresh = self.inner.clone();
-                // The one that is ready waits, as only it may be called.
-                let ready = mem::replace(&mut self.inner, fresh);
-                let observer = Arc::clone(&self.shared);
-                QueuedFuture::waiting(ready, request, turn, observer)
+                let shared = Arc::clone(&self.shared);
+                let turn = async move {
+                    turn.await
+                        .inspect_err(|refusal| shared.observer.hear(refusal))?;
+                    Ok(())
+                };
+                QueuedFuture::waiting(&mut self.inner, request, turn)
             }
             Err(refusal) => {
                 self.shared.observer.hear(&refusal);

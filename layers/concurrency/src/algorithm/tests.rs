@@ -177,8 +177,8 @@ fn a_window_takes_time_and_ten_calls() {
     let (start, window) = (clock::now(), 100 * MILLISECOND);
     let took = Lesson::Took(MILLISECOND);
     let mut add = |now, lesson, in_flight| {
-        let closed = meter.add(now, lesson, in_flight, window)?;
-        Some((closed.limit, closed.answered, closed.dropped))
+        let closed = meter.add(now, lesson, (in_flight, 1), window)?;
+        Some((closed.limit, closed.calls, closed.dropped))
     };
     for n in 0..20 {
         assert_eq!(add(start, took, 20), None, "{n}");

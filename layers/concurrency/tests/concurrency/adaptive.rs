@@ -5,14 +5,18 @@ use super::{
     backend::{layer, server},
     settings,
 };
-use std::sync::{
-    Arc,
-    atomic::{AtomicU32, Ordering},
+use std::{
+    future::pending,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 use tokio::{task::JoinSet, time};
 use tower::{BoxError, Layer, Service, ServiceExt, service_fn};
-use ziggurat_concurrency::{Aimd, Algorithm, Concurrency, Gradient2, Vegas};
-use ziggurat_core::{ByResult, Code, Dice, Rejection};
+use ziggurat_concurrency::{Aimd, Algorithm, Concurrency, Gradient2, Vegas, Window};
+use ziggurat_core::{ByResult, Code, Dice, Rejection, expire};
 
 const CAPACITY: usize = 20;
 
@@ -81,7 +85,7 @@ async fn what_is_cancelled_fails_or_is_turned_away_teaches_nothing() {
     let service = layer.layer(service_fn(|kind: u32| async move {
         time::sleep(MILLISECOND).await;
         match kind {
-            0 => std::future::pending().await,
+            0 => pending().await,
             1 => Err(BoxError::from("failed")),
             2 => Err(Rejection::decided(Code::ResourceExhausted, "limited").into()),
             _ => Ok(kind),
@@ -119,4 +123,47 @@ async fn the_settings_cap_what_an_algorithm_finds() {
     assert_eq!(layer.handle().limit(), 25);
     time::sleep(SECOND).await;
     assert_eq!(layer.isolated().handle().limit(), 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_panics_in_an_algorithm_at_the_end_of_a_call_that_panics_ends_neither() {
+    #[derive(Clone)]
+    struct Broken;
+    impl Algorithm for Broken {
+        fn limit(&self) -> u32 {
+            30
+        }
+        fn update(&mut self, _: &Window) -> u32 {
+            panic!("on purpose")
+        }
+    }
+    /// Timed out when it is dropped.
+    struct Late<F>(Option<F>);
+    impl<F> Drop for Late<F> {
+        fn drop(&mut self) {
+            let call = self.0.take();
+            expire(|| drop(call));
+        }
+    }
+
+    let layer = layer(settings(1_000)).adaptive(Broken);
+    let service = layer.layer(service_fn(|()| pending::<Result<(), BoxError>>()));
+    let late = |service: &Concurrency<_, ByResult>| {
+        let mut call = tokio_test::task::spawn(service.clone().oneshot(()));
+        assert!(call.poll().is_pending());
+        Late(Some(call))
+    };
+    // The first opens a window, and each of the others could end it.
+    drop(late(&service));
+    time::advance(SECOND).await;
+    for _ in 0..20 {
+        let call = late(&service);
+        let panics = AssertUnwindSafe(move || {
+            let _call = call;
+            panic!("on purpose, too");
+        });
+        catch_unwind(panics).unwrap_err();
+    }
+    let handle = layer.handle();
+    assert_eq!((handle.limit(), handle.in_flight()), (30, 0));
 }

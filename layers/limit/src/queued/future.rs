@@ -1,18 +1,17 @@
 //! The answer of a service whose calls wait for their turn, to come.
 
-use crate::{error::Refusal, shared::Shared};
 use pin_project_lite::pin_project;
 use std::{
     fmt,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll, ready},
 };
 use tower_service::Service;
-use ziggurat_core::BoxError;
+use ziggurat_core::{BoxError, Unready};
 
 pin_project! {
-    /// The response of a [`QueuedLimit`](crate::QueuedLimit), to come.
+    /// The response of a [`QueuedLimit`](crate::QueuedLimit), to come; or of a limit of one's own, whose
+    /// calls wait before they are sent.
     #[must_use = "futures do nothing unless polled"]
     pub struct QueuedFuture<S, Req>
     where
@@ -34,38 +33,51 @@ pin_project! {
 
 /// Boxed, as few calls wait, and the others should not carry the room for it.
 struct Waiting<S, Req> {
-    inner: S,
+    service: S,
     request: Req,
-    turn: Pin<Box<dyn Future<Output = Result<(), Refusal>> + Send>>,
-    shared: Arc<Shared>,
+    /// Until it has come.
+    turn: Option<Turn>,
 }
+
+type Turn = Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send>>;
+
+const DONE: &str = "a future is not polled after it is done";
 
 // === impl QueuedFuture ===
 
 impl<S: Service<Req>, Req> QueuedFuture<S, Req> {
-    pub(crate) const fn failed(error: BoxError) -> Self {
+    /// A call that is not sent.
+    pub const fn failed(error: BoxError) -> Self {
         Self {
             state: State::Failed { error: Some(error) },
         }
     }
 
-    pub(crate) const fn sent(future: S::Future) -> Self {
+    /// A call that was sent at once.
+    pub const fn sent(future: S::Future) -> Self {
         Self {
             state: State::Sent { future },
         }
     }
 
-    pub(crate) fn waiting(
-        inner: S,
+    /// A call that is sent when its `turn` has come and the service is ready then; or that fails with what
+    /// `turn` says.
+    ///
+    /// `service` is left as a clone that was never ready: what it has reserved is let go, so that who
+    /// waits here holds nothing there.
+    pub fn waiting(
+        service: &mut S,
         request: Req,
-        turn: impl Future<Output = Result<(), Refusal>> + Send + 'static,
-        shared: Arc<Shared>,
-    ) -> Self {
+        turn: impl Future<Output = Result<(), BoxError>> + Send + 'static,
+    ) -> Self
+    where
+        S: Clone,
+    {
+        *service = service.clone();
         let waiting = Box::new(Waiting {
-            inner,
+            service: service.clone(),
             request,
-            turn: Box::pin(turn),
-            shared,
+            turn: Some(Box::pin(turn)),
         });
         Self {
             state: State::Waiting {
@@ -83,22 +95,18 @@ where
     type Output = Result<S::Response, BoxError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        const DONE: &str = "a future is not polled after it is done";
         let mut this = self.project();
         loop {
             match this.state.as_mut().project() {
                 StateProj::Failed { error } => return Poll::Ready(Err(error.take().expect(DONE))),
                 StateProj::Sent { future } => return future.poll(cx).map_err(Into::into),
                 StateProj::Waiting { waiting } => {
-                    let turn = &mut waiting.as_mut().expect(DONE).turn;
-                    let admitted = ready!(turn.as_mut().poll(cx));
-                    let mut waited = waiting.take().expect(DONE);
-                    if let Err(refusal) = admitted {
-                        waited.shared.observer.hear(&refusal);
-                        return Poll::Ready(Err(refusal.into()));
-                    }
-                    let future = waited.inner.call(waited.request);
-                    this.state.set(State::Sent { future });
+                    let admitted = ready!(waiting.as_mut().expect(DONE).poll(cx));
+                    let call = waiting.take().expect(DONE);
+                    this.state.set(match admitted {
+                        Ok(()) => call.send(),
+                        Err(error) => State::Failed { error: Some(error) },
+                    });
                 }
             }
         }
@@ -108,5 +116,28 @@ where
 impl<S: Service<Req>, Req> fmt::Debug for QueuedFuture<S, Req> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("QueuedFuture").finish_non_exhaustive()
+    }
+}
+
+// === impl Waiting ===
+
+impl<S: Service<Req>, Req> Waiting<S, Req> {
+    /// First its turn, then the service.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>>
+    where
+        S::Error: Into<BoxError>,
+    {
+        if let Some(turn) = &mut self.turn {
+            ready!(turn.as_mut().poll(cx))?;
+            self.turn = None;
+        }
+        let ready = ready!(self.service.poll_ready(cx));
+        Poll::Ready(ready.map_err(|error| Unready::answer(error.into())))
+    }
+
+    fn send(mut self) -> State<S, Req, S::Future> {
+        State::Sent {
+            future: self.service.call(self.request),
+        }
     }
 }

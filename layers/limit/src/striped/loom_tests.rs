@@ -28,10 +28,14 @@ fn take(limit: &Striped, slot: usize, rate: Rate, cost: u32, now: u64) -> u32 {
     if taken.is_ok() { cost } else { 0 }
 }
 
-/// What can still be taken at this moment, one by one.
-fn drain(limit: &Striped, rate: Rate, now: u64) -> u32 {
+/// What one thread can still take at this moment, one by one.
+fn drain_of(slot: usize, limit: &Striped, rate: Rate, now: u64) -> u32 {
     let calls = 0..2 * BURST;
-    calls.map(|_| take(limit, 0, rate, 1, now)).sum()
+    calls.map(|_| take(limit, slot, rate, 1, now)).sum()
+}
+
+fn drain(limit: &Striped, rate: Rate, now: u64) -> u32 {
+    drain_of(0, limit, rate, now)
 }
 
 /// There are many steps in a drain.
@@ -55,7 +59,8 @@ fn loom_two_threads_take_and_steal_what_is_left_exactly() {
         };
         let mine = take(&limit, 0, rate, 1, 0) + take(&limit, 0, rate, 1, 0);
         let got = mine + other.join().unwrap();
-        assert_eq!(got + drain(&limit, rate, 0), 3);
+        // Also what the other thread has in hand.
+        assert_eq!(got + drain_of(1, &limit, rate, 0), 3);
     });
 }
 
@@ -108,5 +113,21 @@ fn loom_a_piece_of_another_rate_is_void_before_its_time_is_given_again() {
         let now = 2 * 3_600 * SECOND;
         assert_eq!(drain(&limit, fast, now), BURST);
         assert_eq!(take(&limit, 1, fast, 1, now), 0);
+    });
+}
+
+#[test]
+fn loom_what_was_not_used_in_time_is_gone() {
+    model(|| {
+        let (rate, limit) = (rate(1), striped());
+        assert_eq!(take(&limit, 0, rate, 1, 0), 1);
+        let late = 1_000 * SECOND;
+        let other = {
+            let limit = Arc::clone(&limit);
+            thread::spawn(move || take(&limit, 1, rate, BURST - 1, late))
+        };
+        let mine = take(&limit, 0, rate, 1, late);
+        let got = mine + other.join().unwrap();
+        assert_eq!(got + drain(&limit, rate, late), BURST);
     });
 }

@@ -92,12 +92,31 @@ fn loom_what_is_given_back_while_another_takes_it_is_there_once() {
 fn loom_what_is_given_back_of_a_place_that_another_has_is_not_the_others() {
     model(|| {
         let table = full();
+        assert_eq!(take(&table, A, 0, 1), 1);
         let theirs = Arc::clone(&table);
-        let other = thread::spawn(move || take(&theirs, B, SECOND, 2));
-        // Half of it is still to come, by a clock that is behind.
-        let half = || (rate(), SECOND / 2);
-        table.give_back(A, Found::Own, (rate(), 1, 0), half);
+        let other = thread::spawn(move || take(&theirs, B, 2 * SECOND, 2));
+        // By a clock that is behind most of it is still to come.
+        let behind = || (rate(), SECOND / 2);
+        table.give_back(A, Found::Own, (rate(), 2, 0), behind);
         assert_eq!(other.join().unwrap(), 2);
-        assert_eq!(take(&table, B, SECOND, 1), 0);
+        assert_eq!(take(&table, B, 2 * SECOND, 1), 0);
+    });
+}
+
+#[test]
+fn loom_a_key_whose_place_became_anothers_with_the_same_time_is_counted_at_its_own() {
+    model(|| {
+        let table = full();
+        let theirs = Arc::clone(&table);
+        // The place of A is taken, and what was taken is given back: its TAT is what it was.
+        let other = thread::spawn(move || {
+            let took = take(&theirs, B, SECOND, 1);
+            let at = || (rate(), SECOND);
+            theirs.give_back(B, Found::Own, (rate(), 1, SECOND), at);
+            took
+        });
+        let mine = take(&table, A, SECOND, 1);
+        assert_eq!((mine, other.join().unwrap()), (1, 1));
+        assert_eq!(take(&table, A, SECOND, 2), 1);
     });
 }

@@ -4,7 +4,7 @@ use crate::{SECOND, rate};
 use std::{sync::Arc, time::Duration};
 use tokio::time::{self, Instant};
 use tokio_test::{assert_pending, assert_ready, task};
-use tower::{BoxError, Layer, Service, ServiceExt, service_fn};
+use tower::{BoxError, Layer, Service, ServiceExt, limit::ConcurrencyLimitLayer, service_fn};
 use ziggurat_core::{ByResult, CallOptions, Code, Deadline, Rejection, error};
 use ziggurat_limit::{
     Each, Limited, Observer, Queue, QueuedFuture, QueuedLimit, QueuedLimitLayer, Rate,
@@ -189,6 +189,31 @@ async fn the_service_that_was_ready_is_the_one_that_is_called() {
     ServiceExt::<u32>::ready(&mut one).await.unwrap();
     drop(waiting);
     assert_eq!(one.call(2).await.unwrap(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_holds_nothing_of_the_service_inside() {
+    let one_at_once = ConcurrencyLimitLayer::new(1).layer(Echo);
+    let mut service = layer(rate(1, 1), 9).layer(one_at_once.clone());
+    assert_eq!(service.clone().oneshot(1).await.unwrap(), 1);
+    let mut waiting = task::spawn(
+        ServiceExt::<u32>::ready(&mut service)
+            .await
+            .unwrap()
+            .call(2),
+    );
+    assert_pending!(waiting.poll());
+    let mut other = one_at_once;
+    assert!(
+        task::spawn(ServiceExt::<u32>::ready(&mut other))
+            .poll()
+            .is_ready()
+    );
+    // Its turn comes, and it waits for the service.
+    time::sleep(2 * SECOND).await;
+    assert_pending!(waiting.poll());
+    assert_eq!(other.call(3).await.unwrap(), 3);
+    assert_eq!(waiting.await.unwrap(), 2);
 }
 
 #[tokio::test(start_paused = true)]
