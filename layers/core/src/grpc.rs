@@ -56,6 +56,10 @@ thread_local! {
     };
 }
 
+// A constant is made anew, and dropped, wherever it is looked for.
+static STATUS_NAME: HeaderName = STATUS;
+pub(crate) static TIMEOUT_NAME: HeaderName = TIMEOUT;
+
 /// The units of `grpc-timeout`, finest first, in nanoseconds.
 const UNITS: [(u8, u64); 6] = [
     (b'n', 1),
@@ -97,7 +101,7 @@ pub fn header<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h Heade
 /// `None`: there is none. A value that is no status code counts as [`Code::Unknown`].
 #[must_use]
 pub fn status(headers: &HeaderMap) -> Option<Code> {
-    let value = header(headers, &STATUS)?;
+    let value = header(headers, &STATUS_NAME)?;
     Some(Code::from_header(value.as_bytes()).unwrap_or(Code::Unknown))
 }
 

@@ -79,7 +79,7 @@ impl<B> Carry<Request<B>> for Grpc {
             return known;
         }
         // A caller's own timer may stand outside of ours, and only the header tells.
-        let header = grpc::header(request.headers(), &grpc::TIMEOUT);
+        let header = grpc::header(request.headers(), &grpc::TIMEOUT_NAME);
         let asked = header.and_then(|value| grpc::decode_timeout(value).ok());
         Deadline::earlier(
             known,
