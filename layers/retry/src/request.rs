@@ -1,13 +1,13 @@
 //! How an HTTP request is made once more.
 
 use crate::{
-    Failure, Judge, Repeat, ReplayBody, ReplayRoom, Settings, Wanted, chain,
+    Beginning, Failure, Judge, Repeat, ReplayBody, Settings, Wanted, chain,
     head::{Copied, Told},
-    replay::Replay,
+    replay::{Replay, is_within},
 };
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderValue, Request, Response, StatusCode,
+    Extensions, HeaderMap, HeaderValue, Request, Response, StatusCode,
     header::{CONTENT_TYPE, RETRY_AFTER},
     request::Parts,
 };
@@ -64,74 +64,84 @@ macro_rules! by_kept {
 // === impl Kept ===
 
 impl<B: Body<Data = Bytes>> Kept<B> {
-    /// Takes a request apart. What can be sent only once has no need of a copy of its head, unless
-    /// there must be one in any case.
-    #[inline]
-    fn take(
+    /// Makes the request of the first attempt of the caller's own. A copy of its head is kept, unless
+    /// it can be sent only once.
+    // Inlined by force: a request is moved into every function that is not, and out of it.
+    #[inline(always)]
+    fn first(
+        &mut self,
         request: Request<B>,
-        told: Option<Told>,
-        settings: &Settings,
-        room: &ReplayRoom,
-        always: bool,
-    ) -> (Parts, Self) {
+        said: Option<Told>,
+        begins: &Beginning<'_>,
+        attempt: impl FnOnce() -> Attempt,
+    ) -> Request<ReplayBody<B>> {
         let (mut head, body) = request.into_parts();
-        if settings.chain_stop && chain::is_again() {
+        if begins.once {
             head.headers.insert(chain::STOP, chain::AGAIN);
         }
-        let copy = |again| (always || again).then(|| Copied::of(&head, told));
-        let share = room.share(settings.replay_total);
-        let body = Replay::beside(body, settings.replay_limit, share, copy);
-        let own = body.is_empty().then(|| Box::new(Copied::of(&head, told)));
-        (head, Self { own, body })
+        let body = self.keep(&head, body, said, begins);
+        if begins.told {
+            head.extensions.insert(attempt());
+        } else {
+            disown(&mut head.extensions, attempt);
+        }
+        lend(&mut head.extensions, begins.deadline);
+        Request::from_parts(head, body)
     }
 
     #[inline]
-    fn first(
-        request: Request<B>,
-        told: Option<Told>,
-        settings: &Settings,
-        room: &ReplayRoom,
-    ) -> (Parts, Self) {
-        Self::take(request, told, settings, room, false)
+    fn keep(
+        &mut self,
+        head: &Parts,
+        body: B,
+        said: Option<Told>,
+        begins: &Beginning<'_>,
+    ) -> ReplayBody<B> {
+        if body.is_end_stream() {
+            self.own = Some(Box::new(Copied::of(head, said)));
+            return ReplayBody::default();
+        }
+        let limit = begins.settings.replay_limit;
+        let share = begins.room().share(begins.settings.replay_total);
+        let again = is_within(&body, limit);
+        let copied = || again.then(|| Copied::of(head, said));
+        self.body = Replay::beside(body, limit, share, copied);
+        self.body.body()
     }
 
-    /// The request of an attempt that nobody has told which one it is.
-    #[inline]
+    /// The request of a later attempt that nobody has told which one it is.
     fn begin(
         &self,
-        mut head: Parts,
         attempt: impl FnOnce() -> Attempt,
-        deadline: Option<Deadline>,
+        deadline: Option<(Deadline, Instant)>,
     ) -> Request<ReplayBody<B>> {
-        // What a layer further out says of its attempts is not said of these.
-        if let Some(theirs) = head.extensions.get_mut::<Attempt>() {
-            *theirs = attempt();
-        }
-        self.finish(head, deadline)
+        let mut head = self.head();
+        disown(&mut head.extensions, attempt);
+        lend(&mut head.extensions, deadline);
+        Request::from_parts(head, self.body.body())
     }
 
     fn make(
         &self,
-        mut head: Parts,
         attempt: Attempt,
-        deadline: Option<Deadline>,
+        deadline: Option<(Deadline, Instant)>,
     ) -> Request<ReplayBody<B>> {
+        let mut head = self.head();
         head.extensions.insert(attempt);
-        self.finish(head, deadline)
-    }
-
-    #[inline]
-    fn finish(&self, mut head: Parts, deadline: Option<Deadline>) -> Request<ReplayBody<B>> {
-        if let Some(deadline) = deadline
-            && head.extensions.get() != Some(&deadline)
-        {
-            head.extensions.insert(deadline);
-        }
+        lend(&mut head.extensions, deadline);
         Request::from_parts(head, self.body.body())
     }
 }
 
 impl<B> Kept<B> {
+    /// Of a request that was not taken apart yet.
+    const fn nothing() -> Self {
+        Self {
+            own: None,
+            body: Replay::empty(),
+        }
+    }
+
     /// The head of an attempt that follows.
     fn head(&self) -> Parts {
         self.copied()
@@ -169,31 +179,23 @@ where
         wanted(self, request, settings)
     }
 
-    fn keep(&self, mut request: Request<B>, settings: &Settings, room: &ReplayRoom) -> Kept<B> {
-        let told = said(&mut request);
-        Kept::take(request, told, settings, room, true).1
+    #[inline]
+    fn prepare(&self, _: &Request<B>) -> Kept<B> {
+        Kept::nothing()
     }
 
-    #[inline]
+    #[inline(always)]
     fn first(
         &self,
         mut request: Request<B>,
-        settings: &Settings,
-        room: &ReplayRoom,
+        kept: &mut Kept<B>,
+        begins: &Beginning<'_>,
         attempt: impl FnOnce() -> Attempt,
-        told: bool,
-        deadline: Option<(Deadline, Instant)>,
-    ) -> (Self::Request, Kept<B>) {
+    ) -> Self::Request {
         let said = said(&mut request);
-        let (head, kept) = Kept::first(request, said, settings, room);
-        let by = deadline.map(|(deadline, _)| deadline);
-        let mut request = if told {
-            kept.make(head, attempt(), by)
-        } else {
-            kept.begin(head, attempt, by)
-        };
-        tell(request.headers_mut(), said, deadline);
-        (request, kept)
+        let mut request = kept.first(request, said, begins, attempt);
+        tell(request.headers_mut(), said, begins.deadline);
+        request
     }
 
     fn begin(
@@ -202,8 +204,7 @@ where
         attempt: impl FnOnce() -> Attempt,
         deadline: Option<(Deadline, Instant)>,
     ) -> Self::Request {
-        let by = deadline.map(|(deadline, _)| deadline);
-        let mut request = kept.begin(kept.head(), attempt, by);
+        let mut request = kept.begin(attempt, deadline);
         tell(request.headers_mut(), kept.told(), deadline);
         request
     }
@@ -216,8 +217,7 @@ where
     ) -> Self::Request {
         let attempt = attempt();
         let previous = attempt.number().saturating_sub(1);
-        let by = deadline.map(|(deadline, _)| deadline);
-        let mut request = kept.make(kept.head(), attempt, by);
+        let mut request = kept.make(attempt, deadline);
         let headers = request.headers_mut();
         if previous > 0 {
             headers.insert(grpc::PREVIOUS_ATTEMPTS, HeaderValue::from(previous));
@@ -270,28 +270,20 @@ where
         wanted(self, request, settings)
     }
 
-    fn keep(&self, request: Request<B>, settings: &Settings, room: &ReplayRoom) -> Kept<B> {
-        Kept::take(request, None, settings, room, true).1
+    #[inline]
+    fn prepare(&self, _: &Request<B>) -> Kept<B> {
+        Kept::nothing()
     }
 
-    #[inline]
+    #[inline(always)]
     fn first(
         &self,
         request: Request<B>,
-        settings: &Settings,
-        room: &ReplayRoom,
+        kept: &mut Kept<B>,
+        begins: &Beginning<'_>,
         attempt: impl FnOnce() -> Attempt,
-        told: bool,
-        deadline: Option<(Deadline, Instant)>,
-    ) -> (Self::Request, Kept<B>) {
-        let (head, kept) = Kept::first(request, None, settings, room);
-        let by = deadline.map(|(deadline, _)| deadline);
-        let request = if told {
-            kept.make(head, attempt(), by)
-        } else {
-            kept.begin(head, attempt, by)
-        };
-        (request, kept)
+    ) -> Self::Request {
+        kept.first(request, None, begins, attempt)
     }
 
     fn begin(
@@ -300,8 +292,7 @@ where
         attempt: impl FnOnce() -> Attempt,
         deadline: Option<(Deadline, Instant)>,
     ) -> Self::Request {
-        let by = deadline.map(|(deadline, _)| deadline);
-        kept.begin(kept.head(), attempt, by)
+        kept.begin(attempt, deadline)
     }
 
     fn make(
@@ -312,8 +303,7 @@ where
     ) -> Self::Request {
         let attempt = attempt();
         let again = attempt.number() > 1;
-        let by = deadline.map(|(deadline, _)| deadline);
-        let mut request = kept.make(kept.head(), attempt, by);
+        let mut request = kept.make(attempt, deadline);
         if again {
             request.headers_mut().insert(chain::STOP, chain::AGAIN);
         }
@@ -375,6 +365,24 @@ fn said<B>(request: &mut Request<B>) -> Option<Told> {
         request.headers_mut().remove(grpc::PREVIOUS_ATTEMPTS);
     }
     told
+}
+
+/// What a layer further out says of its attempts is not said of these.
+#[inline]
+fn disown(words: &mut Extensions, attempt: impl FnOnce() -> Attempt) {
+    if let Some(theirs) = words.get_mut::<Attempt>() {
+        *theirs = attempt();
+    }
+}
+
+/// Whoever serves the attempt has as long as the call.
+#[inline]
+fn lend(words: &mut Extensions, deadline: Option<(Deadline, Instant)>) {
+    if let Some((deadline, _)) = deadline
+        && words.get() != Some(&deadline)
+    {
+        words.insert(deadline);
+    }
 }
 
 /// What the server of the attempt that begins now is told of the time.
