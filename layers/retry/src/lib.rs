@@ -121,6 +121,7 @@
 //! # }
 //! ```
 
+mod answer;
 mod budget;
 mod call;
 pub mod chain;
