@@ -10,6 +10,7 @@
 //! | [`Rejection`], [`Code`], [`Sent`], [`Unready`] | why a call was not answered, and how far it got | every layer that adds an error |
 //! | [`Deadline`] | when a call must be over | deadline, retry, balance, connect |
 //! | [`CallOptions`] | what the caller wants of this one call | client, deadline, retry, balance |
+//! | [`Words`] | what most requests carry, kept for a second one | retry |
 //! | [`Criticality`] | how much it matters that the call is answered | trust, whatever sheds |
 //! | [`Attempt`], [`Tried`], [`Trail`] | the how-manieth try this is, and where the others went | retry, balance, trace |
 //! | [`Picked`] | which endpoint answered | balance, metrics |
@@ -51,6 +52,7 @@ mod setting;
 mod trail;
 mod unready;
 mod whereabouts;
+mod words;
 
 pub use self::{
     attempt::{Attempt, Tried},
@@ -71,9 +73,10 @@ pub use self::{
     rejection::{Rejection, Sent},
     resolve::{Change, Changes, Resolve},
     setting::InvalidSetting,
-    trail::Trail,
+    trail::{Following, Trail},
     unready::Unready,
     whereabouts::{Stage, Whereabouts},
+    words::Words,
 };
 
 #[cfg(doctest)]

@@ -31,6 +31,9 @@ pub trait Record: Send + 'static {
 /// Dropped unsettled, the call was cancelled by its caller; unless its deadline has passed by then
 /// or somebody lets it [`expire`]: whoever dropped it was a timer, and that is a
 /// [`Timeout`](Outcome::Timeout).
+///
+/// It has one owner and shares nothing with another thread: that it settles once is a matter of moves
+/// and drops, of which no interleaving can be wrong.
 #[derive(Debug)]
 #[must_use = "dropping a recorder records a cancelled call"]
 pub struct Recorder<R: Record> {

@@ -22,8 +22,10 @@ use std::cell::Cell;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Trail([u64; 4]);
 
-/// Takes the trail out again, also when what was followed panics.
-struct Following<'t> {
+/// A call is followed until this is dropped, also by a panic: see [`Trail::enter`].
+#[derive(Debug)]
+#[must_use = "the call is followed until this is dropped"]
+pub struct Following<'t> {
     trail: &'t mut Trail,
     /// Whether another call is followed further out, and where that went.
     nested: bool,
@@ -58,13 +60,20 @@ impl Trail {
     /// Runs `f`, a `call` or a poll of the call, and keeps what it [notes](Self::note).
     #[inline]
     pub fn follow<T>(&mut self, f: impl FnOnce() -> T) -> T {
+        let _following = self.enter();
+        f()
+    }
+
+    /// The same, until what is returned is dropped: for what is too large to be moved into a closure.
+    /// Of those that overlap, the last must be dropped first.
+    #[inline]
+    pub fn enter(&mut self) -> Following<'_> {
         let (nested, before) = PRESENT.with(|present| present.enter(self.0));
-        let _following = Following {
+        Following {
             trail: self,
             nested,
             before,
-        };
-        f()
+        }
     }
 
     /// The call that is followed here, if one is, goes to `endpoint`.
@@ -104,6 +113,7 @@ impl From<Trail> for Tried {
 // === impl Following ===
 
 impl Drop for Following<'_> {
+    #[inline]
     fn drop(&mut self) {
         PRESENT.with(|present| {
             let tokens = present.tokens.get();

@@ -77,6 +77,7 @@ impl Budget {
     }
 
     /// A call begins; asks for the time once in a while.
+    #[inline(always)]
     pub(crate) fn call_at(&self, rules: &Rules, now: impl FnOnce() -> Instant) -> Counted {
         if let Earning::Income(income) = rules.earning {
             self.0.purse.deposit(income, now);

@@ -1,13 +1,13 @@
 //! What belongs to one call, from its first attempt to its last.
 
 use crate::{
-    AttemptTimedOut, Counted, Failure, Judge, Permit, Repeat, Wanted, chain,
+    AttemptTimedOut, Counted, Failure, Judge, Permit, Repeat, Settings, Wanted, chain,
     course::{Course, Next, Stop},
     latency::P99,
     shared::{Chosen, Shared},
 };
-use std::time::Duration;
-use ziggurat_core::{Attempt, BoxError, Deadline, Trail, Tried, clock, clock::Instant};
+use std::{borrow::Borrow, time::Duration};
+use ziggurat_core::{Attempt, BoxError, Deadline, Following, Trail, Tried, clock, clock::Instant};
 
 /// What belongs to one call, whatever service answers it.
 pub(crate) struct Call<S, M: Repeat<Req>, Req> {
@@ -17,97 +17,111 @@ pub(crate) struct Call<S, M: Repeat<Req>, Req> {
     begun: bool,
     /// Where the call went, until that is told in a request.
     trail: Trail,
-    /// Made when somebody is told.
-    tried: Option<Tried>,
     began: Option<Instant>,
     /// When the head of the present attempt's answer must be here.
     due: Option<Deadline>,
-    /// Of the attempt that waits, or is under way. The first has none.
-    permit: Option<Box<Permit>>,
     counted: Counted,
     /// All tries that the call was worth were made.
     spent: bool,
+    /// Nobody makes room for it before a second attempt.
+    further: Option<Box<Further>>,
+}
+
+/// What belongs to the attempts after the first.
+#[derive(Default)]
+struct Further {
+    /// Made when somebody is told.
+    tried: Option<Tried>,
+    /// Of the attempt that waits, or is under way.
+    permit: Option<Permit>,
 }
 
 // === impl Call ===
 
 impl<S, M: Repeat<Req>, Req> Call<S, M, Req> {
-    /// A call begins `now`, if it matters when: the request of its first attempt comes along.
     #[inline]
-    pub(crate) fn first(
-        chosen: Chosen<S, M>,
-        wanted: Wanted,
-        now: Option<Instant>,
-        request: Req,
-    ) -> (Self, M::Request) {
-        let (shared, settings) = (chosen.shared(), chosen.settings());
-        let counted = shared.budget.call_at(&settings.rules, clock::now);
-        let room = shared.state.rooms.mine();
-        let mut tried = None;
-        let attempt = || Attempt::new(1, tried.insert(Tried::new()).clone());
-        let deadline = wanted.deadline.zip(now);
-        let mode = &shared.mode;
-        let (request, kept) = mode.first(request, settings, room, attempt, false, deadline);
-        let mut call = Self {
-            course: Course::new(chosen, wanted, now),
-            kept,
-            begun: true,
-            trail: Trail::new(),
-            tried,
-            began: None,
-            due: None,
-            permit: None,
-            counted,
-            spent: false,
-        };
-        if let Some(now) = now {
-            call.time(now);
-        }
-        (call, request)
-    }
-
-    /// A call begins `now`, if it matters when, whose first attempt has failed before it was made.
-    #[cold]
-    pub(crate) fn failed(
-        chosen: Chosen<S, M>,
-        wanted: Wanted,
-        now: Option<Instant>,
-        request: Req,
-    ) -> Self {
-        let (shared, settings) = (chosen.shared(), chosen.settings());
-        let counted = shared.budget.call_at(&settings.rules, clock::now);
-        let room = shared.state.rooms.mine();
-        let kept = shared.mode.keep(request, settings, room);
+    pub(crate) fn new(course: Course<Chosen<S, M>>, kept: M::Kept, counted: Counted) -> Self {
         Self {
-            course: Course::new(chosen, wanted, now),
+            course,
             kept,
             begun: false,
             trail: Trail::new(),
-            tried: None,
             began: None,
             due: None,
-            permit: None,
             counted,
             spent: false,
+            further: None,
         }
+    }
+
+    /// The first attempt is under way, since then and until then if it matters, and went there.
+    #[inline]
+    pub(crate) fn begun(
+        course: Course<Chosen<S, M>>,
+        kept: M::Kept,
+        counted: Counted,
+        trail: Trail,
+        tried: Option<Tried>,
+        (began, due): (Option<Instant>, Option<Deadline>),
+    ) -> Self {
+        let further = tried.map(|tried| {
+            let (tried, permit) = (Some(tried), None);
+            Box::new(Further { tried, permit })
+        });
+        Self {
+            course,
+            kept,
+            begun: true,
+            trail,
+            began,
+            due,
+            counted,
+            spent: false,
+            further,
+        }
+    }
+
+    /// When the head of the answer to the first attempt, which begins `now`, must be here.
+    #[inline(never)]
+    pub(crate) fn first_due(
+        shared: &Shared<M>,
+        settings: &Settings,
+        wanted: Wanted,
+        kept: &M::Kept,
+        now: Instant,
+    ) -> Option<Deadline> {
+        // What nobody has a reference to is made where it stays, and not moved there.
+        Self::due(&Course::new(settings, wanted, Some(now)), shared, kept, now)
+    }
+
+    fn due<T: Borrow<Settings>>(
+        course: &Course<T>,
+        shared: &Shared<M>,
+        kept: &M::Kept,
+        now: Instant,
+    ) -> Option<Deadline> {
+        let method = course.wanted().method;
+        let measures = course.measures();
+        let p99 = measures.then(|| shared.state.latencies.of(method).percentile());
+        let repeatable = course.may_cut() && shared.mode.is_repeatable(kept);
+        course.attempt_deadline(now, p99.flatten(), repeatable)
     }
 
     /// Makes the request of the attempt that [`follows`](Self::follows) has allowed, and that begins
     /// `now`, if it matters when.
     fn attempt(&mut self, now: Option<Instant>) -> M::Request {
-        (self.began, self.due) = (None, None);
-        if let Some(now) = now {
-            self.time(now);
-        }
+        self.began = now;
+        self.due = now.and_then(|now| Self::due(&self.course, self.shared(), &self.kept, now));
         let mode = &self.course.source().shared().mode;
-        let (course, tried, trail) = (&self.course, &mut self.tried, self.trail);
+        let (course, trail) = (&self.course, self.trail);
+        let Further { tried, permit } = &mut **self.further.get_or_insert_default();
+        if let Some(permit) = permit {
+            permit.spend();
+        }
         let attempt = || {
             let tried = tried.get_or_insert_with(|| Tried::from(trail)).clone();
             Attempt::new(course.number(), tried).pushback(course.previous_pushback())
         };
-        if let Some(permit) = &mut self.permit {
-            permit.spend();
-        }
         // Whoever serves the attempt has as long as the call: its body may follow at leisure, and the
         // attempt itself may yet be given more time.
         let deadline = course.wanted().deadline;
@@ -118,17 +132,6 @@ impl<S, M: Repeat<Req>, Req> Call<S, M, Req> {
         }
     }
 
-    /// The present attempt begins `now`.
-    fn time(&mut self, now: Instant) {
-        let shared = self.shared();
-        let method = self.course.wanted().method;
-        let measures = self.course.measures();
-        let p99 = measures.then(|| shared.state.latencies.of(method).percentile());
-        let repeatable = self.course.may_cut() && shared.mode.is_repeatable(&self.kept);
-        let due = self.course.attempt_deadline(now, p99.flatten(), repeatable);
-        (self.began, self.due) = (Some(now), due);
-    }
-
     /// Another service to call.
     pub(crate) fn another(&self) -> S
     where
@@ -137,14 +140,10 @@ impl<S, M: Repeat<Req>, Req> Call<S, M, Req> {
         self.course.source().another()
     }
 
-    /// Runs `f`, a part of the present attempt, and remembers where that went.
+    /// Remembers where the present attempt goes meanwhile. Nobody notes it where the request tells.
     #[inline]
-    pub(crate) fn follow<T>(&mut self, f: impl FnOnce() -> T) -> T {
-        match self.tried {
-            // The request tells.
-            Some(_) => f(),
-            None => self.trail.follow(f),
-        }
+    pub(crate) fn follow(&mut self) -> Following<'_> {
+        self.trail.enter()
     }
 
     /// [`attempt`](Self::attempt), now.
@@ -189,6 +188,7 @@ impl<S, M: Repeat<Req>, Req> Call<S, M, Req> {
     }
 
     /// Decides whether another attempt follows this result, and after how long.
+    #[inline]
     pub(crate) fn follows<Rsp>(&mut self, result: &Result<Rsp, BoxError>) -> Option<Duration>
     where
         M: Judge<Rsp>,
@@ -213,7 +213,7 @@ impl<S, M: Repeat<Req>, Req> Call<S, M, Req> {
         let before = self.course.number();
         let rules = self.course.settings().rules;
         // The attempt is over; and before the attempts are counted, as grpc-go has it.
-        self.permit = None;
+        self.give_permit_back();
         if self.course.costs(failure) {
             self.shared().budget.failed(&rules);
         }
@@ -243,12 +243,12 @@ impl<S, M: Repeat<Req>, Req> Call<S, M, Req> {
             }
         };
         if paid {
-            self.permit = shared.budget.withdraw(&rules, now).map(Box::new);
-            if self.permit.is_none() {
+            let Some(permit) = shared.budget.withdraw(&rules, now) else {
                 self.spent = true;
                 shared.observer.out_of_budget();
                 return None;
-            }
+            };
+            self.further.get_or_insert_default().permit = Some(permit);
         }
         // Last, for an answer that is returned keeps its request; and now, not when the next attempt
         // is made, or what the last one goes on reading meanwhile could outgrow the limit.
@@ -267,23 +267,43 @@ impl<S, M: Repeat<Req>, Req> Call<S, M, Req> {
 
     /// The attempt that was to follow is not made: the service was not ready for it in time.
     pub(crate) fn too_late(&mut self) {
-        let unmade = u32::from(self.permit.is_some());
+        let permit = self
+            .further
+            .as_ref()
+            .and_then(|further| further.permit.as_ref());
+        let unmade = u32::from(permit.is_some());
         self.spent = self.course.number() - unmade > 1;
         self.shared().observer.out_of_time();
     }
 
     /// No attempt follows: this is what the caller gets.
+    #[inline]
     pub(crate) fn finish<Rsp>(&mut self, result: &mut Result<Rsp, BoxError>)
     where
         M: Judge<Rsp>,
     {
-        self.permit = None;
+        self.give_permit_back();
         self.counted = Counted::default();
         let shared = self.course.source().shared();
         shared.mode.commit(&mut self.kept);
         if self.spent {
-            self.shared().mode.give_up(result);
-            chain::give_up();
+            self.give_up(result);
+        }
+    }
+
+    #[cold]
+    fn give_up<Rsp>(&self, result: &mut Result<Rsp, BoxError>)
+    where
+        M: Judge<Rsp>,
+    {
+        self.shared().mode.give_up(result);
+        chain::give_up();
+    }
+
+    #[inline]
+    fn give_permit_back(&mut self) {
+        if let Some(further) = &mut self.further {
+            further.permit = None;
         }
     }
 

@@ -5,7 +5,7 @@ use http::{
 };
 use std::time::Duration;
 use ziggurat_core::{
-    CallOptions, Deadline,
+    Words,
     clock::{self, Instant},
     grpc,
 };
@@ -18,14 +18,14 @@ pub(crate) struct Copied {
     uri: Uri,
     version: Version,
     headers: Vec<(HeaderName, HeaderValue)>,
-    words: Words,
+    words: Kept,
     told: Option<Told>,
 }
 
 #[derive(Debug)]
-enum Words {
-    /// Nothing but ours, if any.
-    Ours(Option<CallOptions>, Option<Deadline>),
+enum Kept {
+    /// Nothing but words that are known, if any.
+    Words(Words),
     /// Somebody else's as well.
     All(Extensions),
 }
@@ -43,16 +43,16 @@ pub(crate) struct Told {
 
 impl Copied {
     #[inline]
-    pub(crate) fn of(parts: &Parts, told: Option<Told>) -> Self {
-        let headers = parts.headers.iter();
+    pub(crate) fn of(head: &Parts, told: Option<Told>) -> Self {
+        let headers = head.headers.iter();
         Self {
-            method: parts.method.clone(),
-            uri: parts.uri.clone(),
-            version: parts.version,
+            method: head.method.clone(),
+            uri: head.uri.clone(),
+            version: head.version,
             headers: headers
                 .map(|(name, value)| (name.clone(), value.clone()))
                 .collect(),
-            words: Words::of(&parts.extensions),
+            words: Kept::of(&head.extensions),
             told,
         }
     }
@@ -77,33 +77,22 @@ impl Copied {
     }
 }
 
-// === impl Words ===
+// === impl Kept ===
 
-impl Words {
+impl Kept {
+    #[inline]
     fn of(extensions: &Extensions) -> Self {
-        if extensions.is_empty() {
-            return Self::Ours(None, None);
+        match Words::of(extensions) {
+            Some(words) => Self::Words(words),
+            None => Self::All(extensions.clone()),
         }
-        let (options, deadline) = (extensions.get().copied(), extensions.get().copied());
-        if extensions.len() == usize::from(options.is_some()) + usize::from(deadline.is_some()) {
-            return Self::Ours(options, deadline);
-        }
-        Self::All(extensions.clone())
     }
 
     fn extensions(&self) -> Extensions {
-        let (options, deadline) = match self {
-            Self::All(extensions) => return extensions.clone(),
-            Self::Ours(options, deadline) => (options, deadline),
-        };
-        let mut extensions = Extensions::new();
-        if let Some(options) = *options {
-            extensions.insert(options);
+        match self {
+            Self::Words(words) => words.extensions(),
+            Self::All(extensions) => extensions.clone(),
         }
-        if let Some(deadline) = *deadline {
-            extensions.insert(deadline);
-        }
-        extensions
     }
 }
 
@@ -112,14 +101,16 @@ impl Words {
 impl Told {
     /// What the caller says, and whether it also says how many attempts came before.
     pub(crate) fn by(headers: &HeaderMap) -> (Option<Self>, bool) {
-        let (timeout, attempts) = (grpc::TIMEOUT, grpc::PREVIOUS_ATTEMPTS);
+        // A constant is made anew, and dropped, wherever it is looked for.
+        static TIMEOUT: HeaderName = grpc::TIMEOUT;
+        static ATTEMPTS: HeaderName = grpc::PREVIOUS_ATTEMPTS;
         let (mut told, mut attempted) = (None, false);
         // To compare the few names that there are is quicker than to hash two.
         for (name, value) in headers {
-            if *name == timeout {
+            if *name == TIMEOUT {
                 told = told.or_else(|| Self::of(value));
             }
-            attempted |= *name == attempts;
+            attempted |= *name == ATTEMPTS;
         }
         (told, attempted)
     }
@@ -140,6 +131,7 @@ impl Told {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ziggurat_core::{CallOptions, Deadline};
 
     #[test]
     fn what_a_later_attempt_gets_is_what_the_first_one_got() {
@@ -157,7 +149,8 @@ mod tests {
             if others {
                 parts.extensions.insert("theirs");
             }
-            let (first, copied) = (parts.clone(), Copied::of(&parts, None));
+            let first = parts.clone();
+            let copied = Copied::of(&parts, None);
             for _ in 0..2 {
                 let later = copied.parts();
                 assert_eq!(later.method, first.method);

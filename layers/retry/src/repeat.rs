@@ -1,6 +1,6 @@
 //! How a request is made once more, and what its answer says about that.
 
-use crate::{Failure, ReplayRoom, Settings};
+use crate::{Failure, ReplayRoom, Settings, replay::Rooms, shared::Chosen};
 use std::error::Error;
 use ziggurat_core::{Attempt, BoxError, ByResult, CallOptions, Carry, Deadline, clock::Instant};
 
@@ -14,34 +14,24 @@ pub trait Repeat<Req>: Clone {
     /// What the call wants.
     fn wanted(&self, request: &Req, settings: &Settings) -> Wanted;
 
-    /// Takes a request apart; what is kept of its body counts towards the `room` for all of them.
-    fn keep(&self, request: Req, settings: &Settings, room: &ReplayRoom) -> Self::Kept;
+    /// What is kept of a request, before it is given to [`first`](Self::first), which may keep more.
+    fn prepare(&self, request: &Req) -> Self::Kept;
 
-    /// Takes a request apart and makes that of the first attempt: [`keep`](Self::keep) and then
-    /// [`begin`](Self::begin), or [`make`](Self::make) if it is to be `told` which attempt it is. A
-    /// request that can be made only once need not be kept.
+    /// Makes the request of the first attempt of a call.
+    ///
+    /// Nobody asks for `attempt` unless the call [begins](Beginning) `told`: where the first one goes
+    /// is noted on a [`Trail`](ziggurat_core::Trail), so a request that has to be made larger for it may
+    /// go without.
     fn first(
         &self,
         request: Req,
-        settings: &Settings,
-        room: &ReplayRoom,
+        kept: &mut Self::Kept,
+        begins: &Beginning<'_>,
         attempt: impl FnOnce() -> Attempt,
-        told: bool,
-        deadline: Option<(Deadline, Instant)>,
-    ) -> (Self::Request, Self::Kept) {
-        let mut kept = self.keep(request, settings, room);
-        let request = if told {
-            self.make(&mut kept, attempt, deadline)
-        } else {
-            self.begin(&mut kept, attempt, deadline)
-        };
-        (request, kept)
-    }
+    ) -> Self::Request;
 
-    /// Makes the request of the first attempt of a call, as [`make`](Self::make) does.
-    ///
-    /// Nobody asks for `attempt` there: where the first one goes is noted on a
-    /// [`Trail`](ziggurat_core::Trail), so a request that has to be made larger for it may go without.
+    /// Makes the request of the first attempt once more, as [`first`](Self::first) has: that one was
+    /// not sent.
     fn begin(
         &self,
         kept: &mut Self::Kept,
@@ -119,6 +109,21 @@ pub trait Judge<Rsp> {
     }
 }
 
+/// How a call begins.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Beginning<'c> {
+    /// The settings of the call.
+    pub settings: &'c Settings,
+    pub(crate) rooms: &'c Rooms,
+    /// It serves the further attempt of another call.
+    pub once: bool,
+    /// Its first attempt is told which one it is.
+    pub told: bool,
+    /// It must be over by then, seen from the moment beside it.
+    pub deadline: Option<(Deadline, Instant)>,
+}
+
 /// What a call wants.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -140,6 +145,32 @@ pub struct Wanted {
 #[derive(Clone, Debug)]
 pub struct ByPredicate<F> {
     predicate: F,
+}
+
+// === impl Beginning ===
+
+impl<'c> Beginning<'c> {
+    #[inline]
+    pub(crate) fn of<S, M>(
+        chosen: &'c Chosen<S, M>,
+        wanted: &Wanted,
+        now: Option<Instant>,
+        told: bool,
+    ) -> Self {
+        Self {
+            settings: chosen.settings(),
+            rooms: &chosen.shared().state.rooms,
+            once: wanted.once,
+            told,
+            deadline: wanted.deadline.zip(now),
+        }
+    }
+
+    /// What is kept of its body counts towards the room for all of them.
+    #[must_use]
+    pub fn room(&self) -> &'c ReplayRoom {
+        self.rooms.mine()
+    }
 }
 
 // === impl Wanted ===
@@ -178,7 +209,19 @@ impl<Req: Clone> Repeat<Req> for ByResult {
         Wanted::of(self, request, settings.assume_idempotent)
     }
 
-    fn keep(&self, request: Req, _: &Settings, _: &ReplayRoom) -> Req {
+    #[inline]
+    fn prepare(&self, request: &Req) -> Req {
+        request.clone()
+    }
+
+    #[inline]
+    fn first(
+        &self,
+        request: Req,
+        _: &mut Req,
+        _: &Beginning<'_>,
+        _: impl FnOnce() -> Attempt,
+    ) -> Req {
         request
     }
 
@@ -222,7 +265,19 @@ impl<F: Clone, Req: Clone> Repeat<Req> for ByPredicate<F> {
         ByResult.wanted(request, settings)
     }
 
-    fn keep(&self, request: Req, _: &Settings, _: &ReplayRoom) -> Req {
+    #[inline]
+    fn prepare(&self, request: &Req) -> Req {
+        request.clone()
+    }
+
+    #[inline]
+    fn first(
+        &self,
+        request: Req,
+        _: &mut Req,
+        _: &Beginning<'_>,
+        _: impl FnOnce() -> Attempt,
+    ) -> Req {
         request
     }
 

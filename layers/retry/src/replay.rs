@@ -30,6 +30,7 @@ use ziggurat_core::BoxError;
 
 pub use self::room::ReplayRoom;
 pub(crate) use self::room::Rooms;
+pub(crate) use self::tape::is_within;
 
 /// The body of one attempt: it replays what earlier attempts have sent, and goes on from there.
 ///
@@ -132,28 +133,25 @@ impl<B> fmt::Debug for ReplayBody<B> {
 impl<B: Body<Data = Bytes>> Replay<B> {
     /// Keeps up to `limit` bytes of `inner`, within its share of the room.
     pub(crate) fn new(inner: B, limit: usize, share: Share) -> Self {
-        Self::beside(inner, limit, share, |_| None)
+        if inner.is_end_stream() {
+            return Self::empty();
+        }
+        Self::beside(inner, limit, share, || None)
     }
 
-    /// The same, and beside it the head of its request, which depends on whether that can be sent
-    /// again. An empty body is not kept, nor is anything beside it.
+    /// The same of a body that is not empty, and beside it the head of its request.
     #[inline]
     pub(crate) fn beside(
         inner: B,
         limit: usize,
         share: Share,
-        head: impl FnOnce(bool) -> Option<Copied>,
+        head: impl FnOnce() -> Option<Copied>,
     ) -> Self {
-        if inner.is_end_stream() {
-            return Self {
-                tape: None,
-                turn: 0,
-            };
-        }
-        let tape = Tape::new(inner, limit, share);
-        let head = head(!tape.is_committed());
-        let tape = Mutex::new(tape);
-        let tape = Some(Arc::new(Reel { head, tape }));
+        let reel = Arc::new(Reel {
+            head: head(),
+            tape: Mutex::new(Tape::new(inner, limit, share)),
+        });
+        let tape = Some(reel);
         Self { tape, turn: 0 }
     }
 
@@ -173,9 +171,12 @@ impl<B: Body<Data = Bytes>> Replay<B> {
 }
 
 impl<B> Replay<B> {
-    /// Is there nothing to keep?
-    pub(crate) const fn is_empty(&self) -> bool {
-        self.tape.is_none()
+    /// There is nothing to keep.
+    pub(crate) const fn empty() -> Self {
+        Self {
+            tape: None,
+            turn: 0,
+        }
     }
 
     /// What is kept beside it.

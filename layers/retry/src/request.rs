@@ -1,21 +1,15 @@
 //! How an HTTP request is made once more.
 
 use crate::{
-    Failure, Judge, Repeat, ReplayBody, ReplayRoom, Settings, Wanted, chain,
+    Beginning, Repeat, ReplayBody, Settings, Wanted, chain,
     head::{Copied, Told},
-    replay::Replay,
+    replay::{Replay, is_within},
 };
 use bytes::Bytes;
-use http::{
-    HeaderMap, HeaderValue, Request, Response, StatusCode,
-    header::{CONTENT_TYPE, RETRY_AFTER},
-    request::Parts,
-};
+use http::{Extensions, HeaderMap, HeaderValue, Request, request::Parts};
 use http_body::Body;
-use std::{fmt, time::Duration};
-use ziggurat_core::{
-    Attempt, BoxError, Carry, Code, Deadline, Grpc, Http, clock::Instant, grpc, grpc::Pushback,
-};
+use std::fmt;
+use ziggurat_core::{Attempt, Carry, Deadline, Grpc, Http, clock::Instant, grpc};
 
 /// What is kept of an HTTP request: its head, and as much of its body as the limit allows.
 pub struct Kept<B> {
@@ -64,74 +58,84 @@ macro_rules! by_kept {
 // === impl Kept ===
 
 impl<B: Body<Data = Bytes>> Kept<B> {
-    /// Takes a request apart. What can be sent only once has no need of a copy of its head, unless
-    /// there must be one in any case.
-    #[inline]
-    fn take(
+    /// Makes the request of the first attempt of the caller's own. A copy of its head is kept, unless
+    /// it can be sent only once.
+    // Inlined by force: a request is moved into every function that is not, and out of it.
+    #[inline(always)]
+    fn first(
+        &mut self,
         request: Request<B>,
-        told: Option<Told>,
-        settings: &Settings,
-        room: &ReplayRoom,
-        always: bool,
-    ) -> (Parts, Self) {
+        said: Option<Told>,
+        begins: &Beginning<'_>,
+        attempt: impl FnOnce() -> Attempt,
+    ) -> Request<ReplayBody<B>> {
         let (mut head, body) = request.into_parts();
-        if settings.chain_stop && chain::is_again() {
+        if begins.once {
             head.headers.insert(chain::STOP, chain::AGAIN);
         }
-        let copy = |again| (always || again).then(|| Copied::of(&head, told));
-        let share = room.share(settings.replay_total);
-        let body = Replay::beside(body, settings.replay_limit, share, copy);
-        let own = body.is_empty().then(|| Box::new(Copied::of(&head, told)));
-        (head, Self { own, body })
+        let body = self.keep(&head, body, said, begins);
+        if begins.told {
+            head.extensions.insert(attempt());
+        } else {
+            disown(&mut head.extensions, attempt);
+        }
+        lend(&mut head.extensions, begins.deadline);
+        Request::from_parts(head, body)
     }
 
     #[inline]
-    fn first(
-        request: Request<B>,
-        told: Option<Told>,
-        settings: &Settings,
-        room: &ReplayRoom,
-    ) -> (Parts, Self) {
-        Self::take(request, told, settings, room, false)
+    fn keep(
+        &mut self,
+        head: &Parts,
+        body: B,
+        said: Option<Told>,
+        begins: &Beginning<'_>,
+    ) -> ReplayBody<B> {
+        if body.is_end_stream() {
+            self.own = Some(Box::new(Copied::of(head, said)));
+            return ReplayBody::default();
+        }
+        let limit = begins.settings.replay_limit;
+        let share = begins.room().share(begins.settings.replay_total);
+        let again = is_within(&body, limit);
+        let copied = || again.then(|| Copied::of(head, said));
+        self.body = Replay::beside(body, limit, share, copied);
+        self.body.body()
     }
 
-    /// The request of an attempt that nobody has told which one it is.
-    #[inline]
+    /// The request of a later attempt that nobody has told which one it is.
     fn begin(
         &self,
-        mut head: Parts,
         attempt: impl FnOnce() -> Attempt,
-        deadline: Option<Deadline>,
+        deadline: Option<(Deadline, Instant)>,
     ) -> Request<ReplayBody<B>> {
-        // What a layer further out says of its attempts is not said of these.
-        if let Some(theirs) = head.extensions.get_mut::<Attempt>() {
-            *theirs = attempt();
-        }
-        self.finish(head, deadline)
+        let mut head = self.head();
+        disown(&mut head.extensions, attempt);
+        lend(&mut head.extensions, deadline);
+        Request::from_parts(head, self.body.body())
     }
 
     fn make(
         &self,
-        mut head: Parts,
         attempt: Attempt,
-        deadline: Option<Deadline>,
+        deadline: Option<(Deadline, Instant)>,
     ) -> Request<ReplayBody<B>> {
+        let mut head = self.head();
         head.extensions.insert(attempt);
-        self.finish(head, deadline)
-    }
-
-    #[inline]
-    fn finish(&self, mut head: Parts, deadline: Option<Deadline>) -> Request<ReplayBody<B>> {
-        if let Some(deadline) = deadline
-            && head.extensions.get() != Some(&deadline)
-        {
-            head.extensions.insert(deadline);
-        }
+        lend(&mut head.extensions, deadline);
         Request::from_parts(head, self.body.body())
     }
 }
 
 impl<B> Kept<B> {
+    /// Of a request that was not taken apart yet.
+    const fn nothing() -> Self {
+        Self {
+            own: None,
+            body: Replay::empty(),
+        }
+    }
+
     /// The head of an attempt that follows.
     fn head(&self) -> Parts {
         self.copied()
@@ -169,31 +173,23 @@ where
         wanted(self, request, settings)
     }
 
-    fn keep(&self, mut request: Request<B>, settings: &Settings, room: &ReplayRoom) -> Kept<B> {
-        let told = said(&mut request);
-        Kept::take(request, told, settings, room, true).1
+    #[inline]
+    fn prepare(&self, _: &Request<B>) -> Kept<B> {
+        Kept::nothing()
     }
 
-    #[inline]
+    #[inline(always)]
     fn first(
         &self,
         mut request: Request<B>,
-        settings: &Settings,
-        room: &ReplayRoom,
+        kept: &mut Kept<B>,
+        begins: &Beginning<'_>,
         attempt: impl FnOnce() -> Attempt,
-        told: bool,
-        deadline: Option<(Deadline, Instant)>,
-    ) -> (Self::Request, Kept<B>) {
+    ) -> Self::Request {
         let said = said(&mut request);
-        let (head, kept) = Kept::first(request, said, settings, room);
-        let by = deadline.map(|(deadline, _)| deadline);
-        let mut request = if told {
-            kept.make(head, attempt(), by)
-        } else {
-            kept.begin(head, attempt, by)
-        };
-        tell(request.headers_mut(), said, deadline);
-        (request, kept)
+        let mut request = kept.first(request, said, begins, attempt);
+        tell(request.headers_mut(), said, begins.deadline);
+        request
     }
 
     fn begin(
@@ -202,8 +198,7 @@ where
         attempt: impl FnOnce() -> Attempt,
         deadline: Option<(Deadline, Instant)>,
     ) -> Self::Request {
-        let by = deadline.map(|(deadline, _)| deadline);
-        let mut request = kept.begin(kept.head(), attempt, by);
+        let mut request = kept.begin(attempt, deadline);
         tell(request.headers_mut(), kept.told(), deadline);
         request
     }
@@ -216,8 +211,7 @@ where
     ) -> Self::Request {
         let attempt = attempt();
         let previous = attempt.number().saturating_sub(1);
-        let by = deadline.map(|(deadline, _)| deadline);
-        let mut request = kept.make(kept.head(), attempt, by);
+        let mut request = kept.make(attempt, deadline);
         let headers = request.headers_mut();
         if previous > 0 {
             headers.insert(grpc::PREVIOUS_ATTEMPTS, HeaderValue::from(previous));
@@ -227,34 +221,6 @@ where
     }
 
     by_kept!();
-}
-
-impl<B> Judge<Response<B>> for Grpc {
-    fn judge(&self, result: &Result<Response<B>, BoxError>) -> Option<Failure> {
-        let response = match result {
-            Ok(response) => response,
-            Err(error) => return Some(Failure::from_error(&**error)),
-        };
-        let headers = response.headers();
-        match grpc::status(headers) {
-            Some(Code::Ok) => None,
-            // The whole answer is in the headers: nothing has been handed to the caller yet.
-            Some(code) => Some(Failure::answered(code).pushback(grpc::pushback(headers))),
-            None if speaks_grpc(response) => None,
-            // The page of a proxy, whatever its status: no success of the service.
-            None => Some(of_status(response).unwrap_or(Failure::unwanted())),
-        }
-    }
-
-    /// A pushback of "never" in an answer whose status is all there is, unless it has one.
-    fn give_up(&self, result: &mut Result<Response<B>, BoxError>) {
-        if let Ok(response) = result
-            && let headers = response.headers_mut()
-            && grpc::status(headers).is_some_and(|code| code != Code::Ok)
-        {
-            headers.entry(grpc::PUSHBACK).or_insert(grpc::NEVER);
-        }
-    }
 }
 
 // === impl Repeat for Http ===
@@ -270,28 +236,20 @@ where
         wanted(self, request, settings)
     }
 
-    fn keep(&self, request: Request<B>, settings: &Settings, room: &ReplayRoom) -> Kept<B> {
-        Kept::take(request, None, settings, room, true).1
+    #[inline]
+    fn prepare(&self, _: &Request<B>) -> Kept<B> {
+        Kept::nothing()
     }
 
-    #[inline]
+    #[inline(always)]
     fn first(
         &self,
         request: Request<B>,
-        settings: &Settings,
-        room: &ReplayRoom,
+        kept: &mut Kept<B>,
+        begins: &Beginning<'_>,
         attempt: impl FnOnce() -> Attempt,
-        told: bool,
-        deadline: Option<(Deadline, Instant)>,
-    ) -> (Self::Request, Kept<B>) {
-        let (head, kept) = Kept::first(request, None, settings, room);
-        let by = deadline.map(|(deadline, _)| deadline);
-        let request = if told {
-            kept.make(head, attempt(), by)
-        } else {
-            kept.begin(head, attempt, by)
-        };
-        (request, kept)
+    ) -> Self::Request {
+        kept.first(request, None, begins, attempt)
     }
 
     fn begin(
@@ -300,8 +258,7 @@ where
         attempt: impl FnOnce() -> Attempt,
         deadline: Option<(Deadline, Instant)>,
     ) -> Self::Request {
-        let by = deadline.map(|(deadline, _)| deadline);
-        kept.begin(kept.head(), attempt, by)
+        kept.begin(attempt, deadline)
     }
 
     fn make(
@@ -312,8 +269,7 @@ where
     ) -> Self::Request {
         let attempt = attempt();
         let again = attempt.number() > 1;
-        let by = deadline.map(|(deadline, _)| deadline);
-        let mut request = kept.make(kept.head(), attempt, by);
+        let mut request = kept.make(attempt, deadline);
         if again {
             request.headers_mut().insert(chain::STOP, chain::AGAIN);
         }
@@ -321,15 +277,6 @@ where
     }
 
     by_kept!();
-}
-
-impl<B> Judge<Response<B>> for Http {
-    fn judge(&self, result: &Result<Response<B>, BoxError>) -> Option<Failure> {
-        match result {
-            Ok(response) => of_status(response),
-            Err(error) => Some(Failure::from_error(&**error)),
-        }
-    }
 }
 
 fn wanted<C, B>(carry: &C, request: &Request<B>, settings: &Settings) -> Wanted
@@ -377,6 +324,24 @@ fn said<B>(request: &mut Request<B>) -> Option<Told> {
     told
 }
 
+/// What a layer further out says of its attempts is not said of these.
+#[inline]
+fn disown(words: &mut Extensions, attempt: impl FnOnce() -> Attempt) {
+    if let Some(theirs) = words.get_mut::<Attempt>() {
+        *theirs = attempt();
+    }
+}
+
+/// Whoever serves the attempt has as long as the call.
+#[inline]
+fn lend(words: &mut Extensions, deadline: Option<(Deadline, Instant)>) {
+    if let Some((deadline, _)) = deadline
+        && words.get() != Some(&deadline)
+    {
+        words.insert(deadline);
+    }
+}
+
 /// What the server of the attempt that begins now is told of the time.
 #[inline]
 fn tell(headers: &mut HeaderMap, told: Option<Told>, deadline: Option<(Deadline, Instant)>) {
@@ -390,33 +355,4 @@ fn tell(headers: &mut HeaderMap, told: Option<Told>, deadline: Option<(Deadline,
     if let Some(left) = left {
         headers.insert(grpc::TIMEOUT, grpc::encode_timeout(left));
     }
-}
-
-fn speaks_grpc<B>(response: &Response<B>) -> bool {
-    let content_type = grpc::header(response.headers(), &CONTENT_TYPE);
-    content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
-}
-
-/// What the answer of a proxy, or of a server that speaks plain HTTP, says.
-fn of_status<B>(response: &Response<B>) -> Option<Failure> {
-    let transient = matches!(
-        response.status(),
-        StatusCode::TOO_MANY_REQUESTS
-            | StatusCode::BAD_GATEWAY
-            | StatusCode::SERVICE_UNAVAILABLE
-            | StatusCode::GATEWAY_TIMEOUT
-    );
-    let failure = transient.then(|| Failure::lost(Code::from_http(response.status())))?;
-    Some(failure.pushback(retry_after(response.headers()).map(Pushback::After)))
-}
-
-/// A number of seconds, however large. A date is not read: it would need a clock on the wall.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let digits = headers.get(RETRY_AFTER)?.as_bytes();
-    let plain = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
-    let seconds = digits.iter().fold(0_u64, |seconds, digit| {
-        let digit = u64::from(digit.wrapping_sub(b'0'));
-        seconds.saturating_mul(10).saturating_add(digit)
-    });
-    plain.then_some(Duration::from_secs(seconds))
 }

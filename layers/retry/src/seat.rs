@@ -22,6 +22,10 @@ pub(crate) struct Apart<T>(pub(crate) T);
 struct Seats(AtomicU64);
 
 /// Gives the thread's seat back when it ends.
+#[cfg_attr(
+    ziggurat_loom,
+    allow(dead_code, reason = "a model gives its threads seats of its own")
+)]
 struct Leave(usize);
 
 /// The thread has not asked yet.

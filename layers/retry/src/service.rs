@@ -1,10 +1,11 @@
 //! The service: its first attempt goes to the instance that was ready.
 
 use crate::{
-    Judge, Repeat, ResponseFuture, Wanted,
+    Beginning, Judge, Repeat, ResponseFuture, Wanted,
     call::Call,
     chain,
     course::Course,
+    future::Spare,
     shared::{Chosen, Common, Shared},
 };
 use std::{
@@ -13,7 +14,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 use tower_service::Service;
-use ziggurat_core::{BoxError, Grpc, clock};
+use ziggurat_core::{Attempt, BoxError, Grpc, Trail, Tried, clock};
 
 /// Tries calls again; clones share the budget.
 pub struct Retry<S, M = Grpc> {
@@ -57,11 +58,19 @@ impl<S, M> Retry<S, M> {
 
     /// What makes the later attempts, if that is no clone of the service that all calls share.
     #[inline]
-    pub(crate) fn again(&self) -> Option<Box<S>>
+    pub(crate) fn again(&self) -> Option<S>
     where
         S: Clone,
     {
-        self.changed.then(|| Box::new(self.inner.clone()))
+        self.changed.then(|| self.inner.clone())
+    }
+
+    #[inline]
+    fn spare<Rsp>(&self) -> Option<Box<Spare<S, Rsp>>>
+    where
+        S: Clone,
+    {
+        self.again().map(|again| Box::new(Spare::of(again)))
     }
 
     /// The service that is called, and what is known of its failure.
@@ -141,20 +150,52 @@ impl<S, M> Retry<S, M> {
         M: Repeat<Req>,
         S: Service<M::Request> + Clone,
     {
-        let now = Course::needs_time(chosen.settings(), &wanted).then(clock::now);
-        let again = self.again();
-        if let Some(error) = self.failed.take() {
-            // A service that failed must not be asked again.
-            self.inner = self.inner.clone();
-            return ResponseFuture::failed(
-                error,
-                again,
-                Call::failed(chosen, wanted, now, request),
-            );
+        if self.failed.is_some() {
+            return self.fail(request, chosen, wanted);
         }
-        let (mut call, request) = Call::first(chosen, wanted, now, request);
-        let future = call.follow(|| self.inner.call(request));
-        ResponseFuture::calling(future, again, call)
+        let (shared, settings) = (chosen.shared(), chosen.settings());
+        let counted = shared.budget.call_at(&settings.rules, clock::now);
+        let now = Course::needs_time(settings, &wanted).then(clock::now);
+        let begins = Beginning::of(&chosen, &wanted, now, false);
+        let mut kept = shared.mode.prepare(&request);
+        let mut tried = None;
+        let attempt = || Attempt::new(1, tried.insert(Tried::new()).clone());
+        let mut trail = Trail::new();
+        let following = trail.enter();
+        let first = shared.mode.first(request, &mut kept, &begins, attempt);
+        let future = self.inner.call(first);
+        drop(following);
+        let due =
+            now.and_then(|now| Call::<S, M, Req>::first_due(shared, settings, wanted, &kept, now));
+        let course = Course::new(chosen, wanted, now);
+        let call = Call::begun(course, kept, counted, trail, tried, (now, due));
+        ResponseFuture::calling(future, self.spare(), call)
+    }
+
+    /// A call begins with a service that has failed to be ready.
+    #[cold]
+    fn fail<Req>(
+        &mut self,
+        request: Req,
+        chosen: Chosen<S, M>,
+        wanted: Wanted,
+    ) -> ResponseFuture<S, M, Req>
+    where
+        M: Repeat<Req>,
+        S: Service<M::Request> + Clone,
+    {
+        let (shared, settings) = (chosen.shared(), chosen.settings());
+        let counted = shared.budget.call_at(&settings.rules, clock::now);
+        let now = Course::needs_time(settings, &wanted).then(clock::now);
+        let begins = Beginning::of(&chosen, &wanted, now, false);
+        let mut kept = shared.mode.prepare(&request);
+        let attempt = || Attempt::new(1, Tried::new());
+        drop(shared.mode.first(request, &mut kept, &begins, attempt));
+        let call = Call::new(Course::new(chosen, wanted, now), kept, counted);
+        let (error, spare) = (self.failed.take(), self.spare());
+        // A service that failed must not be asked again.
+        self.inner = self.inner.clone();
+        ResponseFuture::failed(error, spare, call)
     }
 }
 

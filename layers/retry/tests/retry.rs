@@ -30,6 +30,8 @@ mod running;
 mod sharing;
 #[path = "retry/telling.rs"]
 mod telling;
+#[path = "retry/thrift.rs"]
+mod thrift;
 #[path = "retry/time.rs"]
 mod time;
 #[path = "retry/verdicts.rs"]

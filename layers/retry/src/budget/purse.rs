@@ -68,6 +68,7 @@ impl Purse {
     }
 
     #[cold]
+    #[inline(never)]
     fn pay_in(&self, income: Income, now: Instant) {
         self.settle(income, now, Some);
     }

@@ -44,7 +44,7 @@ pin_project! {
         #[pin]
         timer: Option<Sleep>,
         // Makes the later attempts.
-        again: Option<Box<S>>,
+        again: Option<S>,
         heat: Heat<S, M, Req>,
         // The service has failed before it was called.
         failed: Option<BoxError>,
@@ -92,7 +92,7 @@ where
     #[inline]
     pub(super) fn new(
         first: Result<S::Future, BoxError>,
-        again: Option<Box<S>>,
+        again: Option<S>,
         heat: Heat<S, M, Req>,
     ) -> Self {
         let (first, failed) = match first {
@@ -205,13 +205,13 @@ where
             return Poll::Pending;
         };
         let again = &mut *self.side.again;
-        let again = again.get_or_insert_with(|| Box::new(self.side.heat.another_service()));
+        let again = again.get_or_insert_with(|| self.side.heat.another_service());
         match again.poll_ready(cx) {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(Ok(())) => {}
             Poll::Ready(Err(error)) => {
                 // A service that failed must not be asked again.
-                **again = again.as_ref().clone();
+                *again = again.clone();
                 return Poll::Ready(self.ended(lane, Err(error.into())));
             }
         }

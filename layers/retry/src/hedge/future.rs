@@ -55,7 +55,7 @@ where
     #[inline]
     pub(super) fn hedging(
         first: Result<S::Future, BoxError>,
-        again: Option<Box<S>>,
+        again: Option<S>,
         heat: Heat<S, M, Req>,
     ) -> Self {
         let future = Attempts::new(first, again, heat);

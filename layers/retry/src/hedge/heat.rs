@@ -6,7 +6,7 @@ use super::{
     service::Hedging,
 };
 use crate::{
-    AttemptTimedOut, Counted, Failure, Judge, Permit, Repeat, Wanted, chain,
+    AttemptTimedOut, Beginning, Counted, Failure, Judge, Permit, Repeat, Wanted, chain,
     course::LONGEST_HINT,
     shared::{Chosen, Shared},
     unseen::Unseen,
@@ -71,31 +71,24 @@ impl<S, M: Repeat<Req>, Req> Heat<S, M, Req> {
         request: Req,
     ) -> (Self, M::Request) {
         let (shared, own) = (chosen.shared(), chosen.settings());
-        let began = begin(shared, own, &settings, &wanted);
-        let room = shared.state.rooms.mine();
+        let counted = shared.budget.call_at(&own.rules, clock::now);
+        let timed = settings.delay.permille().is_some() || wanted.deadline.is_some();
+        let began = timed.then(clock::now);
+        let begins = Beginning::of(&chosen, &wanted, began, true);
+        let mut kept = shared.mode.prepare(&request);
         let mut tried = None;
         let attempt = || Attempt::new(1, tried.insert(Tried::new()).clone());
-        let deadline = wanted.deadline.zip(began.1);
-        let mode = &shared.mode;
-        let (request, kept) = mode.first(request, own, room, attempt, true, deadline);
-        let heat = Self::new(chosen, hedging, settings, wanted, kept, began, tried);
+        let request = shared.mode.first(request, &mut kept, &begins, attempt);
+        let heat = Self::new(
+            chosen,
+            hedging,
+            settings,
+            wanted,
+            kept,
+            (counted, began),
+            tried,
+        );
         (heat, request)
-    }
-
-    /// A call begins, whose first attempt has failed before it was made.
-    #[cold]
-    pub(super) fn failed(
-        chosen: Chosen<S, M>,
-        hedging: Arc<Hedging>,
-        settings: Settings,
-        wanted: Wanted,
-        request: Req,
-    ) -> Self {
-        let (shared, own) = (chosen.shared(), chosen.settings());
-        let began = begin(shared, own, &settings, &wanted);
-        let room = shared.state.rooms.mine();
-        let kept = shared.mode.keep(request, own, room);
-        Self::new(chosen, hedging, settings, wanted, kept, began, None)
     }
 
     #[inline]
@@ -332,18 +325,4 @@ impl Weight {
             _ => Self::Underway,
         }
     }
-}
-
-/// A call begins: it is counted, and timed if it matters.
-#[inline]
-fn begin<M>(
-    shared: &Shared<M>,
-    own: &crate::Settings,
-    settings: &Settings,
-    wanted: &Wanted,
-) -> (Counted, Option<Instant>) {
-    let counted = shared.budget.call_at(&own.rules, clock::now);
-    let measured = settings.delay.permille().is_some();
-    let began = (measured || wanted.deadline.is_some()).then(clock::now);
-    (counted, began)
 }

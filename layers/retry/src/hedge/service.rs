@@ -92,16 +92,13 @@ where
         let (settings, hedging) = (*settings, Arc::clone(&self.hedging));
         let again = self.retry.again();
         let (inner, failed) = self.retry.parts();
-        let (first, heat) = match failed.take() {
-            None => {
-                let (heat, request) = Heat::first(chosen, hedging, settings, wanted, request);
-                (Ok(inner.call(request)), heat)
-            }
+        let (heat, request) = Heat::first(chosen, hedging, settings, wanted, request);
+        let first = match failed.take() {
+            None => Ok(inner.call(request)),
             Some(error) => {
                 // A service that failed must not be asked again.
                 *inner = inner.clone();
-                let heat = Heat::failed(chosen, hedging, settings, wanted, request);
-                (Err(error), heat)
+                Err(error)
             }
         };
         ResponseFuture::hedging(first, again, heat)

@@ -53,9 +53,10 @@ const LEAST: usize = 64;
 // === impl Tape ===
 
 impl<B: Body<Data = Bytes>> Tape<B> {
+    #[inline]
     pub(super) fn new(inner: B, limit: usize, share: Share) -> Self {
         Self {
-            committed: inner.size_hint().lower() > limit as u64,
+            committed: !is_within(&inner, limit),
             inner,
             frames: Frames::default(),
             trailers: None,
@@ -345,6 +346,12 @@ impl Reader {
             ..Self::default()
         }
     }
+}
+
+/// Could all of it be kept, as far as one can tell?
+#[inline]
+pub(crate) fn is_within<B: Body>(body: &B, limit: usize) -> bool {
+    body.size_hint().lower() <= limit as u64
 }
 
 /// How many bytes the headers have, names and values.

@@ -3,7 +3,11 @@
 use super::*;
 use crate::seat::SEATS;
 use loom::{sync::Arc, thread};
+use std::time::Duration;
 use ziggurat_core::clock;
+
+/// Two readings of the clock may be this far apart.
+const APART: Duration = Duration::from_millis(16);
 
 /// Two calls earn one retry.
 const HALF: Income = Income {
@@ -65,5 +69,26 @@ fn loom_what_is_paid_back_beside_what_is_paid_in_is_not_lost() {
         theirs.join().unwrap();
         assert!(purse.withdraw(HALF, now) && purse.withdraw(HALF, now));
         assert!(!purse.withdraw(HALF, now));
+    });
+}
+
+#[test]
+fn loom_a_second_is_paid_once_though_two_clocks_differ() {
+    let income = Income {
+        per_call: 0.0,
+        per_second: 1.0,
+    };
+    let now = clock::now();
+    loom::model(move || {
+        let purse = Arc::new(Purse::new());
+        // The reserve is spent.
+        while purse.withdraw(income, now) {}
+        let later = now + Duration::from_millis(1_500);
+        let other = Arc::clone(&purse);
+        let theirs = thread::spawn(move || u32::from(other.withdraw(income, later)));
+        let mine = u32::from(purse.withdraw(income, later - APART))
+            + u32::from(purse.withdraw(income, now));
+        assert_eq!(mine + theirs.join().unwrap(), 1);
+        assert!(!purse.withdraw(income, later));
     });
 }

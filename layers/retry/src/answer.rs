@@ -1,0 +1,77 @@
+//! What the answer to an HTTP request says about trying again.
+
+use crate::{Failure, Judge};
+use http::{
+    HeaderMap, Response, StatusCode,
+    header::{CONTENT_TYPE, RETRY_AFTER},
+};
+use std::time::Duration;
+use ziggurat_core::{BoxError, Code, Grpc, Http, grpc, grpc::Pushback};
+
+// === impl Judge ===
+
+impl<B> Judge<Response<B>> for Grpc {
+    fn judge(&self, result: &Result<Response<B>, BoxError>) -> Option<Failure> {
+        let response = match result {
+            Ok(response) => response,
+            Err(error) => return Some(Failure::from_error(&**error)),
+        };
+        let headers = response.headers();
+        match grpc::status(headers) {
+            Some(Code::Ok) => None,
+            // The whole answer is in the headers: nothing has been handed to the caller yet.
+            Some(code) => Some(Failure::answered(code).pushback(grpc::pushback(headers))),
+            None if speaks_grpc(response) => None,
+            // The page of a proxy, whatever its status: no success of the service.
+            None => Some(of_status(response).unwrap_or(Failure::unwanted())),
+        }
+    }
+
+    /// A pushback of "never" in an answer whose status is all there is, unless it has one.
+    fn give_up(&self, result: &mut Result<Response<B>, BoxError>) {
+        if let Ok(response) = result
+            && let headers = response.headers_mut()
+            && grpc::status(headers).is_some_and(|code| code != Code::Ok)
+        {
+            headers.entry(grpc::PUSHBACK).or_insert(grpc::NEVER);
+        }
+    }
+}
+
+impl<B> Judge<Response<B>> for Http {
+    fn judge(&self, result: &Result<Response<B>, BoxError>) -> Option<Failure> {
+        match result {
+            Ok(response) => of_status(response),
+            Err(error) => Some(Failure::from_error(&**error)),
+        }
+    }
+}
+
+fn speaks_grpc<B>(response: &Response<B>) -> bool {
+    let content_type = grpc::header(response.headers(), &CONTENT_TYPE);
+    content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
+}
+
+/// What the answer of a proxy, or of a server that speaks plain HTTP, says.
+fn of_status<B>(response: &Response<B>) -> Option<Failure> {
+    let transient = matches!(
+        response.status(),
+        StatusCode::TOO_MANY_REQUESTS
+            | StatusCode::BAD_GATEWAY
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::GATEWAY_TIMEOUT
+    );
+    let failure = transient.then(|| Failure::lost(Code::from_http(response.status())))?;
+    Some(failure.pushback(retry_after(response.headers()).map(Pushback::After)))
+}
+
+/// A number of seconds, however large. A date is not read: it would need a clock on the wall.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let digits = headers.get(RETRY_AFTER)?.as_bytes();
+    let plain = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+    let seconds = digits.iter().fold(0_u64, |seconds, digit| {
+        let digit = u64::from(digit.wrapping_sub(b'0'));
+        seconds.saturating_mul(10).saturating_add(digit)
+    });
+    plain.then_some(Duration::from_secs(seconds))
+}
