@@ -65,19 +65,23 @@ pub(crate) async fn rungs(addresses: &[SocketAddr]) -> Result<Vec<Subject>, Prob
         connected(&instances).await?,
         rung!("+balance", Identity::new()),
         rung!("+health", HealthLayer::default()),
-        rung!("+retry", HealthLayer::default(), RetryLayer::new(retry)),
+        rung!(
+            "+retry",
+            HealthLayer::default(),
+            RetryLayer::new(retry).tell(false)
+        ),
         rung!(
             "+deadline",
             HealthLayer::default(),
             DeadlineLayer::client(limit).tell(false),
-            RetryLayer::new(retry)
+            RetryLayer::new(retry).tell(false)
         ),
         rung!(
             "+breaker",
             HealthLayer::default(),
             BreakerLayer::default(),
             DeadlineLayer::client(limit).tell(false),
-            RetryLayer::new(retry)
+            RetryLayer::new(retry).tell(false)
         ),
         rung!(
             "+trace",
@@ -85,7 +89,7 @@ pub(crate) async fn rungs(addresses: &[SocketAddr]) -> Result<Vec<Subject>, Prob
             TraceLayer::client().inject(false),
             BreakerLayer::default(),
             DeadlineLayer::client(limit).tell(false),
-            RetryLayer::new(retry),
+            RetryLayer::new(retry).tell(false),
             TraceLayer::attempt().x_trace_id(true)
         ),
     ])

@@ -52,7 +52,8 @@ pub(super) fn stack(
         // Inside of the watch over calls: what is asked here is none of them.
         .layer(ActiveLayer::new(settings.active_health.clone(), body))
         .service(connector);
-    let mut retry = RetryLayer::new(settings.retry.clone());
+    // The connection tells the server of the time when an attempt leaves, by what is left then.
+    let mut retry = RetryLayer::new(settings.retry.clone()).tell(false);
     if let Some(methods) = settings.retry_by_method.clone() {
         retry = retry.by_method(methods);
     }
@@ -66,7 +67,6 @@ pub(super) fn stack(
         // Outside the retry: an open circuit costs no retries, and one call is one outcome.
         .layer(BreakerLayer::new(settings.breaker.clone()))
         // Inside the breaker: a service that hangs is a failure that it sees.
-        // The connection tells the server of it when an attempt leaves, by what is left then.
         .layer(DeadlineLayer::client(settings.deadline.clone()).tell(false))
         // Above the balance: every attempt picks again. A call is hedged or tried again, never both.
         .layer(hedge)

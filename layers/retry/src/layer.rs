@@ -15,6 +15,7 @@ use ziggurat_core::{ByResult, Dice, Grpc, Http, Live};
 #[derive(Clone)]
 pub struct RetryLayer<M = Grpc> {
     mode: M,
+    tells: bool,
     settings: Live<Settings>,
     methods: Option<Live<Methods<Settings>>>,
     dice: Dice,
@@ -63,6 +64,7 @@ impl RetryLayer<ByResult> {
     {
         RetryLayer {
             mode: ByPredicate::new(predicate),
+            tells: self.tells,
             settings: self.settings,
             methods: self.methods,
             dice: self.dice,
@@ -79,6 +81,7 @@ impl<M> RetryLayer<M> {
     pub fn by(mode: M, settings: impl Into<Live<Settings>>) -> Self {
         Self {
             mode,
+            tells: true,
             settings: settings.into(),
             methods: None,
             dice: Dice::new(),
@@ -96,6 +99,14 @@ impl<M> RetryLayer<M> {
     #[must_use]
     pub fn by_method(mut self, methods: impl Into<Live<Methods<Settings>>>) -> Self {
         self.methods = Some(methods.into());
+        self
+    }
+
+    /// Writes the time that is left into the requests of gRPC calls. On; off, for a stack whose
+    /// connection writes it when a request leaves, as `ziggurat-connect` does.
+    #[must_use]
+    pub const fn tell(mut self, write: bool) -> Self {
+        self.tells = write;
         self
     }
 
@@ -141,6 +152,7 @@ impl<S: Clone, M: Clone> Layer<S> for RetryLayer<M> {
     fn layer(&self, inner: S) -> Self::Service {
         let shared = Shared {
             mode: self.mode.clone(),
+            tells: self.tells,
             settings: self.settings.clone(),
             constant: self.settings.get(),
             methods: self.methods.clone(),

@@ -120,6 +120,8 @@ pub struct Beginning<'c> {
     pub once: bool,
     /// Its first attempt is told which one it is.
     pub told: bool,
+    /// The requests of its attempts say how long they may take.
+    pub tells: bool,
     /// It must be over by then, seen from the moment beside it.
     pub deadline: Option<(Deadline, Instant)>,
 }
@@ -162,6 +164,7 @@ impl<'c> Beginning<'c> {
             rooms: &chosen.shared().state.rooms,
             once: wanted.once,
             told,
+            tells: chosen.shared().tells,
             deadline: wanted.deadline.zip(now),
         }
     }

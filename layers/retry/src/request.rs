@@ -16,6 +16,8 @@ pub struct Kept<B> {
     /// The head, where there is no body to keep it beside.
     own: Option<Box<Copied>>,
     body: Replay<B>,
+    /// Its attempts say in a header how long they may take.
+    tells: bool,
 }
 
 /// What is up to the request's body and head alone.
@@ -133,6 +135,7 @@ impl<B> Kept<B> {
         Self {
             own: None,
             body: Replay::empty(),
+            tells: true,
         }
     }
 
@@ -144,6 +147,26 @@ impl<B> Kept<B> {
 
     fn told(&self) -> Option<Told> {
         self.copied().and_then(Copied::told)
+    }
+
+    /// What the server of the attempt that begins now is told of the time.
+    #[inline]
+    fn tell(
+        &self,
+        headers: &mut HeaderMap,
+        told: Option<Told>,
+        deadline: Option<(Deadline, Instant)>,
+    ) {
+        let Some((deadline, now)) = deadline.filter(|_| self.tells) else {
+            return;
+        };
+        let left = match told {
+            Some(told) => told.remaining(now),
+            None => Some(deadline.remaining(now)),
+        };
+        if let Some(left) = left {
+            headers.insert(grpc::TIMEOUT, grpc::encode_timeout(left));
+        }
     }
 
     /// `None`: no attempt follows.
@@ -188,7 +211,8 @@ where
     ) -> Self::Request {
         let said = said(&mut request);
         let mut request = kept.first(request, said, begins, attempt);
-        tell(request.headers_mut(), said, begins.deadline);
+        kept.tells = begins.tells;
+        kept.tell(request.headers_mut(), said, begins.deadline);
         request
     }
 
@@ -199,7 +223,7 @@ where
         deadline: Option<(Deadline, Instant)>,
     ) -> Self::Request {
         let mut request = kept.begin(attempt, deadline);
-        tell(request.headers_mut(), kept.told(), deadline);
+        kept.tell(request.headers_mut(), kept.told(), deadline);
         request
     }
 
@@ -216,7 +240,7 @@ where
         if previous > 0 {
             headers.insert(grpc::PREVIOUS_ATTEMPTS, HeaderValue::from(previous));
         }
-        tell(headers, kept.told(), deadline);
+        kept.tell(headers, kept.told(), deadline);
         request
     }
 
@@ -339,20 +363,5 @@ fn lend(words: &mut Extensions, deadline: Option<(Deadline, Instant)>) {
         && words.get() != Some(&deadline)
     {
         words.insert(deadline);
-    }
-}
-
-/// What the server of the attempt that begins now is told of the time.
-#[inline]
-fn tell(headers: &mut HeaderMap, told: Option<Told>, deadline: Option<(Deadline, Instant)>) {
-    let Some((deadline, now)) = deadline else {
-        return;
-    };
-    let left = match told {
-        Some(told) => told.remaining(now),
-        None => Some(deadline.remaining(now)),
-    };
-    if let Some(left) = left {
-        headers.insert(grpc::TIMEOUT, grpc::encode_timeout(left));
     }
 }

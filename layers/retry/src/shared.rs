@@ -15,6 +15,7 @@ use ziggurat_core::{Dice, Live};
 /// What all calls of a service share.
 pub(crate) struct Shared<M> {
     pub(crate) mode: M,
+    pub(crate) tells: bool,
     pub(crate) settings: Live<Settings>,
     /// The settings, if they never change.
     pub(crate) constant: Settings,

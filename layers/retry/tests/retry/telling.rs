@@ -39,6 +39,22 @@ async fn each_attempt_tells_how_much_time_is_left() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_connection_below_may_tell_instead() {
+    for (mut request, expected) in [(post(), None), (asking("1S"), Some("1S"))] {
+        request = with(request, timeout(1_000 * MS));
+        let inner = script([Step::trailers_only(Code::Unavailable), Step::grpc("fine")]);
+        let layer = RetryLayer::new(settings()).tell(false);
+        layer.layer(inner.clone()).oneshot(request).await.unwrap();
+        let seen = inner.seen();
+        let headers = seen.iter().map(|seen| seen.headers.get("grpc-timeout"));
+        let headers: Vec<_> = headers
+            .map(|told| told.map(|told| told.to_str().unwrap()))
+            .collect();
+        assert_eq!(headers, [expected, expected]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_attempt_is_cut_short_here_and_nobody_else_is_told() {
     let inner = script([Step::never(), Step::grpc("fine")]);
     let began = clock::now();
