@@ -31,7 +31,10 @@ impl<B: Body> Classify<Response<B>> for Grpc {
         match result {
             Ok(response) => {
                 match settled(&response) {
-                    Some(outcome) => recorder.answered(outcome),
+                    Some(outcome) => {
+                        recorder.trailers(response.headers());
+                        recorder.answered(outcome);
+                    }
                     None => recorder.responded(),
                 }
                 let (head, body) = response.into_parts();
