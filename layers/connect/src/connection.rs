@@ -73,7 +73,7 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> ResponseFuture {
         self.shared.target.address(&mut request);
-        head::complete(&mut request);
+        head::measure(&mut request);
         ResponseFuture::new(Arc::clone(&self.shared), Arc::clone(&self.life), request)
     }
 }

@@ -1,23 +1,41 @@
 //! What HTTP/2 wants of the head of a request.
 
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request,
-    header::{CONNECTION, CONTENT_LENGTH, TE, TRANSFER_ENCODING, UPGRADE},
+    HeaderMap, HeaderValue, Method, Request,
+    header::{CONNECTION, CONTENT_LENGTH, TE, USER_AGENT},
 };
 use http_body::Body;
 
+/// What the headers of a request have.
+#[derive(Default)]
+struct Seen {
+    /// Something that HTTP/2 does not allow.
+    foreign: bool,
+    user_agent: bool,
+}
+
 /// RFC 9113, 8.2.2: what is about one connection, and of HTTP/1.
-const FOREIGN: [HeaderName; 5] = [
-    CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    TRANSFER_ENCODING,
-    UPGRADE,
+const FOREIGN: [&str; 5] = [
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "transfer-encoding",
+    "upgrade",
 ];
 
-/// Makes the head of a request fit for HTTP/2.
-pub(crate) fn complete<B: Body>(request: &mut Request<B>) {
-    strip(request.headers_mut());
+/// Makes headers fit for HTTP/2; who does not say who asks is `user_agent`.
+pub(crate) fn fit(headers: &mut HeaderMap, user_agent: &HeaderValue) {
+    let seen = look(headers);
+    if seen.foreign {
+        strip_found(headers);
+    }
+    if !seen.user_agent {
+        headers.insert(USER_AGENT, user_agent.clone());
+    }
+}
+
+/// Says how long the body is, if it knows.
+pub(crate) fn measure<B: Body>(request: &mut Request<B>) {
     if let Some(length) = request.body().size_hint().exact()
         && (length > 0 || has_content(request.method()))
     {
@@ -30,18 +48,35 @@ pub(crate) fn complete<B: Body>(request: &mut Request<B>) {
 
 /// Takes out what is about one connection, and not allowed in HTTP/2.
 pub(crate) fn strip(headers: &mut HeaderMap) {
-    if headers.iter().any(|(name, value)| is_foreign(name, value)) {
+    if look(headers).foreign {
         strip_found(headers);
     }
 }
 
+/// One walk over all of them, which is cheaper than to look some up.
+fn look(headers: &mut HeaderMap) -> Seen {
+    let mut seen = Seen::default();
+    for (name, value) in headers.iter_mut() {
+        match name.as_str() {
+            "user-agent" => seen.user_agent = true,
+            "te" => seen.foreign |= !is_known(value),
+            // Another in every call. Remembered by HPACK, it would push what repeats out of the table,
+            // and be looked for in vain: so it is a "never indexed literal" (RFC 7541, 6.2.3), the
+            // one kind that h2 can be asked for.
+            "traceparent" | "x-trace-id" => value.set_sensitive(true),
+            name => seen.foreign |= FOREIGN.contains(&name),
+        }
+    }
+    seen
+}
+
 #[cold]
 fn strip_found(headers: &mut HeaderMap) {
-    tracing::debug!("a request has headers that HTTP/2 does not know");
+    tracing::debug!("there are headers that HTTP/2 does not know");
     // It names further ones.
     let named: Vec<_> = headers.get_all(CONNECTION).into_iter().cloned().collect();
-    for name in named.iter().filter_map(|names| names.to_str().ok()) {
-        for name in name.split(',') {
+    for names in named.iter().filter_map(|names| names.to_str().ok()) {
+        for name in names.split(',') {
             headers.remove(name.trim());
         }
     }
@@ -50,15 +85,6 @@ fn strip_found(headers: &mut HeaderMap) {
     }
     if headers.get_all(TE).into_iter().any(|te| !is_known(te)) {
         headers.remove(TE);
-    }
-}
-
-fn is_foreign(name: &HeaderName, value: &HeaderValue) -> bool {
-    // By its length first, which few others have.
-    match name.as_str().len() {
-        2 => name == TE && !is_known(value),
-        7 | 10 | 16 | 17 => FOREIGN.contains(name),
-        _ => false,
     }
 }
 
@@ -83,7 +109,8 @@ fn has_content(method: &Method) -> bool {
 mod tests {
     use super::*;
     use bytes::Bytes;
-    use http_body_util::{Empty, Full};
+    use http::HeaderName;
+    use http_body_util::Full;
 
     fn completed(method: Method, body: &'static str, own: Option<&str>) -> Option<String> {
         let mut request = Request::new(Full::<Bytes>::from(body));
@@ -92,7 +119,7 @@ mod tests {
             let own = HeaderValue::from_str(own).unwrap();
             request.headers_mut().insert(CONTENT_LENGTH, own);
         }
-        complete(&mut request);
+        measure(&mut request);
         let length = request.headers().get(CONTENT_LENGTH)?;
         Some(length.to_str().unwrap().to_owned())
     }
@@ -115,7 +142,7 @@ mod tests {
 
     #[test]
     fn what_is_about_one_connection_goes_and_all_else_stays() {
-        let mut request = Request::post("/").body(Empty::<Bytes>::new()).unwrap();
+        let mut headers = HeaderMap::new();
         let stays = [
             ("te", "trailers"),
             ("user-agent", "me"),
@@ -133,10 +160,10 @@ mod tests {
             ("x-other-hop", "1"),
         ];
         for (name, value) in stays.into_iter().chain(goes) {
-            request.headers_mut().append(name, value.parse().unwrap());
+            headers.append(name, value.parse().unwrap());
         }
-        complete(&mut request);
-        let left: Vec<_> = request.headers().keys().map(HeaderName::as_str).collect();
+        fit(&mut headers, &HeaderValue::from_static("us"));
+        let left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
         assert_eq!(left, stays.map(|(name, _)| name));
     }
 

@@ -1,9 +1,12 @@
 //! What every request to an endpoint is given on its way out.
 
-use crate::error::{InvalidAuthority, TooLate};
+use crate::{
+    error::{InvalidAuthority, TooLate},
+    head,
+};
 use http::{
-    HeaderName, HeaderValue, Request, Uri,
-    header::{CONTENT_TYPE, USER_AGENT},
+    HeaderValue, Request, Uri,
+    header::CONTENT_TYPE,
     uri::{Authority, PathAndQuery, Scheme},
 };
 use ziggurat_core::{CallOptions, Deadline, clock, grpc};
@@ -15,14 +18,6 @@ pub(crate) struct Target {
     authority: Authority,
     user_agent: HeaderValue,
 }
-
-/// What is another in every call. Remembered by HPACK, it would push what repeats out of the table,
-/// and be looked for in vain: so it is a "never indexed literal" (RFC 7541, 6.2.3), the one kind that
-/// h2 can be asked for.
-const UNLIKE: [HeaderName; 2] = [
-    HeaderName::from_static("traceparent"),
-    HeaderName::from_static("x-trace-id"),
-];
 
 // === impl Target ===
 
@@ -49,15 +44,7 @@ impl Target {
     pub(crate) fn address<B>(&self, request: &mut Request<B>) {
         let uri = std::mem::take(request.uri_mut());
         *request.uri_mut() = self.complete(uri);
-        let headers = request.headers_mut();
-        if !headers.contains_key(USER_AGENT) {
-            headers.insert(USER_AGENT, self.user_agent.clone());
-        }
-        for name in &UNLIKE {
-            if let Some(value) = headers.get_mut(name) {
-                value.set_sensitive(true);
-            }
-        }
+        head::fit(request.headers_mut(), &self.user_agent);
     }
 
     fn complete(&self, uri: Uri) -> Uri {
@@ -97,7 +84,7 @@ pub(crate) fn stamp<B>(request: &mut Request<B>, deadline: Deadline) -> Result<(
     }
     if is_grpc(request) {
         let mut left = grpc::encode_timeout(left);
-        // As `UNLIKE`.
+        // Another in every call.
         left.set_sensitive(true);
         request.headers_mut().insert(grpc::TIMEOUT, left);
     }
@@ -112,6 +99,7 @@ fn is_grpc<B>(request: &Request<B>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::header::USER_AGENT;
     use std::time::Duration;
 
     const AGENT: HeaderValue = HeaderValue::from_static("test");

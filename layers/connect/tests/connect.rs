@@ -36,3 +36,5 @@ mod tls;
 mod transports;
 #[path = "connect/uploads.rs"]
 mod uploads;
+#[path = "connect/windows.rs"]
+mod windows;

@@ -1,0 +1,91 @@
+//! How much a server may send.
+
+use crate::support::{Bytesful, bounded, make, quick, request};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+use tower::ServiceExt;
+use ziggurat_connect::Connector;
+
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const SETTINGS: u8 = 4;
+const PING: u8 = 6;
+const WINDOW_UPDATE: u8 = 8;
+const ACK: u8 = 1;
+const END_HEADERS: u8 = 4;
+/// RFC 9113, 6.5.2.
+const INITIAL_WINDOW_SIZE: u16 = 4;
+const FIRST_WINDOW: u32 = 65_535;
+
+fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
+    let [_, a, b, c] = (payload.len() as u32).to_be_bytes();
+    [&[a, b, c, kind, flags, 0, 0, 0, stream], payload].concat()
+}
+
+fn initial_window(settings: &[u8]) -> Option<u32> {
+    let mut settings = settings.chunks(6);
+    let window = settings.find(|one| one[..2] == INITIAL_WINDOW_SIZE.to_be_bytes())?;
+    window[2..].try_into().ok().map(u32::from_be_bytes)
+}
+
+/// Fills the whole window before it answers a PING: the windows of streams that it is told, and how
+/// much more the connection may carry, until both have grown.
+async fn fill(mut socket: TcpStream) -> std::io::Result<(Vec<u32>, u32)> {
+    socket.read_exact(&mut [0; 24]).await?;
+    socket.write_all(&frame(SETTINGS, 0, 0, &[])).await?;
+    let (mut windows, mut more) = (Vec::new(), 0);
+    while windows.len() < 2 || more == 0 {
+        let mut head = [0; 9];
+        socket.read_exact(&mut head).await?;
+        let [a, b, c, kind, flags, stream @ ..] = head;
+        let mut payload = vec![0; u32::from_be_bytes([0, a, b, c]) as usize];
+        socket.read_exact(&mut payload).await?;
+        match (kind, flags & ACK) {
+            (SETTINGS, 0) => {
+                windows.extend(initial_window(&payload));
+                socket.write_all(&frame(SETTINGS, ACK, 0, &[])).await?;
+            }
+            (HEADERS, _) => {
+                // `:status: 200` by its place in the static table.
+                socket
+                    .write_all(&frame(HEADERS, END_HEADERS, 1, &[0x88]))
+                    .await?;
+                for _ in 0..5 {
+                    let data = vec![0; FIRST_WINDOW as usize / 5];
+                    socket.write_all(&frame(DATA, 0, 1, &data)).await?;
+                }
+            }
+            (PING, 0) => socket.write_all(&frame(PING, ACK, 0, &payload)).await?,
+            (WINDOW_UPDATE, _) if stream == [0; 4] => {
+                more += u32::from_be_bytes(payload.try_into().unwrap());
+            }
+            _ => {}
+        }
+    }
+    Ok((windows, more))
+}
+
+#[tokio::test]
+async fn a_window_that_adapts_grows_when_it_was_full() {
+    bounded(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let settings = quick().adaptive_windows();
+        let connection = make(Connector::<Bytesful>::new(settings), address).await;
+        let (socket, _) = listener.accept().await.unwrap();
+        let call = async {
+            let _unread = connection.oneshot(request()).await.unwrap();
+            std::future::pending().await
+        };
+        let (windows, more) = tokio::select! {
+            filled = fill(socket) => filled.unwrap(),
+            () = call => unreachable!(),
+        };
+        assert_eq!(windows[0], FIRST_WINDOW);
+        assert!(windows[1] > FIRST_WINDOW, "{windows:?}");
+        assert!(more >= windows[1] - FIRST_WINDOW, "{windows:?} and {more}");
+    })
+    .await;
+}
