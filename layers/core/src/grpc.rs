@@ -2,7 +2,7 @@
 //! `grpc-retry-pushback-ms`, `grpc-previous-rpc-attempts`; one that it does not define, the
 //! [chain stop](CHAIN_STOP); and the paths of its health checks.
 
-use crate::Code;
+use crate::{Code, headers::find};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use std::{cell::RefCell, error::Error, fmt, time::Duration};
 
@@ -83,7 +83,7 @@ pub fn is_health_check(path: &str) -> bool {
 /// `None`: there is none. A value that is no status code counts as [`Code::Unknown`].
 #[must_use]
 pub fn status(headers: &HeaderMap) -> Option<Code> {
-    let value = headers.get(STATUS)?;
+    let value = find(headers, &STATUS)?;
     Some(Code::from_header(value.as_bytes()).unwrap_or(Code::Unknown))
 }
 
@@ -93,6 +93,8 @@ pub fn status(headers: &HeaderMap) -> Option<Code> {
 /// no number says never.
 #[must_use]
 pub fn pushback(headers: &HeaderMap) -> Option<Pushback> {
+    // Hardly ever there.
+    find(headers, &PUSHBACK)?;
     let mut values = headers.get_all(PUSHBACK).iter();
     let value = values.next()?;
     let digits = value.as_bytes();

@@ -3,6 +3,7 @@
 use super::{Carry, Classify, outcome_of, recorded::Ending};
 use crate::{
     BoxError, CallOptions, Code, Deadline, Outcome, Record, Recorded, Recorder, clock, grpc,
+    headers::find,
 };
 use http::{Extensions, Request, Response, StatusCode, header::CONTENT_TYPE};
 use http_body::Body;
@@ -79,7 +80,7 @@ impl<B> Carry<Request<B>> for Grpc {
             return known;
         }
         // A caller's own timer may stand outside of ours, and only the header tells.
-        let header = request.headers().get(grpc::TIMEOUT);
+        let header = find(request.headers(), &grpc::TIMEOUT);
         let asked = header.and_then(|value| grpc::decode_timeout(value).ok());
         Deadline::earlier(
             known,
@@ -100,7 +101,7 @@ fn settled<B: Body>(response: &Response<B>) -> Option<Outcome> {
             outcome => outcome,
         });
     }
-    let content_type = response.headers().get(CONTENT_TYPE);
+    let content_type = find(response.headers(), &CONTENT_TYPE);
     let is_grpc =
         content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"));
     let cut_off = response.body().is_end_stream();
