@@ -2,7 +2,10 @@
 //! `grpc-retry-pushback-ms`, `grpc-previous-rpc-attempts`; one that it does not define, the
 //! [chain stop](CHAIN_STOP); and the paths of its health checks.
 
-use crate::Code;
+use crate::{
+    Code,
+    headers::{FEW, find},
+};
 use http::{HeaderMap, HeaderName, HeaderValue, header::CONTENT_TYPE};
 use std::{cell::RefCell, error::Error, fmt, time::Duration};
 
@@ -72,8 +75,6 @@ const UNITS: [(u8, u64); 6] = [
     (b'H', 3_600_000_000_000),
 ];
 const MAX_DIGITS: usize = 8;
-/// So many names are compared sooner than one is hashed.
-const FEW: usize = 8;
 
 /// The methods of `grpc.health.v1` (grpc/grpc, `src/proto/grpc/health/v1/health.proto`).
 const HEALTH: &str = "/grpc.health.v1.Health/";
@@ -86,24 +87,12 @@ pub fn is_health_check(path: &str) -> bool {
         .is_some_and(|method| CHECKS.contains(&method))
 }
 
-/// The first value of a header, as [`HeaderMap::get`] finds it: but to compare the few names that most
-/// messages have is quicker than to hash one.
-#[must_use]
-#[inline]
-pub fn header<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue> {
-    if headers.len() > FEW {
-        return headers.get(name);
-    }
-    let mut all = headers.iter();
-    all.find_map(|(known, value)| (known == name).then_some(value))
-}
-
 /// Reads the status of an answer from its headers or trailers.
 ///
 /// `None`: there is none. A value that is no status code counts as [`Code::Unknown`].
 #[must_use]
 pub fn status(headers: &HeaderMap) -> Option<Code> {
-    header(headers, &STATUS_NAME).map(code)
+    find(headers, &STATUS_NAME).map(code)
 }
 
 /// The status in the head of an answer, and whether it says that a gRPC body follows.
@@ -126,7 +115,7 @@ pub(crate) fn head(headers: &HeaderMap) -> (Option<Code>, bool) {
 
 /// How long the caller of a request will wait, if its header says so and makes sense.
 pub(crate) fn timeout(headers: &HeaderMap) -> Option<Duration> {
-    decode_timeout(header(headers, &TIMEOUT_NAME)?).ok()
+    decode_timeout(find(headers, &TIMEOUT_NAME)?).ok()
 }
 
 fn code(value: &HeaderValue) -> Code {
@@ -139,6 +128,8 @@ fn code(value: &HeaderValue) -> Code {
 /// no number says never.
 #[must_use]
 pub fn pushback(headers: &HeaderMap) -> Option<Pushback> {
+    // Hardly ever there.
+    find(headers, &PUSHBACK)?;
     let mut values = headers.get_all(PUSHBACK).iter();
     let value = values.next()?;
     let digits = value.as_bytes();

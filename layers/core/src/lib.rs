@@ -17,6 +17,7 @@
 //! | [`Instance`], [`Resolve`], [`Change`] | where a service is to be found | registry, discover |
 //! | [`Endpoint`], [`Availability`], [`Named`] | what a balancer may pick | connect, health, balance |
 //! | [`Live`], [`InvalidSetting`] | a setting that may change while calls run; one that never works | every layer with settings |
+//! | [`headers`] | whether a header is among the few of an answer | whoever reads one |
 //! | [`clock`], [`Dice`], [`Backoff`], [`Jitter`] | the one clock, the one source of chance, the one delay | everyone |
 //!
 //! # Example
@@ -41,6 +42,7 @@ mod dice;
 mod endpoint;
 pub mod error;
 pub mod grpc;
+pub mod headers;
 mod instance;
 mod live;
 mod options;

@@ -6,7 +6,7 @@ use http::{
     header::{CONTENT_TYPE, RETRY_AFTER},
 };
 use std::time::Duration;
-use ziggurat_core::{BoxError, Code, Grpc, Http, grpc, grpc::Pushback};
+use ziggurat_core::{BoxError, Code, Grpc, Http, grpc, grpc::Pushback, headers};
 
 // === impl Judge ===
 
@@ -48,7 +48,7 @@ impl<B> Judge<Response<B>> for Http {
 }
 
 fn speaks_grpc<B>(response: &Response<B>) -> bool {
-    let content_type = grpc::header(response.headers(), &CONTENT_TYPE);
+    let content_type = headers::find(response.headers(), &CONTENT_TYPE);
     content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
 }
 

@@ -8,7 +8,7 @@ use crate::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 use std::ops::Range;
-use ziggurat_core::Dice;
+use ziggurat_core::{Dice, headers};
 
 pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 pub(crate) const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
@@ -34,8 +34,6 @@ const BAGGAGES: Limits = Limits {
     strict: false,
 };
 const SAMPLED: u128 = 1;
-/// Headers of a request, where it has no more than usual.
-const FEW: usize = 8;
 
 /// What a `traceparent` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,7 +95,11 @@ impl TraceContext {
             Some(state) => {
                 headers.insert(TRACESTATE, state.clone());
             }
-            None => remove(headers, &TRACESTATE),
+            // Hardly ever there.
+            None if headers::find(headers, &TRACESTATE).is_some() => {
+                headers.remove(TRACESTATE);
+            }
+            None => {}
         }
         if let Some(baggage) = self.baggage()
             && !headers.contains_key(BAGGAGE)
@@ -137,14 +139,6 @@ impl TraceContext {
 #[inline(never)]
 fn ascii(text: &[u8]) -> HeaderValue {
     HeaderValue::from_bytes(text).unwrap_or(HeaderValue::from_static(""))
-}
-
-/// Removes a header that is seldom there.
-fn remove(headers: &mut HeaderMap, name: &HeaderName) {
-    // Comparing a few names is cheaper than hashing this one.
-    if headers.keys_len() > FEW || headers.keys().any(|key| key == name) {
-        headers.remove(name);
-    }
 }
 
 /// The value of a header that stands there once; of several, none is to be believed.
