@@ -115,3 +115,26 @@ fn is_closed(sender: &mut SendRequest<Bytes>) -> bool {
     let mut nobody = Context::from_waker(Waker::noop());
     matches!(sender.poll_ready(&mut nobody), Poll::Ready(Err(_)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{driver::handshake, settings::Settings, slots::Slots};
+    use http_body_util::Full;
+
+    #[tokio::test]
+    async fn a_connection_that_is_gone_gives_the_request_back() {
+        let (ours, theirs) = tokio::io::duplex(1 << 16);
+        let (settings, slots) = (Settings::new(), Slots::new(8));
+        let made = handshake(Box::new(ours), 1, &settings, None, &slots);
+        let (made, _server) = tokio::join!(made, h2::server::handshake(theirs));
+        let (link, driver) = made.unwrap();
+        let request = || Request::new(Full::<Bytes>::from("a message"));
+        assert!(matches!(link.open(request()), Opened::Sent(_)));
+        drop(driver);
+        let Opened::Back(back) = link.open(request()) else {
+            panic!("it was taken");
+        };
+        assert_eq!(back.body().size_hint().exact(), Some(9));
+    }
+}

@@ -12,8 +12,8 @@ use http_body_util::BodyExt;
 use std::fmt;
 use tokio::task::JoinHandle;
 use tower::ServiceExt;
-use ziggurat_connect::{Body, Connection, Connector};
-use ziggurat_core::{BoxError, Endpoint, Sent, State, error};
+use ziggurat_connect::{Body, Connection, Connector, TooLate};
+use ziggurat_core::{BoxError, Deadline, Endpoint, Sent, State, error};
 
 type Call = JoinHandle<Result<Response<Body>, BoxError>>;
 
@@ -162,8 +162,12 @@ async fn a_server_that_has_answered_may_still_read_and_the_stream_is_not_free_me
         answer.send_data(Bytes::from("done"), true).unwrap();
         let body = response.into_body().collect().await.unwrap();
         assert_eq!(body.to_bytes(), "done");
-        let (_, body) = self::pipe();
-        let next = call(&connection, upload(body));
+        // It waits for the stream, and is not handed to a connection that cannot send it.
+        let mut late = upload(self::pipe().1);
+        late.extensions_mut().insert(Deadline::after(20 * MS));
+        let error = call(&connection, late).await.unwrap().unwrap_err();
+        assert!(error::find::<TooLate>(&*error).is_some());
+        let next = call(&connection, upload(self::pipe().1));
         assert!(server.is_quiet().await, "more streams than are allowed");
         put(&pipe, "afterwards").await;
         drop(pipe);
