@@ -64,6 +64,7 @@ mod request;
 mod settings;
 mod stack;
 mod state;
+mod stripes;
 mod unaddressable;
 mod ziggurat;
 

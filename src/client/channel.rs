@@ -5,7 +5,8 @@ use super::{
     body::Body,
     gate::Gate,
     keeper::Lease,
-    stack::{Pick, Stack, stack},
+    stack::{Pick, stack},
+    stripes::Stripes,
 };
 use http::{Request, Response};
 use std::{
@@ -33,19 +34,18 @@ use ziggurat_core::{BoxError, Code, Rejection, Resolve, clock};
 /// | Dropped futures | cancel the call; everything that it held comes back             |
 /// | Errors it adds  | [`Closed`], [`Unaddressable`]                                   |
 /// | Place it        | under a generated client, or under layers of your own           |
+#[derive(Clone)]
 pub struct Channel {
     lease: Arc<Lease>,
-    /// Made on the first call: most clones are made for one call, and some for none.
-    stack: Option<Stack>,
 }
 
 /// What all channels of one name share.
 pub(super) struct Shared {
     service: Box<str>,
-    stack: Stack,
+    stripes: Stripes,
     pick: Pick,
     unaddressable: Option<Unaddressable>,
-    gate: Arc<Gate>,
+    gate: Gate,
     started: AtomicBool,
 }
 
@@ -66,7 +66,7 @@ const ROUND: Duration = Duration::from_secs(1);
 
 impl Channel {
     pub(super) const fn new(lease: Arc<Lease>) -> Self {
-        Self { lease, stack: None }
+        Self { lease }
     }
 
     /// The name of the service.
@@ -144,36 +144,25 @@ impl Service<Request<tonic::body::Body>> for Channel {
     type Error = BoxError;
     type Future = ResponseFuture;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.stack().poll_ready(cx)
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request<tonic::body::Body>) -> Self::Future {
-        if let Some(error) = &self.lease.shared.unaddressable {
+        let shared = &*self.lease.shared;
+        if let Some(error) = &shared.unaddressable {
             return ResponseFuture::refused(error.clone());
         }
-        let Some(inside) = self.lease.shared.gate.enter() else {
+        let Some(inside) = shared.gate.enter() else {
             return ResponseFuture::refused(Closed::new());
         };
-        if !self.lease.shared.started.load(Ordering::Relaxed) {
-            self.lease.shared.started.store(true, Ordering::Relaxed);
+        if !shared.started.load(Ordering::Relaxed) {
+            shared.started.store(true, Ordering::Relaxed);
         }
-        let stack = self.stack();
-        ResponseFuture::sent(clock::hold(|| stack.call(request)), inside)
-    }
-}
-
-impl Channel {
-    fn stack(&mut self) -> &mut Stack {
-        self.stack
-            .get_or_insert_with(|| self.lease.shared.stack.clone())
-    }
-}
-
-/// A clone makes its own way through the layers when it is first called.
-impl Clone for Channel {
-    fn clone(&self) -> Self {
-        Self::new(Arc::clone(&self.lease))
+        match clock::hold(|| shared.stripes.call(request)) {
+            Ok(future) => ResponseFuture::sent(future, inside),
+            Err(error) => ResponseFuture::refused(error),
+        }
     }
 }
 
@@ -198,10 +187,10 @@ impl Shared {
         let check = settings.connector.check(service);
         Self {
             service: service.into(),
-            stack,
+            stripes: Stripes::new(stack),
             pick,
             unaddressable: check.err().as_ref().map(Unaddressable::because),
-            gate: Arc::default(),
+            gate: Gate::default(),
             started: AtomicBool::new(false),
         }
     }

@@ -24,7 +24,7 @@ pin_project! {
     }
 }
 
-type StackFuture = <Stack as Service<Request<tonic::body::Body>>>::Future;
+pub(super) type StackFuture = <Stack as Service<Request<tonic::body::Body>>>::Future;
 
 pin_project! {
     #[project = StateProj]
