@@ -127,11 +127,13 @@ where
 
     fn call(&mut self, request: Req) -> Self::Future {
         let unready = self.unready.take();
+        // Before it is admitted, as what is a user's may panic.
+        let deadline = self.classifier.deadline(&request);
         let permit = match self.circuits.admit(&self.key.key(&request)) {
             Ok(permit) => permit,
             Err(error) => return ResponseFuture::rejected(error),
         };
-        let recorder = Recorder::new(permit, self.classifier.deadline(&request));
+        let recorder = Recorder::new(permit, deadline);
         let classifier = self.classifier.clone();
         match unready {
             None => ResponseFuture::sent(self.inner.call(request), classifier, recorder),

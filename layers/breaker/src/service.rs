@@ -82,11 +82,13 @@ where
     #[inline(always)]
     fn call(&mut self, request: Req) -> Self::Future {
         let unready = self.unready.take();
+        // Before it is admitted: what is a user's may panic, and a permit is kept by nobody yet.
+        let deadline = self.classifier.deadline(&request);
         let permit = match self.shared.admit() {
             Ok(permit) => permit,
             Err(error) => return ResponseFuture::rejected(error),
         };
-        let recorder = Recorder::new(permit, self.classifier.deadline(&request));
+        let recorder = Recorder::new(permit, deadline);
         let classifier = self.classifier.clone();
         match unready {
             None => ResponseFuture::sent(self.inner.call(request), classifier, recorder),

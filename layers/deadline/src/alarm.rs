@@ -80,6 +80,7 @@ mod tests {
         future::poll_fn,
         sync::{Arc, Mutex},
         task::{Wake, Waker},
+        thread,
         time::Duration,
     };
     use ziggurat_core::clock;
@@ -153,5 +154,73 @@ mod tests {
             });
             assert_eq!(kept(), 1);
         }
+    }
+
+    /// Paused or not, so that the clock of one says nothing about that of the other.
+    fn runtime(paused: bool) -> tokio::runtime::Runtime {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        builder.enable_time().start_paused(paused).build().unwrap()
+    }
+
+    #[test]
+    fn a_place_of_a_runtime_that_is_gone_serves_another_with_a_clock_of_its_own() {
+        let mut cx = Context::from_waker(Waker::noop());
+        for paused in [true, false, true] {
+            let first = runtime(paused);
+            let alarm = first.block_on(async { armed(&mut cx) });
+            drop(first);
+            drop(alarm);
+            assert_eq!(kept(), 1);
+            runtime(!paused).block_on(async {
+                let mut alarm = Alarm::default();
+                let deadline = Deadline::after(Duration::from_millis(3));
+                poll_fn(|cx| alarm.poll_at(deadline, cx)).await;
+                assert!(deadline.is_over(clock::now()));
+            });
+        }
+    }
+
+    thread_local! {
+        static LAST: RefCell<Option<Alarm>> = const { RefCell::new(None) };
+    }
+
+    #[test]
+    fn an_alarm_may_be_dropped_elsewhere_and_while_a_thread_ends() {
+        let runtime = runtime(true);
+        let [one, other] = runtime
+            .block_on(async { [(); 2].map(|()| armed(&mut Context::from_waker(Waker::noop()))) });
+        let thread = thread::spawn(move || {
+            // Made first, it is destroyed after what is kept, or before: neither may matter.
+            LAST.set(Some(one));
+            drop(other);
+            kept()
+        });
+        assert_eq!(thread.join().unwrap(), 1);
+        assert_eq!(kept(), 0);
+    }
+
+    /// Says that it is gone.
+    struct Gone(#[allow(dead_code, reason = "it is counted")] Arc<()>);
+
+    impl Wake for Gone {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_last_who_polls_is_woken_and_nobody_is_kept() {
+        let life = Arc::new(());
+        let gone = || Waker::from(Arc::new(Gone(Arc::clone(&life))));
+        let (first, second) = (gone(), gone());
+        let mut alarm = armed(&mut Context::from_waker(&first));
+        let deadline = Deadline::after(Duration::from_millis(5));
+        assert!(
+            alarm
+                .poll_at(deadline, &mut Context::from_waker(&second))
+                .is_pending()
+        );
+        drop(first);
+        assert_eq!(Arc::strong_count(&life), 2, "the first is forgotten");
+        drop((second, alarm));
+        assert_eq!((Arc::strong_count(&life), kept()), (1, 1));
     }
 }

@@ -12,6 +12,9 @@ use ziggurat_core::BoxError;
 pin_project! {
     /// A response body that fails with [`Exceeded`](crate::Exceeded) when the deadline passes
     /// before its end.
+    ///
+    /// The deadline is looked at when it must wait, and for every piece that follows another without
+    /// a wait: the first piece after a wait is handed on, and so are trailers, even if it is late.
     #[derive(Debug)]
     pub struct Body<B> {
         #[pin]

@@ -9,7 +9,7 @@ use tokio::{
     task::JoinSet,
     time::{self, Instant},
 };
-use ziggurat_core::BoxError;
+use ziggurat_core::{BoxError, Deadline};
 
 /// What is to be done first of all.
 #[derive(Default)]
@@ -113,7 +113,8 @@ pub(super) async fn run(life: &Inner) -> Drained {
     };
 
     advance(Phase::Leaving);
-    let most = Instant::now() + settings.goodbyes;
+    // What is too far for the clock is far enough.
+    let most = Deadline::after(settings.goodbyes).instant();
     let mut saying = Saying::new(&life.goodbyes);
     saying.finish(most).await;
     // Who has to say goodbye only now, such as a registration that was under way, still can.

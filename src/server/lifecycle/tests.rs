@@ -128,6 +128,17 @@ async fn who_has_to_say_goodbye_only_while_it_leaves_still_can() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn goodbyes_may_take_for_ever() {
+    let settings = Settings::new().goodbyes(Duration::MAX);
+    let life = Lifecycle::new(settings.grace(SECOND).drain(Duration::MAX));
+    life.on_leave(async {
+        time::sleep(60 * SECOND).await;
+        Ok::<_, io::Error>(())
+    });
+    assert!(life.shutdown().await.is_clean());
+}
+
+#[tokio::test(start_paused = true)]
 async fn all_who_end_it_wait_for_one_end() {
     let life = Lifecycle::default();
     let call = life.begin();

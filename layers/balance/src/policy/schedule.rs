@@ -63,15 +63,13 @@ impl Schedule {
     /// Each comes as often as it has room. Those of which nothing is known count as the mean of the
     /// others; with fewer than two others all come once.
     pub(crate) fn by_load(weights: &[Option<f64>]) -> Self {
-        let known = || weights.iter().flatten();
-        let (count, most) = (known().count(), known().copied().fold(0.0, f64::max));
-        if count < 2 || most <= 0.0 {
+        let known: Vec<_> = weights.iter().flatten().copied().collect();
+        if known.len() < 2 {
             return Self::plain(weights.len());
         }
-        // Parts of the heaviest: their sum is finite, whatever they are.
-        let mean = known().map(|weight| weight / most).sum::<f64>() / count as f64;
+        let mean = bounded_mean(known);
         let turns = |weight: &Option<f64>| {
-            let share = weight.map_or(1.0, |weight| weight / most / mean);
+            let share = weight.map_or(1.0, |weight| weight / mean);
             (share.clamp(1.0 / FARTHEST, FARTHEST) * TURNS).round() as u32
         };
         Self::weighted(&weights.iter().map(turns).collect::<Vec<_>>())
@@ -89,6 +87,36 @@ impl Schedule {
     pub(crate) fn len(&self) -> usize {
         self.round.as_ref().map_or(self.len, |round| round.len())
     }
+}
+
+/// The mean, where none counts for more than [`FARTHEST`] times that mean: one who claims everything for
+/// himself would otherwise leave all others the least there is.
+fn bounded_mean(mut weights: Vec<f64>) -> f64 {
+    weights.sort_unstable_by(f64::total_cmp);
+    let count = weights.len() as f64;
+    // Up to each of them, and in parts of the count: finite, whatever they are.
+    let sums: Vec<_> = weights
+        .iter()
+        .scan(0.0, |sum, weight| {
+            *sum = f64::min(*sum + weight / count, f64::MAX);
+            Some(*sum)
+        })
+        .collect();
+    let mut mean = f64::MAX;
+    for (bounded, (weight, sum)) in weights.iter().zip(&sums).rev().enumerate() {
+        // Were so many, the heaviest, bounded, they would have this much of all there is.
+        let taken = bounded as f64 * FARTHEST / count;
+        if taken < 1.0 {
+            mean = sum / (1.0 - taken);
+        }
+        // So many claim too much that there is no bound among them: the least of their claims is.
+        let heaviest = mean * FARTHEST;
+        if taken >= 1.0 || *weight <= heaviest {
+            break;
+        }
+        mean = weight / FARTHEST;
+    }
+    mean
 }
 
 /// When it is due, in parts of 2^-48 of a round.
@@ -176,14 +204,29 @@ mod tests {
     }
 
     #[test]
-    fn what_one_claims_for_itself_has_bounds() {
-        // 19 others: a claim of everything is ten times the mean, and the others have a tenth of it.
-        let mut weights = vec![Some(1.0); 20];
-        weights[0] = Some(1e300);
-        let shares = shares(&weights);
-        let wanted = 10.0 / (10.0 + 19.0 * 0.1);
-        assert!((shares[0] - wanted).abs() < 0.01, "{shares:?}");
-        assert!(shares.iter().all(|share| *share > 0.005), "{shares:?}");
+    fn nobody_gets_ten_times_the_mean_whatever_he_claims() {
+        for (endpoints, liars) in [(20, 1), (200, 1), (200, 3), (1_000, 1), (1_000, 50)] {
+            let mut weights = vec![Some(1.0); endpoints];
+            for (nth, weight) in weights.iter_mut().take(liars).enumerate() {
+                *weight = Some(1e300 * (1.0 + nth as f64));
+            }
+            let shares = shares(&weights);
+            let mean = 1.0 / endpoints as f64;
+            for share in &shares[..liars] {
+                assert!(*share < 10.5 * mean, "{endpoints} {liars}: {share}");
+            }
+            // What is left is shared by the others alike.
+            let left = (1.0 - 10.0 * mean * liars as f64) / (endpoints - liars) as f64;
+            for share in &shares[liars..] {
+                assert!(
+                    (share / left - 1.0).abs() < 0.1,
+                    "{endpoints} {liars}: {share}"
+                );
+            }
+        }
+        // Of so few nobody can.
+        let three = shares(&[Some(1e300), Some(1.0), Some(1.0)]);
+        assert!(three.iter().all(|share| *share > 0.03), "{three:?}");
     }
 
     #[test]

@@ -5,11 +5,13 @@ use super::{
     backend::{Backend, is_open, layer, open_up},
     five_for_a_minute,
 };
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use tokio::{task::JoinSet, time};
 use tokio_test::{assert_pending, assert_ready_err, assert_ready_ok, task};
-use tower::{Layer, ServiceBuilder, ServiceExt};
+use tower::{Layer, Service, ServiceBuilder, ServiceExt};
 use tower_test::mock;
 use ziggurat_breaker::{Open, State};
+use ziggurat_core::{BoxError, ByResult, Carry, Classify, Deadline, Record, Recorder};
 use ziggurat_testkit::drop_at_every_await_then;
 
 #[tokio::test(start_paused = true)]
@@ -57,6 +59,47 @@ async fn a_probe_that_fails_opens_it_again() {
     let after = service.clone().oneshot(2).await;
     assert!(is_open(&after));
     assert_eq!(gauge.started(), 6);
+}
+
+/// Panics over a request that it is asked about.
+#[derive(Clone, Copy)]
+struct Picky;
+
+const INDIGESTIBLE: u32 = 13;
+
+impl<Rsp> Classify<Rsp> for Picky {
+    type Response<R: Record> = Rsp;
+
+    fn observe<R: Record>(
+        &self,
+        result: Result<Rsp, BoxError>,
+        recorder: Recorder<R>,
+    ) -> Result<Rsp, BoxError> {
+        ByResult.observe(result, recorder)
+    }
+}
+
+impl Carry<u32> for Picky {
+    fn deadline(&self, request: &u32) -> Option<Deadline> {
+        assert_ne!(*request, INDIGESTIBLE);
+        None
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_over_a_request_keeps_no_place_of_a_probe() {
+    let backend = Backend::default();
+    backend.breaks(true);
+    let layer = layer(five_for_a_minute()).classify_with(Picky);
+    let mut service = layer.layer(backend.service().0);
+    let handle = service.handle();
+    open_up(&service, &handle).await;
+    backend.breaks(false);
+    time::advance(MINUTE).await;
+    service.ready().await.unwrap();
+    let panicked = catch_unwind(AssertUnwindSafe(|| drop(service.call(INDIGESTIBLE))));
+    assert!(panicked.is_err());
+    assert!(service.oneshot(1).await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]

@@ -178,3 +178,46 @@ fn a_status_and_a_timeout_are_found_among_few_headers_and_among_many() {
         assert_eq!(timeout(&headers), None);
     }
 }
+
+/// As the specification has it, slowly: the finest unit whose count has at most eight digits.
+fn plainly(timeout: Duration) -> (u128, u8) {
+    let nanos = timeout.as_nanos();
+    let fits = |(name, unit): (u8, u64)| {
+        let count = nanos.div_ceil(u128::from(unit));
+        (count <= 99_999_999).then_some((count, name))
+    };
+    UNITS
+        .into_iter()
+        .find_map(fits)
+        .unwrap_or((99_999_999, b'H'))
+}
+
+#[test]
+fn a_timeout_is_written_as_plainly_reckoned_at_all_magnitudes() {
+    let dice = crate::Dice::seeded(11);
+    let near = |nanos: u128| [-1, 0, 1].map(|by| nanos.saturating_add_signed(by));
+    let edges = UNITS.into_iter().flat_map(|(_, unit)| {
+        let unit = u128::from(unit);
+        [1, 99_999_999, 100_000_000]
+            .into_iter()
+            .flat_map(move |count| near(count * unit))
+    });
+    let any = (0..50_000).map(|_| {
+        let nanos = u128::from(dice.number()) << 32 | u128::from(dice.number() >> 32);
+        nanos >> dice.below(96)
+    });
+    for nanos in edges.chain(near(u64::MAX.into())).chain(any) {
+        let Ok(seconds) = u64::try_from(nanos / 1_000_000_000) else {
+            continue;
+        };
+        let timeout = Duration::new(seconds, (nanos % 1_000_000_000) as u32);
+        let (count, unit) = plainly(timeout);
+        let text = encode_timeout(timeout);
+        let wanted = format!("{count}{}", char::from(unit));
+        assert_eq!(text.as_bytes(), wanted.as_bytes(), "{timeout:?}");
+        let read = decode_timeout(&text).unwrap();
+        let most = Duration::from_secs(3_600 * 99_999_999);
+        assert!(read >= timeout.min(most), "{timeout:?} {read:?}");
+        assert_eq!(read.is_zero(), timeout.is_zero());
+    }
+}
