@@ -141,7 +141,7 @@ where
                 None => Box::pin(by(deadline, shared.admit(spent))).await??,
             };
             if let Some(deadline) = deadline {
-                target::stamp(&mut request, deadline)?;
+                target::stamp(&mut request, deadline, &link.lexicon)?;
             }
             let exchange = match link.open(request) {
                 Opened::Sent(exchange) => exchange,

@@ -1,5 +1,6 @@
 //! What HTTP/2 wants of the head of a request.
 
+use crate::lexicon::Lexicon;
 use http::{
     HeaderMap, HeaderValue, Method, Request,
     header::{CONNECTION, CONTENT_LENGTH, TE, USER_AGENT},
@@ -60,10 +61,7 @@ fn look(headers: &mut HeaderMap) -> Seen {
         match name.as_str() {
             "user-agent" => seen.user_agent = true,
             "te" => seen.foreign |= !is_known(value),
-            // Another in every call. Remembered by HPACK, it would push what repeats out of the table,
-            // and be looked for in vain: so it is a "never indexed literal" (RFC 7541, 6.2.3), the
-            // one kind that h2 can be asked for.
-            "traceparent" | "x-trace-id" => value.set_sensitive(true),
+            name if Lexicon::is_unlike(name) => value.set_sensitive(true),
             name => seen.foreign |= FOREIGN.contains(&name),
         }
     }

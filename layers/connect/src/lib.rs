@@ -82,6 +82,7 @@ mod head;
 mod heard;
 mod keeper;
 mod lane;
+mod lexicon;
 mod life;
 mod link;
 mod maker;

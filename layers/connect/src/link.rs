@@ -4,6 +4,7 @@ use crate::{
     error::Undelivered,
     exchange::{Exchange, Failed},
     lane::Lane,
+    lexicon::Lexicon,
     upload::Upload,
 };
 use bytes::Bytes;
@@ -25,6 +26,8 @@ pub(crate) struct Link {
     /// Which connection of its endpoint this is; the first is 1.
     pub(crate) number: u64,
     pub(crate) lane: Arc<Lane>,
+    /// In what words the peer is told what differs from call to call.
+    pub(crate) lexicon: Lexicon,
     /// Where the rest of a request is sent whose answer has begun.
     pub(crate) runtime: Handle,
     sender: SendRequest<Bytes>,
@@ -59,6 +62,7 @@ impl Link {
         Self {
             number,
             lane,
+            lexicon: Lexicon::new(),
             runtime,
             sender,
             silent,
@@ -74,7 +78,8 @@ impl Link {
         if is_closed(&mut sender) {
             return Opened::Back(request);
         }
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
+        self.lexicon.teach(&mut head.headers);
         let ended = body.is_end_stream();
         match sender.send_request(Request::from_parts(head, ()), ended) {
             Ok((answer, stream)) => {

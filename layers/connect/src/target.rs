@@ -3,13 +3,14 @@
 use crate::{
     error::{InvalidAuthority, TooLate},
     head,
+    lexicon::Lexicon,
 };
 use http::{
     HeaderValue, Request, Uri,
     header::CONTENT_TYPE,
     uri::{Authority, PathAndQuery, Scheme},
 };
-use ziggurat_core::{CallOptions, Deadline, clock, grpc};
+use ziggurat_core::{CallOptions, Deadline, clock, headers};
 
 /// How requests to one endpoint are addressed.
 #[derive(Clone, Debug)]
@@ -76,23 +77,24 @@ pub(crate) fn deadline<B>(request: &Request<B>) -> Option<Deadline> {
     Deadline::earlier(extensions.get().copied(), wanted)
 }
 
-/// Tells a gRPC server how long the caller will still wait.
-pub(crate) fn stamp<B>(request: &mut Request<B>, deadline: Deadline) -> Result<(), TooLate> {
+/// Tells a gRPC server how long the caller will still wait, in the words of its connection.
+pub(crate) fn stamp<B>(
+    request: &mut Request<B>,
+    deadline: Deadline,
+    lexicon: &Lexicon,
+) -> Result<(), TooLate> {
     let left = deadline.remaining(clock::now());
     if left.is_zero() {
         return Err(TooLate::new("deadline exceeded before the call was sent"));
     }
     if is_grpc(request) {
-        let mut left = grpc::encode_timeout(left);
-        // Another in every call.
-        left.set_sensitive(true);
-        request.headers_mut().insert(grpc::TIMEOUT, left);
+        lexicon.tell(request.headers_mut(), left);
     }
     Ok(())
 }
 
 fn is_grpc<B>(request: &Request<B>) -> bool {
-    let kind = request.headers().get(CONTENT_TYPE);
+    let kind = headers::find(request.headers(), &CONTENT_TYPE);
     kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
 }
 
@@ -101,6 +103,7 @@ mod tests {
     use super::*;
     use http::header::USER_AGENT;
     use std::time::Duration;
+    use ziggurat_core::grpc;
 
     const AGENT: HeaderValue = HeaderValue::from_static("test");
 
@@ -161,17 +164,18 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_grpc_server_is_told_what_is_left() {
+        let lexicon = Lexicon::new();
         let deadline = Deadline::after(Duration::from_millis(200));
         let mut request = Request::new(());
         tokio::time::advance(Duration::from_millis(80)).await;
-        stamp(&mut request, deadline).unwrap();
+        stamp(&mut request, deadline, &lexicon).unwrap();
         assert!(request.headers().is_empty());
         let grpc = HeaderValue::from_static("application/grpc+proto");
         request.headers_mut().insert(CONTENT_TYPE, grpc);
-        stamp(&mut request, deadline).unwrap();
+        stamp(&mut request, deadline, &lexicon).unwrap();
         assert_eq!(request.headers()[grpc::TIMEOUT], "120000u");
         assert!(request.headers()[grpc::TIMEOUT].is_sensitive());
         tokio::time::advance(Duration::from_millis(120)).await;
-        stamp(&mut request, deadline).unwrap_err();
+        stamp(&mut request, deadline, &lexicon).unwrap_err();
     }
 }
