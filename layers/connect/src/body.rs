@@ -117,7 +117,7 @@ impl Open {
         if !self.data_over {
             match ready!(self.stream.poll_data(cx)) {
                 Some(Ok(data)) => return Poll::Ready(Some(Ok(self.take(data)))),
-                Some(Err(error)) => return Poll::Ready(failed(error)),
+                Some(Err(error)) => return Poll::Ready(self.failed(error)),
                 None => self.data_over = true,
             }
         }
@@ -126,7 +126,7 @@ impl Open {
                 guard(&mut trailers);
                 Ok(Frame::trailers(trailers))
             }),
-            Err(error) => failed(error),
+            Err(error) => self.failed(error),
         })
     }
 
@@ -138,15 +138,18 @@ impl Open {
         }
         Frame::data(data)
     }
+
+    /// A server that wants no more of the request says so when it has answered in full (RFC 9113,
+    /// 8.1).
+    fn failed<T>(&self, error: h2::Error) -> Option<Result<T, h2::Error>> {
+        let content =
+            error.is_remote() && error.is_reset() && error.reason() == Some(Reason::NO_ERROR);
+        let full = self.left == 0 || self.left == UNSAID;
+        (!(content && full)).then_some(Err(error))
+    }
 }
 
 fn announced(answer: &Response<RecvStream>) -> Option<u64> {
     let length = answer.headers().get(CONTENT_LENGTH)?;
     length.to_str().ok()?.parse().ok()
-}
-
-/// A server that wants no more of the request says so when it has answered in full (RFC 9113, 8.1).
-fn failed<T>(error: h2::Error) -> Option<Result<T, h2::Error>> {
-    let content = error.is_remote() && error.is_reset() && error.reason() == Some(Reason::NO_ERROR);
-    (!content).then_some(Err(error))
 }

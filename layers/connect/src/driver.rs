@@ -23,6 +23,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll, ready},
+    time::Duration,
 };
 use tokio::runtime::Handle;
 use ziggurat_core::{BoxError, clock};
@@ -51,6 +52,15 @@ struct Wire {
 const UNSAID: usize = usize::MAX - 1;
 /// So many bytes of one stream h2 takes before the window has room for them.
 const SEND_BUFFER: usize = 1 << 20;
+/// So many streams that were dropped are known for so long: what comes of them meanwhile is passed
+/// over. What comes later is an error, and so many errors end the connection with all its calls.
+const DROPPED: usize = 4_096;
+const DROPPED_FOR: Duration = Duration::from_secs(10);
+const LATE: usize = 1 << 16;
+/// What h2 holds of answers that nobody reads yet may cost so many bytes beyond what they say, at up
+/// to 256 a frame; more end the connection. Its own measure, half of the window, is used up by one
+/// slow reader of small messages.
+const OVERHEAD: usize = 32 << 20;
 /// What an adaptive window begins with (RFC 9113, 6.9.2).
 pub(crate) const FIRST_WINDOW: u32 = 65_535;
 
@@ -65,8 +75,8 @@ pub(crate) async fn handshake(
     let runtime = Handle::try_current()?;
     let heard = Heard::default();
     let builder = builder(settings);
-    let (sender, mut connection) = builder.handshake(heard.on(stream)).await?;
     let adaptive = settings.windows == Windows::Adaptive;
+    let (sender, mut connection) = builder.handshake(heard.on(stream, adaptive)).await?;
     let pulse = Pulse::new(&mut connection, keepalive, adaptive);
     let mut wire = Wire {
         connection: Some(connection),
@@ -99,6 +109,10 @@ fn builder(settings: &Settings) -> Builder {
         .max_frame_size(settings.max_frame_size)
         .max_header_list_size(settings.max_header_list_size)
         .max_send_buffer_size(SEND_BUFFER)
+        .max_concurrent_reset_streams(DROPPED)
+        .reset_stream_duration(DROPPED_FOR)
+        .max_local_error_reset_streams(Some(LATE))
+        .data_frame_budget(OVERHEAD)
         .enable_push(false);
     builder
 }
@@ -142,7 +156,7 @@ impl Driver {
             return Poll::Ready(());
         }
         let read = self.wire.heard.take();
-        self.limited_anew |= read > 0;
+        self.limited_anew |= read.all > 0;
         let Some(pulse) = &mut self.pulse else {
             return Poll::Pending;
         };

@@ -1,6 +1,6 @@
 //! A stream that notes how much was read from it.
 
-use crate::road::Stream;
+use crate::{frames::Frames, road::Stream};
 use std::{
     io::{self, IoSlice},
     pin::Pin,
@@ -14,33 +14,48 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// What the peer can have said is only looked for when it has said something.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Heard(Arc<AtomicUsize>);
+pub(crate) struct Heard(Arc<Tally>);
 
 pub(crate) struct Hearing {
     stream: Stream,
     heard: Heard,
+    /// `None`: nobody wants to know how much of it is data.
+    frames: Option<Frames>,
+}
+
+/// What was read, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Read {
+    /// All of it; its end counts as one.
+    pub(crate) all: usize,
+    /// What was sent in answers, if that is counted.
+    pub(crate) data: usize,
+}
+
+#[derive(Debug, Default)]
+struct Tally {
+    all: AtomicUsize,
+    data: AtomicUsize,
 }
 
 // === impl Heard ===
 
 impl Heard {
-    /// How many bytes were read since this was last asked; its end counts as one. One task reads
-    /// and asks.
-    pub(crate) fn take(&self) -> usize {
-        let read = self.0.load(Relaxed);
-        if read > 0 {
-            self.0.store(0, Relaxed);
+    /// What was read since this was last asked. One task reads and asks.
+    pub(crate) fn take(&self) -> Read {
+        let Tally { all, data } = &*self.0;
+        Read {
+            all: take(all),
+            data: take(data),
         }
-        read
     }
 
-    fn add(&self, read: usize) {
-        self.0.store(self.0.load(Relaxed) + read, Relaxed);
-    }
-
-    pub(crate) fn on(&self, stream: Stream) -> Hearing {
-        let heard = self.clone();
-        Hearing { stream, heard }
+    pub(crate) fn on(&self, stream: Stream, counts_data: bool) -> Hearing {
+        Hearing {
+            stream,
+            heard: self.clone(),
+            frames: counts_data.then(Frames::default),
+        }
     }
 }
 
@@ -54,7 +69,13 @@ impl AsyncRead for Hearing {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let read = ready!(Pin::new(&mut self.stream).poll_read(cx, buffer));
-        self.heard.add((buffer.filled().len() - before).max(1));
+        let bytes = &buffer.filled()[before..];
+        let Self { heard, frames, .. } = &mut *self;
+        let Tally { all, data } = &*heard.0;
+        add(all, bytes.len().max(1));
+        if let Some(frames) = frames {
+            add(data, frames.data(bytes));
+        }
         Poll::Ready(read)
     }
 }
@@ -87,4 +108,16 @@ impl AsyncWrite for Hearing {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
+}
+
+fn take(count: &AtomicUsize) -> usize {
+    let read = count.load(Relaxed);
+    if read > 0 {
+        count.store(0, Relaxed);
+    }
+    read
+}
+
+fn add(count: &AtomicUsize, read: usize) {
+    count.store(count.load(Relaxed) + read, Relaxed);
 }

@@ -75,6 +75,7 @@ mod dial;
 mod driver;
 mod error;
 mod exchange;
+mod frames;
 mod future;
 mod group;
 mod guard;

@@ -1,6 +1,10 @@
 //! What PINGs tell: whether the peer lives, and how much the way to it carries.
 
-use crate::{bandwidth::Bandwidth, heard::Hearing, settings::Keepalive};
+use crate::{
+    bandwidth::Bandwidth,
+    heard::{Hearing, Read},
+    settings::Keepalive,
+};
 use bytes::Bytes;
 use h2::{Ping, PingPong, client::Connection};
 use std::{
@@ -74,29 +78,39 @@ impl Pulse {
         })
     }
 
-    /// After the connection was polled, and so many bytes were read of it.
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, read: usize, in_use: bool) -> Poll<Beat> {
+    /// After the connection was polled, and so much was read of it.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, read: Read, in_use: bool) -> Poll<Beat> {
         let answered = self.poll_answer(cx);
-        if read > 0 || answered.is_some() {
+        let mut wider = None;
+        if read.all > 0 || answered.is_some() {
             let now = clock::now();
             if let Some(life) = &mut self.life {
                 life.heard_at = now;
             }
             if let Some(bandwidth) = &mut self.bandwidth {
-                let wider = answered.and_then(|asked_at| bandwidth.answered(asked_at, now));
-                if let Some(window) = wider {
-                    return Poll::Ready(Beat::Wider(window));
-                }
-                if in_use && bandwidth.read(read, now) {
+                // Only of data: a server of gRPC's counts the PINGs that come while it sends none.
+                // And first: the answer came behind it.
+                let measures = in_use && read.data > 0 && bandwidth.read(read.data, now);
+                wider = answered.and_then(|asked_at| bandwidth.answered(asked_at, now));
+                if measures && answered.is_none() {
                     self.ask(now);
                 }
             }
         }
+        // Also when the window is to be wider: what was answered is told once.
+        if self.poll_life(cx, in_use, answered.is_some()).is_ready() {
+            return Poll::Ready(Beat::Lost);
+        }
+        wider.map_or(Poll::Pending, |window| Poll::Ready(Beat::Wider(window)))
+    }
+
+    /// Ready when there is none.
+    fn poll_life(&mut self, cx: &mut Context<'_>, in_use: bool, answered: bool) -> Poll<()> {
         let Some(life) = &mut self.life else {
             return Poll::Pending;
         };
-        match ready!(life.poll(cx, in_use, answered.is_some())) {
-            Due::GiveUp => Poll::Ready(Beat::Lost),
+        match ready!(life.poll(cx, in_use, answered)) {
+            Due::GiveUp => Poll::Ready(()),
             Due::Ask => {
                 self.ask(clock::now());
                 // Again, for the timer is set anew.
@@ -146,6 +160,10 @@ impl Life {
         }
         while self.is_over(cx) {
             match self.wait {
+                // Behind what comes the answer may stand: who sends anything lives.
+                Wait::Answer if self.heard_at + self.keepalive.timeout > clock::now() => {
+                    self.set(self.heard_at + self.keepalive.timeout);
+                }
                 Wait::Answer => return Poll::Ready(Due::GiveUp),
                 _ if self.heard_at + self.keepalive.interval > clock::now() => {
                     self.wait_for_silence();

@@ -164,5 +164,7 @@ fn told<D: Buf>(frame: Frame<D>) -> Option<Next> {
 /// A body that is the answer of another server hands its reason on.
 fn reason(error: &(dyn std::error::Error + Send + Sync + 'static)) -> Reason {
     let told = error::find::<h2::Error>(error).and_then(h2::Error::reason);
+    // There are servers to whom this would be its end.
+    let told = told.filter(|reason| *reason != Reason::NO_ERROR);
     told.unwrap_or(Reason::INTERNAL_ERROR)
 }

@@ -14,14 +14,20 @@ mod crowd;
 mod dropped;
 #[path = "connect/faults.rs"]
 mod faults;
+#[path = "connect/frames.rs"]
+mod frames;
 #[path = "connect/heads.rs"]
 mod heads;
 #[path = "connect/idle.rs"]
 mod idle;
+#[path = "connect/late.rs"]
+mod late;
 #[path = "connect/lifecycle.rs"]
 mod lifecycle;
 #[path = "connect/limits.rs"]
 mod limits;
+#[path = "connect/pulses.rs"]
+mod pulses;
 #[path = "connect/quiet.rs"]
 mod quiet;
 #[path = "connect/replace.rs"]

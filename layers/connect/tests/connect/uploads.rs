@@ -154,6 +154,29 @@ async fn an_answer_that_comes_before_all_was_sent_is_an_answer() {
 }
 
 #[tokio::test]
+async fn an_answer_that_is_shorter_than_was_said_is_cut_off_whatever_the_reason() {
+    bounded(async {
+        let (mut server, connection) = one_at_a_time().await;
+        let (_pipe, body) = pipe();
+        let call = call(&connection, upload(body));
+        let (_request, mut respond) = server.came().await;
+        let head = Response::builder().header("content-length", 10);
+        let mut answer = respond
+            .send_response(head.body(()).unwrap(), false)
+            .unwrap();
+        answer.send_data(Bytes::from("12345"), false).unwrap();
+        let mut response = call.await.unwrap().unwrap();
+        let frame = response.frame().await.unwrap().unwrap();
+        assert_eq!(frame.into_data().unwrap(), "12345");
+        answer.send_reset(Reason::NO_ERROR);
+        let error = response.frame().await.unwrap().unwrap_err();
+        assert_eq!(sent(&error), Sent::Unknown);
+        is_free(&mut server, &connection).await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_server_that_has_answered_may_still_read_and_the_stream_is_not_free_meanwhile() {
     bounded(async {
         let (mut server, connection) = one_at_a_time().await;
@@ -183,7 +206,11 @@ async fn a_server_that_has_answered_may_still_read_and_the_stream_is_not_free_me
 async fn a_body_that_fails_before_the_answer_fails_the_call_and_resets_the_stream() {
     bounded(async {
         let (mut server, connection) = one_at_a_time().await;
-        for handed_on in [None, Some(Reason::ENHANCE_YOUR_CALM)] {
+        for (handed_on, reason) in [
+            (None, Reason::INTERNAL_ERROR),
+            (Some(Reason::ENHANCE_YOUR_CALM), Reason::ENHANCE_YOUR_CALM),
+            (Some(Reason::NO_ERROR), Reason::INTERNAL_ERROR),
+        ] {
             let (pipe, body) = pipe();
             let call = call(&connection, upload(body));
             put(&pipe, "begun").await;
@@ -197,7 +224,6 @@ async fn a_body_that_fails_before_the_answer_fails_the_call_and_resets_the_strea
             let error = call.await.unwrap().unwrap_err();
             assert_eq!(error.downcast_ref() == Some(&Spilt), handed_on.is_none());
             let reset = read_all(request.body_mut()).await.unwrap_err();
-            let reason = handed_on.unwrap_or(Reason::INTERNAL_ERROR);
             assert_eq!(reset.reason(), Some(reason));
             is_free(&mut server, &connection).await;
         }

@@ -1,0 +1,100 @@
+//! What comes when nobody reads it, or no longer.
+
+use crate::{
+    frames::{ACK, DATA, Door, END_STREAM, PING, RST_STREAM},
+    support::{MS, Plain, bounded, call, connect, make, quick, until},
+};
+use http_body_util::BodyExt;
+use tokio::task::JoinSet;
+use ziggurat_connect::Settings;
+use ziggurat_core::State;
+
+#[tokio::test]
+async fn answers_to_calls_that_were_dropped_cost_the_others_nothing() {
+    const ROUNDS: usize = 8;
+    const AT_ONCE: usize = 250;
+    bounded(async {
+        let door = Door::open().await;
+        let connection = connect(door.address()).await;
+        let mut server = JoinSet::new();
+        server.spawn(async move {
+            let mut peer = door.peer().await?;
+            let kept = peer.request().await?;
+            let mut resets = 0;
+            while resets < ROUNDS * AT_ONCE {
+                let frame = peer.hear().await?;
+                if frame.kind == RST_STREAM {
+                    resets += 1;
+                    // As if it had been on its way.
+                    peer.head(frame.stream).await?;
+                    peer.say(DATA, 0, frame.stream, &[0; 100]).await?;
+                }
+            }
+            peer.head(kept).await?;
+            peer.say(DATA, END_STREAM, kept, b"well").await?;
+            while peer.hear().await.is_ok() {}
+            Ok::<_, std::io::Error>(())
+        });
+        until(&connection, State::Ready).await;
+        let kept = call(&connection);
+        let dropped = async {
+            for _ in 0..ROUNDS {
+                let mut calls = JoinSet::new();
+                for _ in 0..AT_ONCE {
+                    let connection = connection.clone();
+                    calls.spawn(async move { call(&connection).await });
+                }
+                tokio::time::sleep(20 * MS).await;
+                assert_eq!(calls.len(), AT_ONCE);
+                calls.shutdown().await;
+            }
+        };
+        let (kept, ()) = tokio::join!(kept, dropped);
+        let body = kept.unwrap().into_body().collect().await.unwrap();
+        assert_eq!(body.to_bytes(), "well");
+    })
+    .await;
+}
+
+/// One answer of many small messages that nobody reads, and one that is read.
+async fn small_messages_pile_up(settings: Settings, messages: usize) {
+    let door = Door::open().await;
+    let connection = make(Plain::new(settings), door.address()).await;
+    let mut server = JoinSet::new();
+    server.spawn(async move {
+        let mut peer = door.peer().await?;
+        let (unread, other) = (peer.request().await?, peer.request().await?);
+        peer.head(unread).await?;
+        for _ in 0..messages {
+            peer.say(DATA, 0, unread, &[0; 10]).await?;
+        }
+        peer.head(other).await?;
+        peer.say(DATA, END_STREAM, other, b"well").await?;
+        loop {
+            let frame = peer.hear().await?;
+            if (frame.kind, frame.flags) == (PING, 0) {
+                peer.say(PING, ACK, 0, &frame.payload).await?;
+            }
+        }
+        #[allow(unreachable_code, reason = "it tells the type")]
+        Ok::<_, std::io::Error>(())
+    });
+    let (unread, other) = tokio::join!(call(&connection), call(&connection));
+    let body = other.unwrap().into_body().collect().await.unwrap();
+    assert_eq!(body.to_bytes(), "well");
+    let mut unread = unread.unwrap().into_body();
+    for _ in 0..messages {
+        let frame = unread.frame().await.unwrap().unwrap();
+        assert_eq!(frame.into_data().unwrap().len(), 10);
+    }
+    assert!(server.try_join_next().is_none());
+}
+
+#[tokio::test]
+async fn small_messages_that_nobody_reads_yet_cost_the_others_nothing() {
+    bounded(async {
+        small_messages_pile_up(quick(), 40_000).await;
+        small_messages_pile_up(quick().adaptive_windows(), 4_000).await;
+    })
+    .await;
+}
