@@ -47,7 +47,7 @@ impl LoadReports {
     }
 
     /// Sets for how long an endpoint must have reported before its weight counts: after its first
-    /// report, after it was down or ejected, and after its weight had expired.
+    /// report, after it was down or ejected or had left, and after its weight had expired.
     #[must_use]
     pub const fn blackout_period(mut self, period: Duration) -> Self {
         self.blackout = nanos(period);

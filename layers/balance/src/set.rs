@@ -124,7 +124,10 @@ impl<E: Endpoint> Book<E> {
         let stats = match predecessor {
             Some(predecessor) => Arc::clone(predecessor.stats()),
             None => match self.left.remove(&id) {
-                Some((_, stats)) => stats,
+                Some((_, stats)) => {
+                    stats.come_back();
+                    stats
+                }
                 None => Arc::new(Stats::new(id.clone(), Arc::clone(&self.facts))),
             },
         };

@@ -157,6 +157,12 @@ impl Stats {
         self.reported.start_over();
     }
 
+    /// It left and is back, and may well be another process by now: how quick it is is remembered, but
+    /// what it said of its load was said by the one before.
+    pub(crate) fn come_back(&self) {
+        self.reported.start_over();
+    }
+
     /// It said how loaded it is.
     pub(crate) fn report(&self, weight: f64, now: u64) {
         self.reported.update(weight, now);

@@ -46,6 +46,9 @@ pub struct Recorder<R: Record> {
 #[derive(Clone, Copy, Debug)]
 struct Due(i64);
 
+/// The moment from which others are counted: one that was the present.
+struct Origin(OnceLock<Instant>);
+
 thread_local! {
     static EXPIRING: Cell<bool> = const { Cell::new(false) };
 }
@@ -137,6 +140,21 @@ impl Due {
     }
 }
 
+// === impl Origin ===
+
+impl Origin {
+    /// Signed: the paused clock of a runtime may stand before the one that was asked first. It reaches
+    /// 292 years either way.
+    fn nanos(&self, at: Instant) -> i64 {
+        // The present, not `at`: from a deadline that is centuries away nothing else would be told apart.
+        let origin = *self.0.get_or_init(clock::now);
+        let nanos = |span: Duration| i64::try_from(span.as_nanos()).unwrap_or(i64::MAX);
+        // One below what stands for never.
+        let after = nanos(at.saturating_duration_since(origin)).min(i64::MAX - 1);
+        after - nanos(origin.saturating_duration_since(at))
+    }
+}
+
 // === impl Record for compounds ===
 
 impl Record for () {
@@ -193,15 +211,9 @@ fn conclude<R: Record>(record: Option<R>, due: Due, outcome: Outcome) {
     });
 }
 
-/// Signed: the paused clock of a runtime may stand before the one that was asked first. It reaches 292
-/// years either way.
 fn since_origin(at: Instant) -> i64 {
-    static ORIGIN: OnceLock<Instant> = OnceLock::new();
-    let origin = *ORIGIN.get_or_init(|| at);
-    let nanos = |span: Duration| i64::try_from(span.as_nanos()).unwrap_or(i64::MAX);
-    // One below what stands for never.
-    let after = nanos(at.saturating_duration_since(origin)).min(i64::MAX - 1);
-    after - nanos(origin.saturating_duration_since(at))
+    static ORIGIN: Origin = Origin(OnceLock::new());
+    ORIGIN.nanos(at)
 }
 
 /// Runs `end`, which drops what is left of a call because its time is up: to every [`Recorder`] in
@@ -286,6 +298,15 @@ mod tests {
         assert!(!Due::NEVER.is_over());
         assert!(!Due::at(Deadline::after(Duration::MAX)).is_over());
         assert!(Due::at(Deadline::at(now - hour)).is_over());
+    }
+
+    #[test]
+    fn whoever_asks_for_centuries_first_says_nothing_about_the_others() {
+        let (origin, now) = (Origin(OnceLock::new()), clock::now());
+        let far = origin.nanos(now + Duration::from_secs(500 * 365 * 86_400));
+        let second = Duration::from_secs(1);
+        assert!(origin.nanos(now) < origin.nanos(now + second));
+        assert!(origin.nanos(now + second) < far && far < Due::NEVER.0);
     }
 
     #[tokio::test(start_paused = true)]

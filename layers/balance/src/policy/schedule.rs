@@ -44,8 +44,9 @@ impl Schedule {
             if total <= longest {
                 return weight;
             }
-            let rounded = (u128::from(weight) * u128::from(longest) / u128::from(total)) as u64;
-            rounded.max(1)
+            // To the nearest: of an endpoint's few turns one that is cut off is a large part.
+            let (part, all) = (u128::from(weight) * u128::from(longest), u128::from(total));
+            ((2 * part + all) / (2 * all)).max(1) as u64
         };
         let mut due = Vec::new();
         for (index, weight) in (0_u32..).zip(weights) {
@@ -227,6 +228,34 @@ mod tests {
         // Of so few nobody can.
         let three = shares(&[Some(1e300), Some(1.0), Some(1.0)]);
         assert!(three.iter().all(|share| *share > 0.03), "{three:?}");
+    }
+
+    #[test]
+    fn among_ten_thousand_a_hundredth_less_is_not_a_quarter_less() {
+        let weights: Vec<_> = (0..10_000)
+            .map(|n| Some(1.0 + f64::from(n % 3) / 100.0))
+            .collect();
+        let shares = shares(&weights);
+        for share in shares {
+            assert!((share * 10_000.0 - 1.0).abs() < 0.1, "{share}");
+        }
+    }
+
+    #[test]
+    fn everybody_comes_and_nobody_too_often_whatever_all_claim() {
+        let dice = ziggurat_core::Dice::seeded(7);
+        for endpoints in [2, 9, 10, 11, 19, 20, 21, 100, 1_000, 10_000] {
+            let weights: Vec<_> = (0..endpoints)
+                .map(|_| (dice.below(8) > 0).then(|| 10_f64.powf(dice.fraction() * 616.0 - 308.0)))
+                .collect();
+            let most = 10.0 * 1.1 / endpoints as f64;
+            let shares = shares(&weights);
+            assert!(shares.iter().all(|share| *share > 0.0), "{endpoints}");
+            assert!(
+                shares.iter().all(|share| *share < most),
+                "{endpoints} {shares:?}"
+            );
+        }
     }
 
     #[test]

@@ -251,6 +251,24 @@ async fn one_that_was_ejected_starts_slowly_and_is_believed_after_another_blacko
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_that_left_and_came_back_is_believed_after_another_blackout() {
+    let servers = [1_000.0, 1_000.0, 250.0].map(Server::new);
+    let nodes = nodes(&servers);
+    let (feeder, feed) = found(nodes.clone());
+    let service = layer().layer(feed);
+    drive(&service, &servers, 15 * SECOND).await;
+    assert!(load_weights(&service)[2].is_some());
+    // Restarted, as far as anybody knows; soon enough for its latency to be remembered.
+    feeder.remove("e2");
+    drive(&service, &servers, 2 * SECOND).await;
+    feeder.insert(nodes[2].clone());
+    drive(&service, &servers, 2 * SECOND).await;
+    assert_eq!(load_weights(&service)[2], None);
+    drive(&service, &servers, 12 * SECOND).await;
+    assert!(load_weights(&service)[2].is_some());
+}
+
+#[tokio::test(start_paused = true)]
 async fn nobody_reads_reports_that_no_policy_wants() {
     let servers = [1_000.0, 250.0].map(Server::new);
     servers[0].say(Says::Nonsense);
