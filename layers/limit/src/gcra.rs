@@ -102,11 +102,6 @@ impl Gcra {
         }
     }
 
-    /// Brings the TAT back to this, if it is further ahead.
-    pub(crate) fn lower(&self, furthest: u64) {
-        self.0.fetch_min(furthest, Ordering::AcqRel);
-    }
-
     /// How many nanoseconds to wait until so many ticks could be taken, which may be above the window.
     pub(crate) fn wait_ticks(&self, rate: Rate, need: u64, now: u64) -> u64 {
         step_ticks(self.tat(), rate, need, now).wait()
