@@ -221,7 +221,9 @@ impl Limit {
             OnOutage::Share(processes) => {
                 let now = self.nanos();
                 let mut shard = self.table().shard(hash);
-                let share = |stock: &mut Stock| stock.share(rate, processes.get(), cost, now);
+                let share = |stock: &mut Stock| {
+                    stock.share(rate, processes.get(), cost, now, || self.present())
+                };
                 let taken = match shard.get_or_insert(hash, now, &name) {
                     Some(slot) => share(&mut slot.stock),
                     None => share(&mut shard.overflow),
@@ -282,7 +284,16 @@ impl Limit {
     }
 
     fn nanos(&self) -> u64 {
-        let now = clock::now();
+        self.nanos_until(clock::now())
+    }
+
+    /// As [`nanos`](Self::nanos), also where time is held: not before what this thread has seen of another.
+    #[cold]
+    fn present(&self) -> u64 {
+        self.nanos_until(Instant::now())
+    }
+
+    fn nanos_until(&self, now: Instant) -> u64 {
         let since = now.saturating_duration_since(*self.origin.get_or_init(|| now));
         // What never was is at zero.
         nanos(since).saturating_add(1)

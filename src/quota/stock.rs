@@ -128,21 +128,35 @@ impl Stock {
     }
 
     /// Takes `cost` of this process's share of the rate: one of so many processes.
+    ///
+    /// `present` reads the time anew, if that of the call does not explain what is found.
     pub(super) fn share(
         &mut self,
         rate: Rate,
         processes: usize,
         cost: u32,
-        now: u64,
+        mut now: u64,
+        present: impl FnOnce() -> u64,
     ) -> Result<(), Duration> {
         let processes = processes.max(1) as u128;
         let interval = rate.period().as_nanos() * processes / u128::from(rate.count());
         let burst = (u128::from(rate.at_once()) / processes).max(1);
+        // One call may cost the burst of all processes.
+        let furthest = |now| u128::from(now) + interval * u128::from(rate.at_once());
+        let share = u128::from(self.share);
+        if share > furthest(now) {
+            now = present();
+        }
         let most = u128::from(now) + interval * burst;
-        let tat = u128::from(self.share.max(now)).min(most);
-        let next = tat + interval * u128::from(cost);
-        if next > most && tat > now.into() {
-            let wait = u64::try_from(next - most).unwrap_or(u64::MAX);
+        let tat = match share > furthest(now) {
+            // Another rate made it.
+            true => most - interval,
+            false => share.max(now.into()),
+        };
+        let (next, ahead) = (tat + interval * u128::from(cost), tat - u128::from(now));
+        if next > most && ahead > 0 {
+            // What costs more than there is at once goes when nothing is owed.
+            let wait = u64::try_from(ahead.min(next - most)).unwrap_or(u64::MAX);
             return Err(Duration::from_nanos(wait));
         }
         self.share = u64::try_from(next).unwrap_or(u64::MAX);

@@ -58,11 +58,12 @@ impl Adaptive {
         self.limit.load(Ordering::Relaxed)
     }
 
-    /// Is it worth a look at the clock how long the next call takes?
+    /// Is it worth a look at the clock how long the next call takes, and for how many does it stand then?
     #[inline]
-    pub(crate) fn is_timed(&self) -> bool {
-        let stride = self.stride.load(Ordering::Relaxed);
-        stride <= 1 || Dice::new().number() & u64::from(stride - 1) == 0
+    pub(crate) fn timed(&self) -> Option<u32> {
+        let stride = self.stride.load(Ordering::Relaxed).max(1);
+        let timed = stride == 1 || Dice::new().number() & u64::from(stride - 1) == 0;
+        timed.then_some(stride)
     }
 
     /// Something is up: from now on every call is timed.
@@ -85,7 +86,7 @@ impl Adaptive {
         let stride = self.stride.load(Ordering::Relaxed);
         let meter = match lesson {
             // Who finds it taken does not wait: of many that go well, one is as good as another.
-            Lesson::Took(_) => self.meter.try_lock().ok(),
+            Lesson::Took(..) => self.meter.try_lock().ok(),
             Lesson::Dropped => {
                 self.time_all();
                 self.meter.lock().ok()
@@ -93,8 +94,7 @@ impl Adaptive {
         };
         // Nothing panics under this lock.
         let mut meter = meter?;
-        let stands_for = stride.max(1);
-        let Some(closed) = meter.add(now, lesson, (in_flight, stands_for), window) else {
+        let Some(closed) = meter.add(now, lesson, in_flight, window) else {
             self.thin_out(stride, meter.calls());
             return None;
         };
@@ -138,58 +138,4 @@ fn stride_of(calls: u32) -> u32 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::Vegas;
-    use ziggurat_core::clock;
-
-    const WINDOW: Duration = Duration::from_millis(100);
-
-    /// So many calls of a millisecond, spread over a window; says how many were timed.
-    fn window(adaptive: &Adaptive, begin: Instant, calls: u32) -> u32 {
-        let mut timed = 0;
-        for call in 1..=calls {
-            let now = begin + WINDOW * call / calls;
-            if adaptive.is_timed() {
-                timed += 1;
-                adaptive.learn(now, Lesson::Took(Duration::from_millis(1)), 9, WINDOW);
-            }
-        }
-        timed
-    }
-
-    #[test]
-    fn of_few_calls_all_are_timed_and_of_many_some() {
-        let (adaptive, begin) = (Adaptive::new(Vegas::new()), clock::now());
-        for turn in 0..9 {
-            assert_eq!(window(&adaptive, begin + WINDOW * turn, 100), 100, "{turn}");
-        }
-        // As soon as there are many, and not only in the next window.
-        let timed = window(&adaptive, begin + WINDOW * 9, 10_000);
-        assert!((700..1_400).contains(&timed), "{timed}");
-        window(&adaptive, begin + WINDOW * 10, 10_000);
-        assert_eq!(adaptive.stride.load(Ordering::Relaxed), MOST);
-        let timed = window(&adaptive, begin + WINDOW * 11, 10_000);
-        assert!((400..900).contains(&timed), "{timed}");
-        // Few again: after a window of what is left, all.
-        for turn in 12..40 {
-            window(&adaptive, begin + WINDOW * turn, 100);
-        }
-        assert_eq!(adaptive.stride.load(Ordering::Relaxed), 1);
-    }
-
-    #[test]
-    fn all_are_timed_again_once_one_is_dropped_or_finds_no_permit() {
-        let (adaptive, now) = (Adaptive::new(Vegas::new()), clock::now());
-        adaptive.stride.store(MOST, Ordering::Relaxed);
-        adaptive.learn(now, Lesson::Dropped, 9, WINDOW);
-        assert!((0..99).all(|_| adaptive.is_timed()));
-        adaptive.stride.store(MOST, Ordering::Relaxed);
-        adaptive.time_all();
-        // However many come.
-        for _ in 0..9_999 {
-            assert!(adaptive.is_timed());
-            adaptive.learn(now, Lesson::Took(Duration::from_millis(1)), 9, WINDOW);
-        }
-    }
-}
+mod tests;

@@ -26,7 +26,8 @@ pub(crate) struct Meter {
 /// What one call teaches.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Lesson {
-    Took(Duration),
+    /// So long; and it stands for so many.
+    Took(Duration, u32),
     Dropped,
 }
 
@@ -66,18 +67,18 @@ impl Meter {
         self.calls
     }
 
-    /// Adds a call that found `in_flight` under way, itself included, and stands for so many. At the end
-    /// of a window: what has come of it.
+    /// Adds a call that found `in_flight` under way, itself included. At the end of a window: what has
+    /// come of it.
     pub(crate) fn add(
         &mut self,
         now: Instant,
         lesson: Lesson,
-        (in_flight, stands_for): (u32, u32),
+        in_flight: u32,
         window: Duration,
     ) -> Option<Closed> {
         let begun = *self.begun.get_or_insert(now);
         match lesson {
-            Lesson::Took(latency) => {
+            Lesson::Took(latency, stands_for) => {
                 let latencies = latency.saturating_mul(stands_for);
                 self.latencies = self.latencies.saturating_add(latencies);
                 self.answered += 1;

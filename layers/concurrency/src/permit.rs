@@ -12,6 +12,8 @@ struct Held {
     shared: Arc<Shared>,
     /// How many were under way, with this one.
     in_flight: u32,
+    /// Of so many calls it is the one that is timed: as things were when it was sent.
+    stands_for: u32,
     /// When the call was sent, until it is known how long its answer took.
     started: Option<Instant>,
 }
@@ -19,10 +21,16 @@ struct Held {
 // === impl Permit ===
 
 impl Permit {
-    pub(crate) const fn new(shared: Arc<Shared>, in_flight: u32, started: Option<Instant>) -> Self {
+    pub(crate) const fn new(
+        shared: Arc<Shared>,
+        in_flight: u32,
+        stands_for: u32,
+        started: Option<Instant>,
+    ) -> Self {
         Self(Some(Held {
             shared,
             in_flight,
+            stands_for,
             started,
         }))
     }
@@ -70,7 +78,8 @@ impl Held {
         if let Some(started) = self.started.take() {
             let now = clock::now();
             let took = now.saturating_duration_since(started);
-            self.shared.learn(now, Lesson::Took(took), self.in_flight);
+            let lesson = Lesson::Took(took, self.stands_for);
+            self.shared.learn(now, lesson, self.in_flight);
         }
     }
 

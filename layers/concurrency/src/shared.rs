@@ -165,9 +165,10 @@ impl Shared {
         now: impl FnOnce() -> Instant,
     ) -> Permit {
         // Nobody else needs the time.
-        let timed = self.adaptive.as_ref().is_some_and(Adaptive::is_timed);
-        let started = timed.then(now);
-        Permit::new(Arc::clone(self), in_flight, started)
+        let timed = self.adaptive.as_ref().and_then(Adaptive::timed);
+        let started = timed.map(|_| now());
+        let stands_for = timed.unwrap_or(1);
+        Permit::new(Arc::clone(self), in_flight, stands_for, started)
     }
 
     #[inline]

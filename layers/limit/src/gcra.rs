@@ -102,11 +102,6 @@ impl Gcra {
         }
     }
 
-    /// Brings the TAT back to this, if it is further ahead.
-    pub(crate) fn lower(&self, furthest: u64) {
-        self.0.fetch_min(furthest, Ordering::AcqRel);
-    }
-
     /// How many nanoseconds to wait until so many ticks could be taken, which may be above the window.
     pub(crate) fn wait_ticks(&self, rate: Rate, need: u64, now: u64) -> u64 {
         step_ticks(self.tat(), rate, need, now).wait()
@@ -245,12 +240,19 @@ pub(crate) const fn step(tat: u64, rate: Rate, cost: u64, now: u64) -> Step {
     step_ticks(tat, rate, rate.interval().saturating_mul(cost), now)
 }
 
-const fn step_ticks(tat: u64, rate: Rate, ticks: u64, now: u64) -> Step {
+/// Where a TAT is brought back to that is further ahead than this rate lets anybody be.
+pub(crate) const fn nearer(tat: u64, rate: Rate, now: u64) -> Option<u64> {
     let furthest = furthest(rate, now);
-    let from = if tat > furthest {
-        furthest.saturating_sub(rate.interval())
-    } else {
-        tat
+    if tat > furthest {
+        return Some(furthest.saturating_sub(rate.interval()));
+    }
+    None
+}
+
+const fn step_ticks(tat: u64, rate: Rate, ticks: u64, now: u64) -> Step {
+    let from = match nearer(tat, rate, now) {
+        Some(nearer) => nearer,
+        None => tat,
     };
     let now = now.saturating_mul(TICKS);
     // What is beyond a window is waited for, too: a queue asks for the sum of its calls.

@@ -222,9 +222,13 @@ impl Striped {
         if !matches!(self.gcra.peek(ask.rate, rest, now), Claim::Got { .. }) {
             return Err(self.exact_wait(ask, now, &|span| usable(stripes, span)));
         }
-        let Some(all) = All::try_hold(stripes) else {
-            return Err(wait);
-        };
+        match All::try_hold(stripes) {
+            Some(all) => self.take_of_all(&all, ask, now),
+            None => Err(wait),
+        }
+    }
+
+    fn take_of_all(&self, all: &All<'_>, ask: Ask, now: u64) -> Result<(), u64> {
         let had = all.usable(ask.span).min(ask.need);
         if let Claim::Got { .. } = self.gcra.claim(ask.rate, ask.need - had, now, |_| 0) {
             all.take(had, ask.span);
@@ -251,7 +255,8 @@ impl Striped {
     /// The TAT is further ahead than the present rate lets anybody be: another rate made it, and also
     /// what is in the stripes. All that is void before it is brought back, or it would be given twice.
     ///
-    /// Nobody can take a piece meanwhile: for that one holds a stripe.
+    /// Nobody can take a piece meanwhile: for that one holds a stripe. Single calls are taken without
+    /// one, so of the TAT not more is taken back than was there before the time was read.
     #[cold]
     fn bring_back(
         &self,
@@ -263,13 +268,22 @@ impl Striped {
             // Somebody else is at it, or was put aside in the midst of a call.
             return Err(1);
         };
-        let (rate, now) = present();
-        // What calls at this rate had of a piece counts: the first slot is that after the burst.
-        if all.reach(now.saturating_mul(TICKS)) {
-            self.gcra.lower(furthest(rate, now));
+        loop {
+            let tat = self.gcra.tat();
+            let (rate, now) = present();
+            let furthest = furthest(rate, now);
+            if tat <= furthest {
+                // It was only the clock of a call that was late, twice.
+                return self.take_of_all(&all, Ask::new(rate, cost, now), now);
+            }
+            // What calls at this rate had of a piece counts: the first slot is that after the burst.
+            let pieces = all.reach(now.saturating_mul(TICKS));
+            if pieces && !self.gcra.replace(tat, furthest) {
+                continue;
+            }
+            all.void();
+            return self.gcra.take(rate, cost, now, present);
         }
-        all.void();
-        self.gcra.take(rate, cost, now, present)
     }
 }
 

@@ -166,6 +166,9 @@ impl Table {
         if let Some(taken) = own.or_else(claim) {
             return (Found::Own, taken);
         }
+        // Who comes next may find one free: a slower rate may have had them in use for long.
+        set.places()
+            .for_each(|place| place.bring_back((rate, now), present));
         drop(turn);
         let taken = self.overflow.take(rate, cost, now, present);
         (Found::Overflow, taken)

@@ -18,6 +18,17 @@ fn want_of(least: u32) -> Want {
     Want { rate, most, least }
 }
 
+/// By a clock that says the same whenever it is asked.
+fn share(
+    stock: &mut Stock,
+    rate: Rate,
+    processes: usize,
+    cost: u32,
+    now: u64,
+) -> Result<(), Duration> {
+    stock.share(rate, processes, cost, now, || now)
+}
+
 /// Calls one after another, every `pause`, with a Redis that has all: how often it was asked.
 fn asked(pause: u64, calls: u64) -> (u64, Stock) {
     let (mut stock, mut asked) = (Stock::default(), 0);
@@ -134,10 +145,48 @@ fn each_process_has_its_share_of_the_rate_and_of_the_burst() {
     let (rate, processes) = (rate(100, 40), 4);
     let mut stock = Stock::default();
     // Ten at once, and then 25 a second for two seconds.
-    let admitted = (0..=2_000).filter(|ms| stock.share(rate, processes, 1, ms * MS).is_ok());
+    let admitted = (0..=2_000).filter(|ms| share(&mut stock, rate, processes, 1, ms * MS).is_ok());
     assert_eq!(admitted.count(), 10 + 50);
-    let wait = stock.share(rate, processes, 1, 2_000 * MS).unwrap_err();
+    let wait = share(&mut stock, rate, processes, 1, 2_000 * MS).unwrap_err();
     assert!(wait <= Duration::from_millis(40), "{wait:?}");
     // None is one.
-    assert!(Stock::default().share(rate, 0, 40, 0).is_ok());
+    assert!(share(&mut Stock::default(), rate, 0, 40, 0).is_ok());
+}
+
+#[test]
+fn a_quicker_rate_is_in_force_for_a_share_at_the_next_call() {
+    let hourly = Rate::new(1, Duration::from_secs(3_600)).unwrap();
+    let mut stock = Stock::default();
+    share(&mut stock, hourly, 4, 1, MS).unwrap();
+    share(&mut stock, hourly, 4, 1, MS).unwrap_err();
+    // Of ten at once one is left, as after any change.
+    assert_eq!(share(&mut stock, rate(100, 40), 4, 1, MS), Ok(()));
+    let wait = share(&mut stock, rate(100, 40), 4, 1, MS).unwrap_err();
+    assert_eq!(wait, Duration::from_millis(40));
+    assert_eq!(share(&mut stock, rate(100, 40), 4, 1, 41 * MS), Ok(()));
+}
+
+#[test]
+fn a_call_above_the_share_of_the_burst_is_owed_in_full_and_the_wait_is_exact() {
+    let (mut stock, rate) = (Stock::default(), rate(100, 40));
+    // Alone it may go, and takes 40 times 40 ms; the share of the burst is ten of these.
+    share(&mut stock, rate, 4, 40, MS).unwrap();
+    for (cost, wait) in [(1, 31 * 40), (10, 40 * 40), (40, 40 * 40)] {
+        let wait_of = |stock: &mut Stock, now| share(stock, rate, 4, cost, now);
+        let told = wait_of(&mut stock, MS).unwrap_err();
+        assert_eq!(told, Duration::from_millis(wait));
+        let (mut early, mut then) = (stock, stock);
+        wait_of(&mut early, wait * MS).unwrap_err();
+        wait_of(&mut then, MS + wait * MS).unwrap();
+    }
+}
+
+#[test]
+fn a_call_whose_clock_is_late_gets_nothing_for_it() {
+    let (mut stock, rate) = (Stock::default(), rate(100, 40));
+    share(&mut stock, rate, 4, 40, 1_000 * MS).unwrap();
+    for _ in 0..10 {
+        let late = stock.share(rate, 4, 1, 1_000 * MS - 1, || 1_000 * MS);
+        assert_eq!(late, Err(Duration::from_millis(31 * 40)));
+    }
 }

@@ -176,9 +176,9 @@ fn bounds_and_factors_that_could_never_work_are_refused_by_name() {
 fn a_window_takes_time_and_ten_calls() {
     let mut meter = Meter::new(Box::new(Aimd::new()));
     let (start, window) = (clock::now(), 100 * MILLISECOND);
-    let took = Lesson::Took(MILLISECOND);
+    let took = Lesson::Took(MILLISECOND, 1);
     let mut add = |now, lesson, in_flight| {
-        let closed = meter.add(now, lesson, (in_flight, 1), window)?;
+        let closed = meter.add(now, lesson, in_flight, window)?;
         Some((closed.limit, closed.calls, closed.dropped))
     };
     for n in 0..20 {

@@ -167,3 +167,53 @@ async fn what_panics_in_an_algorithm_at_the_end_of_a_call_that_panics_ends_neith
     let handle = layer.handle();
     assert_eq!((handle.limit(), handle.in_flight()), (30, 0));
 }
+
+/// Serves forty at once, each for so many milliseconds as is said when it begins.
+fn slowing(
+    took: &Arc<AtomicU32>,
+) -> impl Service<u32, Response = u32, Error = BoxError, Future: Send> + Clone + Send + 'static + use<>
+{
+    let (took, seats) = (Arc::clone(took), Arc::new(tokio::sync::Semaphore::new(40)));
+    service_fn(move |request| {
+        let (took, seats) = (Arc::clone(&took), Arc::clone(&seats));
+        async move {
+            let _seat = seats.acquire().await?;
+            time::sleep(MILLISECOND * took.load(Ordering::Relaxed)).await;
+            Ok(request)
+        }
+    })
+}
+
+/// Twenty calls a millisecond, for so many; how many were answered.
+async fn offered<S>(service: &S, milliseconds: u32) -> u32
+where
+    S: Service<u32, Error = BoxError, Future: Send> + Clone + Send + 'static,
+{
+    let mut calls = JoinSet::new();
+    for _ in 0..milliseconds {
+        for _ in 0..20 {
+            let call = service.clone();
+            calls.spawn(async move { u32::from(call.oneshot(0).await.is_ok()) });
+        }
+        time::sleep(MILLISECOND).await;
+    }
+    calls.join_all().await.into_iter().sum()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_becomes_ten_times_as_slow_is_found_out_in_seconds_and_its_recovery_at_once()
+{
+    let vegas = Vegas::new().limits(1, 60, 1_000).unwrap();
+    let layer = layer(settings(1_000)).adaptive(vegas.dice(Dice::seeded(1)));
+    let took = Arc::new(AtomicU32::new(1));
+    let service = layer.layer(slowing(&took));
+    assert_eq!(offered(&service, 2_000).await, 40_000);
+    // One call in sixteen is timed when it begins; forty at once are all that it manages.
+    took.store(10, Ordering::Relaxed);
+    offered(&service, 3_000).await;
+    let limit = layer.handle().limit();
+    assert!((32..=48).contains(&limit), "{limit}");
+    took.store(1, Ordering::Relaxed);
+    time::sleep(SECOND).await;
+    assert_eq!(offered(&service, 1_000).await, 20_000);
+}

@@ -252,6 +252,40 @@ fn calls_at_a_new_rate_that_used_a_piece_of_the_old_one_are_counted() {
 }
 
 #[test]
+fn what_others_take_while_one_is_put_aside_with_all_stripes_is_not_given_again() {
+    let (rate, limit) = (rate(1_000, SECOND, LARGE), striped(SLOTS));
+    take(&limit, 0, rate, LARGE / 2, 0).unwrap();
+    assert!(pieces(&limit)[0].to > 0);
+    let others = Cell::new(None);
+    // Who was late twice by others' clocks asks for the time, and is put aside with it for a second.
+    let present = || match others.get() {
+        None => {
+            others.set(Some(taken(&limit, 1, rate, SECOND, 1_000)));
+            (rate, 0)
+        }
+        Some(_) => (rate, SECOND),
+    };
+    let stripes = limit.stripes.get().unwrap();
+    let one = limit.bring_back(stripes, 1, &present).is_ok();
+    assert_eq!(others.get(), Some(LARGE as usize));
+    let more: usize = (0..SLOTS)
+        .map(|slot| taken(&limit, slot, rate, SECOND, 1_000))
+        .sum();
+    assert_eq!((one, more), (false, 0));
+}
+
+#[test]
+fn who_was_late_by_others_clocks_leaves_them_their_pieces() {
+    let (rate, limit) = (rate(1_000, SECOND, LARGE), striped(SLOTS));
+    take(&limit, 0, rate, 1, 0).unwrap();
+    let before = pieces(&limit);
+    assert!(before[0].to > before[0].from);
+    let stripes = limit.stripes.get().unwrap();
+    limit.bring_back(stripes, 1, &|| (rate, 0)).unwrap();
+    assert_eq!(taken(&limit, 0, rate, 0, 1_000), LARGE as usize - 2);
+}
+
+#[test]
 fn a_stripe_that_is_held_is_not_let_go_by_who_cannot_hold_it() {
     let stripe = Stripe::new();
     let held = stripe.try_hold();

@@ -14,7 +14,7 @@
 use super::sync::{AtomicU64, Ordering};
 use crate::{
     Rate,
-    gcra::{Gcra, Step, TICKS, step},
+    gcra::{Gcra, Step, TICKS, nearer, step},
 };
 
 /// Two words: of one line of cache.
@@ -106,6 +106,20 @@ impl Place {
         self.key.store(hash, Ordering::Relaxed);
         self.tat.replace(CLAIMED, next);
         Some(Ok(()))
+    }
+
+    /// Has it in use no longer than the present rate lets anybody be ahead; under the lock of claims.
+    pub(super) fn bring_back(&self, (rate, now): (Rate, u64), present: impl Fn() -> (Rate, u64)) {
+        let tat = self.tat.tat();
+        if nearer(tat, rate, now).is_none() {
+            return;
+        }
+        // After the TAT: what it was made by is not later than that.
+        let (rate, now) = present();
+        if let Some(nearer) = nearer(tat, rate, now) {
+            // If it is another by now, its own key was here, and has brought it back.
+            self.tat.replace(tat, nearer);
+        }
     }
 
     fn ours(&self, hash: u64) -> impl Fn(u64) -> bool {

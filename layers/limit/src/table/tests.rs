@@ -103,6 +103,39 @@ fn a_key_that_is_full_again_leaves_and_comes_back_full() {
 }
 
 #[test]
+fn places_that_were_in_use_for_long_at_a_slower_rate_are_free_when_the_present_one_says_so() {
+    let hourly = Rate::new(1, std::time::Duration::from_secs(3_600)).unwrap();
+    let (table, fast) = (Table::new(1), rate(1_000, 5));
+    for key in 0..WAYS as u64 {
+        assert_eq!(take(&table, key, hourly, 0), (Found::Own, true));
+    }
+    assert_eq!(take(&table, 99, fast, 0), (Found::Overflow, true));
+    // Of a burst of five all but one are owed, of which each takes a millisecond.
+    assert_eq!(take(&table, 99, fast, SECOND / 1_000).0, Found::Overflow);
+    assert_eq!(table.in_use(SECOND / 1_000), WAYS);
+    assert_eq!(take(&table, 99, fast, SECOND / 250), (Found::Own, true));
+    let mut rest = (0..10).filter(|_| take(&table, 99, fast, SECOND / 250).1);
+    assert_eq!(rest.by_ref().count(), 4);
+}
+
+#[test]
+fn a_place_that_is_looked_at_by_a_clock_that_is_late_is_not_brought_back() {
+    let (table, rate) = (Table::new(1), rate(1, 2));
+    for key in 0..WAYS as u64 {
+        for _ in 0..2 {
+            assert!(take(&table, key, rate, SECOND).1);
+        }
+    }
+    let hash = table.hash(Some(&Key::Number(99)));
+    let clock = std::cell::Cell::new(0);
+    let present = || (rate, clock.replace(SECOND));
+    let _ = table.take(hash, 1, (rate, 0), present);
+    for key in 0..WAYS as u64 {
+        assert!(!take(&table, key, rate, SECOND).1);
+    }
+}
+
+#[test]
 fn a_refused_call_of_a_new_key_takes_no_place() {
     let (table, rate) = (Table::new(1), rate(1, 5));
     let hash = table.hash(None);
