@@ -53,7 +53,7 @@ const LEAST: usize = 64;
 // === impl Tape ===
 
 impl<B: Body<Data = Bytes>> Tape<B> {
-    #[inline]
+    #[inline(always)]
     pub(super) fn new(inner: B, limit: usize, share: Share) -> Self {
         Self {
             committed: !is_within(&inner, limit),
