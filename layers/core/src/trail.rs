@@ -26,10 +26,9 @@ pub struct Trail([u64; 4]);
 #[derive(Debug)]
 #[must_use = "the call is followed until this is dropped"]
 pub struct Following<'t> {
+    /// Where a call that is followed further out went, if one is: the two are exchanged.
     trail: &'t mut Trail,
-    /// Whether another call is followed further out, and where that went.
     nested: bool,
-    before: [u64; 4],
 }
 
 /// What is followed on this thread.
@@ -68,11 +67,10 @@ impl Trail {
     /// Of those that overlap, the last must be dropped first.
     #[inline]
     pub fn enter(&mut self) -> Following<'_> {
-        let (nested, before) = PRESENT.with(|present| present.enter(self.0));
+        let nested = PRESENT.with(|present| present.enter(self));
         Following {
             trail: self,
             nested,
-            before,
         }
     }
 
@@ -116,11 +114,9 @@ impl Drop for Following<'_> {
     #[inline]
     fn drop(&mut self) {
         PRESENT.with(|present| {
-            let tokens = present.tokens.get();
             // What neither noted anything nor hid anybody else's has nothing to put back.
-            if tokens[0] != 0 || self.nested {
-                self.trail.0 = tokens;
-                present.tokens.set(self.before);
+            if self.nested || present.tokens.get()[0] != 0 {
+                present.exchange(self.trail);
             }
             present.followed.set(self.nested);
         });
@@ -130,14 +126,19 @@ impl Drop for Following<'_> {
 // === impl Present ===
 
 impl Present {
-    /// Follows a call that went to `tokens`; what was followed before.
+    /// Follows a call that went there; whether another one was followed.
     #[inline]
-    fn enter(&self, tokens: [u64; 4]) -> (bool, [u64; 4]) {
+    fn enter(&self, trail: &mut Trail) -> bool {
         let nested = self.followed.replace(true);
-        if tokens[0] == 0 && !nested {
-            return (nested, [0; 4]);
+        if nested || trail.0[0] != 0 {
+            self.exchange(trail);
         }
-        (nested, self.tokens.replace(tokens))
+        nested
+    }
+
+    #[cold]
+    fn exchange(&self, trail: &mut Trail) {
+        trail.0 = self.tokens.replace(trail.0);
     }
 }
 

@@ -166,7 +166,18 @@ impl fmt::Debug for Permit {
 
 // === impl Counted ===
 
+impl Counted {
+    /// The call is over.
+    #[inline]
+    pub(crate) fn end(&mut self) {
+        if self.0.is_some() {
+            *self = Self::default();
+        }
+    }
+}
+
 impl Drop for Counted {
+    #[inline]
     fn drop(&mut self) {
         if let Some(budget) = &self.0 {
             budget.0.in_flight.over();

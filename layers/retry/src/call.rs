@@ -1,82 +1,73 @@
 //! What belongs to one call, from its first attempt to its last.
 
 use crate::{
-    AttemptTimedOut, Counted, Failure, Judge, Permit, Repeat, Settings, Wanted, chain,
-    course::{Course, Next, Stop},
+    AttemptTimedOut, Counted, Permit, Repeat, Settings, Wanted,
+    course::Course,
     latency::P99,
     shared::{Chosen, Shared},
 };
 use std::{borrow::Borrow, time::Duration};
-use ziggurat_core::{Attempt, BoxError, Deadline, Following, Trail, Tried, clock, clock::Instant};
+use ziggurat_core::{Attempt, Deadline, Following, Trail, Tried, clock, clock::Instant};
+
+mod verdict;
 
 /// What belongs to one call, whatever service answers it.
 pub(crate) struct Call<S, M: Repeat<Req>, Req> {
     course: Course<Chosen<S, M>>,
     kept: M::Kept,
-    /// An attempt was made.
-    begun: bool,
     /// Where the call went, until that is told in a request.
     trail: Trail,
     began: Option<Instant>,
     /// When the head of the present attempt's answer must be here.
     due: Option<Deadline>,
     counted: Counted,
-    /// All tries that the call was worth were made.
-    spent: bool,
     /// Nobody makes room for it before a second attempt.
     further: Option<Box<Further>>,
 }
 
 /// What belongs to the attempts after the first.
 #[derive(Default)]
-struct Further {
+pub(crate) struct Further {
     /// Made when somebody is told.
     tried: Option<Tried>,
     /// Of the attempt that waits, or is under way.
     permit: Option<Permit>,
+    /// Not even the first attempt was made.
+    unmade: bool,
+    /// All tries that the call was worth were made.
+    spent: bool,
 }
 
 // === impl Call ===
 
 impl<S, M: Repeat<Req>, Req> Call<S, M, Req> {
-    #[inline]
-    pub(crate) fn new(course: Course<Chosen<S, M>>, kept: M::Kept, counted: Counted) -> Self {
-        Self {
-            course,
-            kept,
-            begun: false,
-            trail: Trail::new(),
-            began: None,
-            due: None,
-            counted,
-            spent: false,
-            further: None,
-        }
+    /// Not even the first attempt is made.
+    pub(crate) fn unmade(course: Course<Chosen<S, M>>, kept: M::Kept, counted: Counted) -> Self {
+        let further = Further {
+            unmade: true,
+            ..Further::default()
+        };
+        let further = Some(Box::new(further));
+        Self::begun(course, kept, counted, Trail::new(), further, (None, None))
     }
 
     /// The first attempt is under way, since then and until then if it matters, and went there.
-    #[inline]
-    pub(crate) fn begun(
+    #[inline(always)]
+    pub(crate) const fn begun(
         course: Course<Chosen<S, M>>,
         kept: M::Kept,
         counted: Counted,
         trail: Trail,
-        tried: Option<Tried>,
+        further: Option<Box<Further>>,
         (began, due): (Option<Instant>, Option<Deadline>),
     ) -> Self {
-        let further = tried.map(|tried| {
-            let (tried, permit) = (Some(tried), None);
-            Box::new(Further { tried, permit })
-        });
         Self {
             course,
             kept,
-            begun: true,
             trail,
             began,
             due,
             counted,
-            spent: false,
             further,
         }
     }
@@ -114,7 +105,8 @@ impl<S, M: Repeat<Req>, Req> Call<S, M, Req> {
         self.due = now.and_then(|now| Self::due(&self.course, self.shared(), &self.kept, now));
         let mode = &self.course.source().shared().mode;
         let (course, trail) = (&self.course, self.trail);
-        let Further { tried, permit } = &mut **self.further.get_or_insert_default();
+        let further = &mut **self.further.get_or_insert_default();
+        let (tried, permit) = (&mut further.tried, &mut further.permit);
         if let Some(permit) = permit {
             permit.spend();
         }
@@ -125,10 +117,10 @@ impl<S, M: Repeat<Req>, Req> Call<S, M, Req> {
         // Whoever serves the attempt has as long as the call: its body may follow at leisure, and the
         // attempt itself may yet be given more time.
         let deadline = course.wanted().deadline;
-        if std::mem::replace(&mut self.begun, true) {
-            mode.make(&mut self.kept, attempt, deadline.zip(now))
-        } else {
+        if std::mem::take(&mut further.unmade) {
             mode.begin(&mut self.kept, attempt, deadline.zip(now))
+        } else {
+            mode.make(&mut self.kept, attempt, deadline.zip(now))
         }
     }
 
@@ -153,7 +145,7 @@ impl<S, M: Repeat<Req>, Req> Call<S, M, Req> {
     }
 
     /// The present attempt, or the one that follows the pause; the first is 1.
-    pub(crate) const fn number(&self) -> u32 {
+    pub(crate) fn number(&self) -> u32 {
         self.course.number()
     }
 
@@ -187,126 +179,6 @@ impl<S, M: Repeat<Req>, Req> Call<S, M, Req> {
         Some(AttemptTimedOut::new(self.course.number(), after))
     }
 
-    /// Decides whether another attempt follows this result, and after how long.
-    #[inline]
-    pub(crate) fn follows<Rsp>(&mut self, result: &Result<Rsp, BoxError>) -> Option<Duration>
-    where
-        M: Judge<Rsp>,
-    {
-        match self.shared().mode.judge(result) {
-            Some(failure) => self.follows_failure(&failure),
-            None => {
-                self.shared()
-                    .budget
-                    .succeeded(&self.course.settings().rules);
-                if let Some(began) = self.began.filter(|_| self.course.measures()) {
-                    self.measure(clock::now().saturating_duration_since(began));
-                }
-                None
-            }
-        }
-    }
-
-    /// Decides whether another attempt follows this failure, and after how long.
-    pub(crate) fn follows_failure(&mut self, failure: &Failure) -> Option<Duration> {
-        let now = clock::now();
-        let before = self.course.number();
-        let rules = self.course.settings().rules;
-        // The attempt is over; and before the attempts are counted, as grpc-go has it.
-        self.give_permit_back();
-        if self.course.costs(failure) {
-            self.shared().budget.failed(&rules);
-        }
-        let dice = self.shared().dice.clone();
-        let next = self.course.next(failure, now, &dice);
-        let shared = self.course.source().shared();
-        let (after, why, paid) = match next {
-            Next::Again { after, why, paid } => (after, why, paid),
-            Next::Stop(Stop::Final) => {
-                // Somebody below has given up: whoever serves a call here hears of it, too.
-                self.spent = failure.is_forbidden();
-                return None;
-            }
-            Next::Stop(Stop::Exhausted) => {
-                self.spent = before > 1;
-                shared.observer.exhausted(before);
-                return None;
-            }
-            Next::Stop(Stop::Chained) => {
-                shared.observer.chained();
-                return None;
-            }
-            Next::Stop(Stop::OutOfTime) => {
-                self.spent = before > 1;
-                shared.observer.out_of_time();
-                return None;
-            }
-        };
-        if paid {
-            let Some(permit) = shared.budget.withdraw(&rules, now) else {
-                self.spent = true;
-                shared.observer.out_of_budget();
-                return None;
-            };
-            self.further.get_or_insert_default().permit = Some(permit);
-        }
-        // Last, for an answer that is returned keeps its request; and now, not when the next attempt
-        // is made, or what the last one goes on reading meanwhile could outgrow the limit.
-        if !shared.mode.rewind(&mut self.kept) {
-            self.spent = before > 1;
-            if shared.mode.is_crowded(&self.kept) {
-                shared.observer.crowded();
-            } else {
-                shared.observer.unrepeatable();
-            }
-            return None;
-        }
-        shared.observer.retried(self.course.number(), why, after);
-        Some(after)
-    }
-
-    /// The attempt that was to follow is not made: the service was not ready for it in time.
-    pub(crate) fn too_late(&mut self) {
-        let permit = self
-            .further
-            .as_ref()
-            .and_then(|further| further.permit.as_ref());
-        let unmade = u32::from(permit.is_some());
-        self.spent = self.course.number() - unmade > 1;
-        self.shared().observer.out_of_time();
-    }
-
-    /// No attempt follows: this is what the caller gets.
-    #[inline]
-    pub(crate) fn finish<Rsp>(&mut self, result: &mut Result<Rsp, BoxError>)
-    where
-        M: Judge<Rsp>,
-    {
-        self.give_permit_back();
-        self.counted = Counted::default();
-        let shared = self.course.source().shared();
-        shared.mode.commit(&mut self.kept);
-        if self.spent {
-            self.give_up(result);
-        }
-    }
-
-    #[cold]
-    fn give_up<Rsp>(&self, result: &mut Result<Rsp, BoxError>)
-    where
-        M: Judge<Rsp>,
-    {
-        self.shared().mode.give_up(result);
-        chain::give_up();
-    }
-
-    #[inline]
-    fn give_permit_back(&mut self) {
-        if let Some(further) = &mut self.further {
-            further.permit = None;
-        }
-    }
-
     fn shared(&self) -> &Shared<M> {
         self.course.source().shared()
     }
@@ -325,10 +197,30 @@ impl<S, M: Repeat<Req>, Req> Call<S, M, Req> {
         whole.is_some_and(|whole| whole.is_over(clock::now()))
     }
 
+    #[inline(never)]
     fn measure(&self, took: Duration) {
         if self.course.measures() {
             let method = self.course.wanted().method;
             self.shared().state.latencies.of(method).record(took, P99);
+        }
+    }
+}
+
+// === impl Further ===
+
+impl Further {
+    /// Somebody is told of the first attempt.
+    #[inline(never)]
+    pub(crate) fn tried(further: &mut Option<Box<Self>>) -> Attempt {
+        let further = further.get_or_insert_default();
+        let tried = further.tried.get_or_insert_with(Tried::new);
+        Attempt::new(1, tried.clone())
+    }
+
+    /// Were all tries that the call was worth made?
+    fn spend(further: &mut Option<Box<Self>>, spent: bool) {
+        if spent {
+            further.get_or_insert_default().spent = true;
         }
     }
 }

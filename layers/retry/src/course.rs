@@ -11,8 +11,6 @@ pub(crate) struct Course<S = Settings> {
     wanted: Wanted,
     /// A third of what the call had when it began.
     third: Option<Duration>,
-    /// The present attempt; the first is 1.
-    number: u32,
     /// Nobody makes room for it before an attempt has failed.
     past: Option<Box<Past>>,
 }
@@ -20,6 +18,8 @@ pub(crate) struct Course<S = Settings> {
 /// What came before the present attempt.
 #[derive(Debug, Default)]
 struct Past {
+    /// Attempts after the first that were paid for.
+    retries: u32,
     /// Computed delays since the server last named one.
     step: u32,
     unseen: Unseen,
@@ -69,7 +69,7 @@ impl Course {
 
 impl<S: Borrow<Settings>> Course<S> {
     /// A call begins; `now` is needed only where [`needs_time`](Self::needs_time) says so.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn new(settings: S, wanted: Wanted, now: Option<Instant>) -> Self {
         let whole = wanted
             .deadline
@@ -79,7 +79,6 @@ impl<S: Borrow<Settings>> Course<S> {
             settings,
             wanted,
             third: whole.map(|whole| whole / 3),
-            number: 1,
             past: None,
         }
     }
@@ -100,7 +99,7 @@ impl<S: Borrow<Settings>> Course<S> {
 
     /// Could an attempt follow the present one that takes too long, if the request allows it?
     pub(crate) fn may_cut(&self) -> bool {
-        self.wanted.idempotent && !self.wanted.once && self.number < self.settings().attempts
+        self.wanted.idempotent && !self.wanted.once && self.number() < self.settings().attempts
     }
 
     /// When the head of the answer to the attempt that begins `now` must be here. `repeatable`: the
@@ -142,7 +141,9 @@ impl<S: Borrow<Settings>> Course<S> {
             None if failure.kind == Kind::Unsent => return Next::Stop(Stop::Exhausted),
             None if !self.is_eligible(failure) => return Next::Stop(Stop::Final),
             None if self.wanted.once => return Next::Stop(Stop::Chained),
-            None if self.number >= self.settings().attempts => return Next::Stop(Stop::Exhausted),
+            None if self.number() >= self.settings().attempts => {
+                return Next::Stop(Stop::Exhausted);
+            }
             None => (self.delay(hint, dice), true),
         };
         let too_late = match self.wanted.deadline {
@@ -152,7 +153,7 @@ impl<S: Borrow<Settings>> Course<S> {
         if too_late {
             return Next::Stop(Stop::OutOfTime);
         }
-        self.number += u32::from(paid);
+        self.past.get_or_insert_default().retries += u32::from(paid);
         Next::Again {
             after,
             why: failure.why(),
@@ -169,8 +170,9 @@ impl<S: Borrow<Settings>> Course<S> {
         !unseen && (failure.is_forbidden() || self.is_eligible(failure))
     }
 
-    pub(crate) const fn number(&self) -> u32 {
-        self.number
+    /// The present attempt; the first is 1.
+    pub(crate) fn number(&self) -> u32 {
+        1 + self.past.as_ref().map_or(0, |past| past.retries)
     }
 
     pub(crate) const fn wanted(&self) -> &Wanted {

@@ -1,16 +1,17 @@
 //! The attempts of one call, one after another.
 
-use crate::{Failure, Judge, Repeat, call::Call};
+use crate::{Judge, Repeat, call::Call};
 use pin_project_lite::pin_project;
 use std::{
     fmt,
     pin::Pin,
-    task::{Context, Poll, ready},
-    time::Duration,
+    task::{Context, Poll},
 };
-use tokio::time::{Sleep, sleep_until};
+use tokio::time::Sleep;
 use tower_service::Service;
-use ziggurat_core::{BoxError, Deadline, Stage, Whereabouts, clock, expire};
+use ziggurat_core::{BoxError, Stage, Whereabouts};
+
+mod rest;
 
 pin_project! {
     #[project = FutureProj]
@@ -26,11 +27,9 @@ pin_project! {
     {
         #[pin]
         state: State<S::Future>,
-        // Of the attempt, the pause or the wait until the service is ready, whichever it is. All that
-        // most calls never need is somewhere else: every layer further out moves what is here.
-        timer: Option<Pin<Box<Sleep>>>,
         call: Call<S, M, Req>,
-        spare: Option<Box<Spare<S, S::Response>>>,
+        // All that most calls never need is somewhere else: every layer further out moves what is here.
+        spare: Option<Pin<Box<Spare<S, S::Response>>>>,
     }
 
     impl<S, M, Req> PinnedDrop for ResponseFuture<S, M, Req>
@@ -39,17 +38,25 @@ pin_project! {
         S: Service<M::Request>,
     {
         fn drop(this: Pin<&mut Self>) {
-            this.tell();
+            if !matches!(this.state, State::Done) {
+                this.tell();
+            }
         }
     }
 }
 
-/// What only the attempts after the first need.
-pub(crate) struct Spare<S, Rsp> {
-    /// Makes them.
-    again: Option<S>,
-    /// What the attempt before ended with, until the next one is made.
-    last: Option<Result<Rsp, BoxError>>,
+pin_project! {
+    #[project = SpareProj]
+    /// What only a call needs that is not answered at once.
+    pub(crate) struct Spare<S, Rsp> {
+        // Of the attempt, the pause or the wait until the service is ready, whichever it is.
+        #[pin]
+        timer: Option<Sleep>,
+        // Makes the attempts after the first.
+        again: Option<S>,
+        // What the attempt before ended with, until the next one is made.
+        last: Option<Result<Rsp, BoxError>>,
+    }
 }
 
 pin_project! {
@@ -71,40 +78,38 @@ where
     S: Service<M::Request>,
 {
     /// The first attempt is under way.
-    #[inline]
+    #[inline(always)]
     pub(crate) const fn calling(
         future: S::Future,
-        spare: Option<Box<Spare<S, S::Response>>>,
+        spare: Option<Pin<Box<Spare<S, S::Response>>>>,
         call: Call<S, M, Req>,
     ) -> Self {
         Self {
             state: State::Calling { future },
-            timer: None,
             call,
             spare,
         }
     }
 
     /// The first attempt has failed before it began.
-    pub(crate) const fn failed(
+    pub(crate) const fn unready(
         error: Option<BoxError>,
-        spare: Option<Box<Spare<S, S::Response>>>,
+        spare: Option<Pin<Box<Spare<S, S::Response>>>>,
         call: Call<S, M, Req>,
     ) -> Self {
         Self {
             state: State::Failed { error },
-            timer: None,
             call,
             spare,
         }
     }
 
-    /// Says where the call was, if it is ended before its end.
+    /// Says where the call was, which is ended before its end.
+    #[cold]
     fn tell(&self) {
         let stage = match &self.state {
-            State::Done => return,
             State::Waiting | State::Readying => Some(Stage::Backoff),
-            State::Calling { .. } | State::Failed { .. } => None,
+            State::Calling { .. } | State::Failed { .. } | State::Done => None,
         };
         Whereabouts::tell(|call| {
             call.attempt = Some(self.call.number());
@@ -124,180 +129,28 @@ where
     type Output = Result<S::Response, BoxError>;
 
     #[inline]
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.as_mut().project();
+        let StateProj::Calling { future } = this.state.as_mut().project() else {
+            return self.go_on(cx);
+        };
         // The way of most calls.
-        if let StateProj::Calling { future } = this.state.as_mut().project() {
-            let following = this.call.follow();
-            let polled = future.poll(cx);
-            drop(following);
-            if let Poll::Ready(result) = polled {
-                let mut result = result.map_err(Into::into);
-                let Some(delay) = this.call.follows(&result) else {
-                    this.end(&mut result);
-                    return Poll::Ready(result);
-                };
-                this.pause(result, delay);
-                return this.go_on(cx);
-            }
-            if this.timer.is_none() && this.call.timer().is_none() {
+        let following = this.call.follow();
+        let polled = future.poll(cx);
+        drop(following);
+        let Poll::Ready(result) = polled else {
+            if this.spare.is_none() && this.call.timer().is_none() {
                 return Poll::Pending;
             }
-            ready!(poll_timer(this.timer, this.call.timer(), cx));
-            if let Some(result) = this.time_out() {
-                return result;
-            }
-        }
-        this.go_on(cx)
-    }
-}
-
-impl<S, M, Req> FutureProj<'_, S, M, Req>
-where
-    M: Repeat<Req> + Judge<S::Response>,
-    S: Service<M::Request> + Clone,
-    S::Error: Into<BoxError>,
-{
-    /// From one attempt to the next.
-    #[inline(never)]
-    fn go_on(mut self, cx: &mut Context<'_>) -> Poll<Result<S::Response, BoxError>> {
-        loop {
-            let mut result = match self.state.as_mut().project() {
-                StateProj::Calling { future } => {
-                    let following = self.call.follow();
-                    let polled = future.poll(cx);
-                    drop(following);
-                    match polled {
-                        Poll::Ready(result) => result.map_err(Into::into),
-                        Poll::Pending => {
-                            ready!(poll_timer(self.timer, self.call.timer(), cx));
-                            match self.time_out() {
-                                Some(result) => return result,
-                                None => continue,
-                            }
-                        }
-                    }
-                }
-                StateProj::Waiting => {
-                    ready!(poll_timer(self.timer, None, cx));
-                    *self.timer = None;
-                    self.state.set(State::Readying);
-                    continue;
-                }
-                StateProj::Readying => {
-                    let Spare { again, last } = &mut **self.spare.get_or_insert_default();
-                    let again = again.get_or_insert_with(|| self.call.another());
-                    match again.poll_ready(cx) {
-                        // Ready at last, and too late: what being ready took is given back.
-                        Poll::Ready(Ok(())) if self.call.is_over() => {
-                            *again = again.clone();
-                            return self.too_late();
-                        }
-                        Poll::Ready(Ok(())) => {
-                            *last = None;
-                            *self.timer = None;
-                            let request = self.call.attempt_now();
-                            let following = self.call.follow();
-                            let future = again.call(request);
-                            drop(following);
-                            self.state.set(State::Calling { future });
-                            continue;
-                        }
-                        Poll::Ready(Err(error)) => {
-                            // A service that failed must not be asked again.
-                            *again = again.clone();
-                            Err(error.into())
-                        }
-                        Poll::Pending => {
-                            ready!(poll_timer(self.timer, self.call.last_timer(), cx));
-                            return self.too_late();
-                        }
-                    }
-                }
-                StateProj::Failed { error } => match error.take() {
-                    Some(error) => Err(error),
-                    None => return self.too_late(),
-                },
-                StateProj::Done => return self.too_late(),
-            };
-            let Some(delay) = self.call.follows(&result) else {
-                self.end(&mut result);
-                return Poll::Ready(result);
-            };
-            self.pause(result, delay);
-        }
-    }
-
-    /// The timer of the present attempt has gone off. `None`: the call goes on, or the attempt does,
-    /// with more time.
-    fn time_out(&mut self) -> Option<Poll<Result<S::Response, BoxError>>> {
-        *self.timer = None;
-        let error = self.call.time_out()?;
-        // Whoever keeps a record of it knows nothing of this timer.
-        expire(|| self.state.set(State::Done));
-        let mut result = Err(error.into());
-        let Some(delay) = self.call.follows_failure(&Failure::timed_out()) else {
-            self.end(&mut result);
-            return Some(Poll::Ready(result));
+            return self.unanswered(cx);
         };
-        self.pause(result, delay);
-        None
-    }
-
-    /// Another attempt follows this result after so long.
-    fn pause(&mut self, result: Result<S::Response, BoxError>, delay: Duration) {
-        self.spare.get_or_insert_default().last = Some(result);
-        if delay.is_zero() {
-            *self.timer = None;
-            self.state.set(State::Readying);
-        } else {
-            let until = Deadline::after_from(delay, clock::now());
-            *self.timer = Some(Box::pin(sleep_until(until.instant())));
-            self.state.set(State::Waiting);
+        let mut result = result.map_err(Into::into);
+        if let Some(failure) = this.call.judge(&result) {
+            return self.failed(&failure, result, cx);
         }
-    }
-
-    /// No attempt follows this result.
-    #[inline]
-    fn end(&mut self, result: &mut Result<S::Response, BoxError>) {
-        // Whatever the last attempt still holds goes now, even if the caller keeps the future.
-        self.state.set(State::Done);
-        *self.timer = None;
-        self.call.finish(result);
-    }
-
-    /// The attempt that was to follow is not made.
-    fn too_late(&mut self) -> Poll<Result<S::Response, BoxError>> {
-        self.state.set(State::Done);
-        *self.timer = None;
-        // Nothing is left only when it is polled after its end.
-        let last = self.spare.as_mut().and_then(|spare| spare.last.take());
-        let Some(mut result) = last else {
-            return Poll::Pending;
-        };
-        self.call.too_late();
-        self.call.finish(&mut result);
+        this.call.succeeded();
+        this.end(&mut result);
         Poll::Ready(result)
-    }
-}
-
-// === impl Spare ===
-
-impl<S, Rsp> Spare<S, Rsp> {
-    pub(crate) const fn of(again: S) -> Self {
-        Self {
-            again: Some(again),
-            last: None,
-        }
-    }
-}
-
-impl<S, Rsp> Default for Spare<S, Rsp> {
-    fn default() -> Self {
-        Self {
-            again: None,
-            last: None,
-        }
     }
 }
 
@@ -311,17 +164,21 @@ where
     }
 }
 
-/// Waits for the timer, which is set `at` this time unless it is set already.
-fn poll_timer(
-    timer: &mut Option<Pin<Box<Sleep>>>,
-    at: Option<Deadline>,
-    cx: &mut Context<'_>,
-) -> Poll<()> {
-    if timer.is_none() {
-        *timer = at.map(|at| Box::pin(sleep_until(at.instant())));
+// === impl Spare ===
+
+impl<S, Rsp> Spare<S, Rsp> {
+    const fn empty() -> Self {
+        Self {
+            timer: None,
+            again: None,
+            last: None,
+        }
     }
-    match timer {
-        Some(timer) => timer.as_mut().poll(cx),
-        None => Poll::Pending,
+
+    pub(crate) fn of(again: S) -> Self {
+        Self {
+            again: Some(again),
+            ..Self::empty()
+        }
     }
 }

@@ -1,8 +1,11 @@
 //! How a request is made once more, and what its answer says about that.
 
 use crate::{Failure, ReplayRoom, Settings, replay::Rooms, shared::Chosen};
-use std::error::Error;
-use ziggurat_core::{Attempt, BoxError, ByResult, CallOptions, Carry, Deadline, clock::Instant};
+use ziggurat_core::{Attempt, BoxError, CallOptions, Carry, Deadline, clock::Instant};
+
+mod values;
+
+pub use self::values::ByPredicate;
 
 /// Knows how a request of type `Req` is made once more.
 pub trait Repeat<Req>: Clone {
@@ -141,14 +144,6 @@ pub struct Wanted {
     pub once: bool,
 }
 
-/// For plain values whose errors a predicate knows.
-///
-/// An error that was caused by a [`Rejection`](ziggurat_core::Rejection) is still what that says.
-#[derive(Clone, Debug)]
-pub struct ByPredicate<F> {
-    predicate: F,
-}
-
 // === impl Beginning ===
 
 impl<'c> Beginning<'c> {
@@ -199,111 +194,5 @@ impl Wanted {
     pub const fn method(mut self, method: u64) -> Self {
         self.method = method;
         self
-    }
-}
-
-// === impl Repeat for plain values ===
-
-impl<Req: Clone> Repeat<Req> for ByResult {
-    type Request = Req;
-    type Kept = Req;
-
-    fn wanted(&self, request: &Req, settings: &Settings) -> Wanted {
-        Wanted::of(self, request, settings.assume_idempotent)
-    }
-
-    #[inline]
-    fn prepare(&self, request: &Req) -> Req {
-        request.clone()
-    }
-
-    #[inline]
-    fn first(
-        &self,
-        request: Req,
-        _: &mut Req,
-        _: &Beginning<'_>,
-        _: impl FnOnce() -> Attempt,
-    ) -> Req {
-        request
-    }
-
-    fn make(
-        &self,
-        kept: &mut Req,
-        _: impl FnOnce() -> Attempt,
-        _: Option<(Deadline, Instant)>,
-    ) -> Req {
-        kept.clone()
-    }
-}
-
-impl<Rsp> Judge<Rsp> for ByResult {
-    fn judge(&self, result: &Result<Rsp, BoxError>) -> Option<Failure> {
-        let error = result.as_ref().err()?;
-        Some(Failure::from_error(&**error))
-    }
-}
-
-// === impl ByPredicate ===
-
-impl<F> ByPredicate<F> {
-    pub(crate) const fn new(predicate: F) -> Self {
-        Self { predicate }
-    }
-
-    pub(crate) fn matches<E: ?Sized>(&self, error: &E) -> bool
-    where
-        F: Fn(&E) -> bool,
-    {
-        (self.predicate)(error)
-    }
-}
-
-impl<F: Clone, Req: Clone> Repeat<Req> for ByPredicate<F> {
-    type Request = Req;
-    type Kept = Req;
-
-    fn wanted(&self, request: &Req, settings: &Settings) -> Wanted {
-        ByResult.wanted(request, settings)
-    }
-
-    #[inline]
-    fn prepare(&self, request: &Req) -> Req {
-        request.clone()
-    }
-
-    #[inline]
-    fn first(
-        &self,
-        request: Req,
-        _: &mut Req,
-        _: &Beginning<'_>,
-        _: impl FnOnce() -> Attempt,
-    ) -> Req {
-        request
-    }
-
-    fn make(
-        &self,
-        kept: &mut Req,
-        _: impl FnOnce() -> Attempt,
-        _: Option<(Deadline, Instant)>,
-    ) -> Req {
-        kept.clone()
-    }
-}
-
-impl<F, Rsp> Judge<Rsp> for ByPredicate<F>
-where
-    F: Fn(&(dyn Error + 'static)) -> bool,
-{
-    fn judge(&self, result: &Result<Rsp, BoxError>) -> Option<Failure> {
-        let error = result.as_ref().err()?;
-        Some(match Failure::from_error(&**error) {
-            failure if !failure.is_lost() => failure,
-            _ if (self.predicate)(&**error) => Failure::wanted(),
-            _ => Failure::unwanted(),
-        })
     }
 }

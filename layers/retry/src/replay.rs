@@ -136,19 +136,14 @@ impl<B: Body<Data = Bytes>> Replay<B> {
         if inner.is_end_stream() {
             return Self::empty();
         }
-        Self::beside(inner, limit, share, || None)
+        Self::beside(inner, limit, share, None)
     }
 
     /// The same of a body that is not empty, and beside it the head of its request.
-    #[inline]
-    pub(crate) fn beside(
-        inner: B,
-        limit: usize,
-        share: Share,
-        head: impl FnOnce() -> Option<Copied>,
-    ) -> Self {
+    #[inline(always)]
+    pub(crate) fn beside(inner: B, limit: usize, share: Share, head: Option<Copied>) -> Self {
         let reel = Arc::new(Reel {
-            head: head(),
+            head,
             tape: Mutex::new(Tape::new(inner, limit, share)),
         });
         let tape = Some(reel);
@@ -244,10 +239,15 @@ impl<B> Replay<B> {
     }
 
     /// No attempt follows: nothing more is kept.
+    #[inline]
     pub(crate) fn commit(&mut self) {
-        let Some(reel) = self.tape.take() else {
-            return;
-        };
+        if let Some(reel) = self.tape.take() {
+            Self::let_go(reel);
+        }
+    }
+
+    #[inline(never)]
+    fn let_go(reel: Arc<Reel<B>>) {
         // Nobody reads it any more: it is let go of as a whole.
         if Arc::strong_count(&reel) == 1 {
             return;
@@ -264,6 +264,7 @@ impl<B> Replay<B> {
 }
 
 impl<B> Drop for Replay<B> {
+    #[inline]
     fn drop(&mut self) {
         self.commit();
     }

@@ -1,15 +1,18 @@
 //! How an HTTP request is made once more.
 
 use crate::{
-    Beginning, Repeat, ReplayBody, Settings, Wanted, chain,
+    Beginning, ReplayBody, chain,
     head::{Copied, Told},
     replay::{Replay, is_within},
 };
 use bytes::Bytes;
-use http::{Extensions, HeaderMap, HeaderValue, Request, request::Parts};
+use http::{Extensions, HeaderMap, Request, request::Parts};
 use http_body::Body;
 use std::fmt;
-use ziggurat_core::{Attempt, Carry, Deadline, Grpc, Http, clock::Instant, grpc};
+use ziggurat_core::{Attempt, Deadline, clock::Instant, grpc};
+
+mod repeat;
+mod wanted;
 
 /// What is kept of an HTTP request: its head, and as much of its body as the limit allows.
 pub struct Kept<B> {
@@ -18,43 +21,6 @@ pub struct Kept<B> {
     body: Replay<B>,
     /// Its attempts say in a header how long they may take.
     tells: bool,
-}
-
-/// What is up to the request's body and head alone.
-macro_rules! by_kept {
-    () => {
-        fn is_repeatable(&self, kept: &Kept<B>) -> bool {
-            kept.body.is_repeatable()
-        }
-
-        fn rewind(&self, kept: &mut Kept<B>) -> bool {
-            kept.body.rewind()
-        }
-
-        fn join(&self, kept: &mut Kept<B>) -> Option<u32> {
-            kept.body.join()
-        }
-
-        fn choose(&self, kept: &mut Kept<B>, turn: u32) {
-            kept.body.choose(turn);
-        }
-
-        fn commit(&self, kept: &mut Kept<B>) {
-            kept.body.commit();
-        }
-
-        fn survivor(&self, kept: &Kept<B>) -> Option<u32> {
-            kept.body.survivor()
-        }
-
-        fn method<'a>(&self, request: &'a Request<B>) -> Option<&'a str> {
-            Some(request.uri().path())
-        }
-
-        fn is_crowded(&self, kept: &Kept<B>) -> bool {
-            kept.body.is_crowded()
-        }
-    };
 }
 
 // === impl Kept ===
@@ -66,41 +32,42 @@ impl<B: Body<Data = Bytes>> Kept<B> {
     #[inline(always)]
     fn first(
         &mut self,
-        request: Request<B>,
+        mut request: Request<B>,
         said: Option<Told>,
         begins: &Beginning<'_>,
         attempt: impl FnOnce() -> Attempt,
     ) -> Request<ReplayBody<B>> {
-        let (mut head, body) = request.into_parts();
         if begins.once {
-            head.headers.insert(chain::STOP, chain::AGAIN);
+            request.headers_mut().insert(chain::STOP, chain::AGAIN);
         }
-        let body = self.keep(&head, body, said, begins);
+        let empty = request.body().is_end_stream();
+        let again = empty || is_within(request.body(), begins.settings.replay_limit);
+        let copied = again.then(|| Copied::of(&request, said));
         if begins.told {
-            head.extensions.insert(attempt());
+            request.extensions_mut().insert(attempt());
         } else {
-            disown(&mut head.extensions, attempt);
+            disown(request.extensions_mut(), attempt);
         }
-        lend(&mut head.extensions, begins.deadline);
-        Request::from_parts(head, body)
+        lend(request.extensions_mut(), begins.deadline);
+        self.tell(request.headers_mut(), said, begins.deadline);
+        // Last, and all at once: a head is large, and every time it is moved can be seen.
+        request.map(|body| self.keep(body, empty, copied, begins))
     }
 
-    #[inline]
+    #[inline(always)]
     fn keep(
         &mut self,
-        head: &Parts,
         body: B,
-        said: Option<Told>,
+        empty: bool,
+        copied: Option<Copied>,
         begins: &Beginning<'_>,
     ) -> ReplayBody<B> {
-        if body.is_end_stream() {
-            self.own = Some(Box::new(Copied::of(head, said)));
+        if empty {
+            self.own = copied.map(Box::new);
             return ReplayBody::default();
         }
         let limit = begins.settings.replay_limit;
         let share = begins.room().share(begins.settings.replay_total);
-        let again = is_within(&body, limit);
-        let copied = || again.then(|| Copied::of(head, said));
         self.body = Replay::beside(body, limit, share, copied);
         self.body.body()
     }
@@ -135,7 +102,7 @@ impl<B> Kept<B> {
         Self {
             own: None,
             body: Replay::empty(),
-            tells: true,
+            tells: false,
         }
     }
 
@@ -181,171 +148,6 @@ impl<B> fmt::Debug for Kept<B> {
             .field("head", &self.copied())
             .finish_non_exhaustive()
     }
-}
-
-// === impl Repeat for Grpc ===
-
-impl<B> Repeat<Request<B>> for Grpc
-where
-    B: Body<Data = Bytes>,
-{
-    type Request = Request<ReplayBody<B>>;
-    type Kept = Kept<B>;
-
-    fn wanted(&self, request: &Request<B>, settings: &Settings) -> Wanted {
-        wanted(self, request, settings)
-    }
-
-    #[inline]
-    fn prepare(&self, _: &Request<B>) -> Kept<B> {
-        Kept::nothing()
-    }
-
-    #[inline(always)]
-    fn first(
-        &self,
-        mut request: Request<B>,
-        kept: &mut Kept<B>,
-        begins: &Beginning<'_>,
-        attempt: impl FnOnce() -> Attempt,
-    ) -> Self::Request {
-        let said = said(&mut request);
-        let mut request = kept.first(request, said, begins, attempt);
-        kept.tells = begins.tells;
-        kept.tell(request.headers_mut(), said, begins.deadline);
-        request
-    }
-
-    fn begin(
-        &self,
-        kept: &mut Kept<B>,
-        attempt: impl FnOnce() -> Attempt,
-        deadline: Option<(Deadline, Instant)>,
-    ) -> Self::Request {
-        let mut request = kept.begin(attempt, deadline);
-        kept.tell(request.headers_mut(), kept.told(), deadline);
-        request
-    }
-
-    fn make(
-        &self,
-        kept: &mut Kept<B>,
-        attempt: impl FnOnce() -> Attempt,
-        deadline: Option<(Deadline, Instant)>,
-    ) -> Self::Request {
-        let attempt = attempt();
-        let previous = attempt.number().saturating_sub(1);
-        let mut request = kept.make(attempt, deadline);
-        let headers = request.headers_mut();
-        if previous > 0 {
-            headers.insert(grpc::PREVIOUS_ATTEMPTS, HeaderValue::from(previous));
-        }
-        kept.tell(headers, kept.told(), deadline);
-        request
-    }
-
-    by_kept!();
-}
-
-// === impl Repeat for Http ===
-
-impl<B> Repeat<Request<B>> for Http
-where
-    B: Body<Data = Bytes>,
-{
-    type Request = Request<ReplayBody<B>>;
-    type Kept = Kept<B>;
-
-    fn wanted(&self, request: &Request<B>, settings: &Settings) -> Wanted {
-        wanted(self, request, settings)
-    }
-
-    #[inline]
-    fn prepare(&self, _: &Request<B>) -> Kept<B> {
-        Kept::nothing()
-    }
-
-    #[inline(always)]
-    fn first(
-        &self,
-        request: Request<B>,
-        kept: &mut Kept<B>,
-        begins: &Beginning<'_>,
-        attempt: impl FnOnce() -> Attempt,
-    ) -> Self::Request {
-        kept.first(request, None, begins, attempt)
-    }
-
-    fn begin(
-        &self,
-        kept: &mut Kept<B>,
-        attempt: impl FnOnce() -> Attempt,
-        deadline: Option<(Deadline, Instant)>,
-    ) -> Self::Request {
-        kept.begin(attempt, deadline)
-    }
-
-    fn make(
-        &self,
-        kept: &mut Kept<B>,
-        attempt: impl FnOnce() -> Attempt,
-        deadline: Option<(Deadline, Instant)>,
-    ) -> Self::Request {
-        let attempt = attempt();
-        let again = attempt.number() > 1;
-        let mut request = kept.make(attempt, deadline);
-        if again {
-            request.headers_mut().insert(chain::STOP, chain::AGAIN);
-        }
-        request
-    }
-
-    by_kept!();
-}
-
-fn wanted<C, B>(carry: &C, request: &Request<B>, settings: &Settings) -> Wanted
-where
-    C: Carry<Request<B>>,
-{
-    let path = request.uri().path();
-    let idempotent = settings.assume_idempotent
-        || request.method().is_idempotent()
-        || settings.idempotent_paths.is_some_and(|known| known(path));
-    let wanted = Wanted::of(carry, request, idempotent);
-    if wanted.idempotent {
-        wanted.method(hash(path))
-    } else {
-        // Nobody measures it.
-        wanted
-    }
-}
-
-/// Eight bytes at a time, and good enough for a handful of methods.
-pub(crate) fn hash(path: &str) -> u64 {
-    // 2^64 divided by the golden ratio, as Fibonacci hashing has it.
-    const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
-    let mix = |hash: u64, word: [u8; 8]| {
-        let hash = (hash ^ u64::from_le_bytes(word)).wrapping_mul(SPREAD);
-        // The low bits tell the methods apart, and only the high ones know of all bytes.
-        hash ^ hash >> 32
-    };
-    let (words, rest) = path.as_bytes().as_chunks::<8>();
-    let hash = words
-        .iter()
-        .fold(path.len() as u64, |hash, word| mix(hash, *word));
-    let mut last = [0; 8];
-    last[..rest.len()].copy_from_slice(rest);
-    mix(hash, last)
-}
-
-/// What the caller says of the time, and no word of how many attempts came before: this layer counts.
-#[inline]
-fn said<B>(request: &mut Request<B>) -> Option<Told> {
-    let (told, attempted) = Told::by(request.headers());
-    if attempted {
-        request.headers_mut().remove(grpc::PREVIOUS_ATTEMPTS);
-    }
-    told
 }
 
 /// What a layer further out says of its attempts is not said of these.

@@ -2,7 +2,7 @@
 
 use crate::{
     Beginning, Judge, Repeat, ResponseFuture, Wanted,
-    call::Call,
+    call::{Call, Further},
     chain,
     course::Course,
     future::Spare,
@@ -10,6 +10,7 @@ use crate::{
 };
 use std::{
     fmt,
+    pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
 };
@@ -66,11 +67,11 @@ impl<S, M> Retry<S, M> {
     }
 
     #[inline]
-    fn spare<Rsp>(&self) -> Option<Box<Spare<S, Rsp>>>
+    fn spare<Rsp>(&self) -> Option<Pin<Box<Spare<S, Rsp>>>>
     where
         S: Clone,
     {
-        self.again().map(|again| Box::new(Spare::of(again)))
+        self.again().map(|again| Box::pin(Spare::of(again)))
     }
 
     /// The service that is called, and what is known of its failure.
@@ -153,23 +154,25 @@ impl<S, M> Retry<S, M> {
         if self.failed.is_some() {
             return self.fail(request, chosen, wanted);
         }
+        // All that can fail comes before the call: what comes of that is written once, in its place.
+        let spare = self.spare();
         let (shared, settings) = (chosen.shared(), chosen.settings());
         let counted = shared.budget.call_at(&settings.rules, clock::now);
         let now = Course::needs_time(settings, &wanted).then(clock::now);
         let begins = Beginning::of(&chosen, &wanted, now, false);
         let mut kept = shared.mode.prepare(&request);
-        let mut tried = None;
-        let attempt = || Attempt::new(1, tried.insert(Tried::new()).clone());
-        let mut trail = Trail::new();
-        let following = trail.enter();
+        let mut further = None;
+        let attempt = || Further::tried(&mut further);
         let first = shared.mode.first(request, &mut kept, &begins, attempt);
-        let future = self.inner.call(first);
-        drop(following);
         let due =
             now.and_then(|now| Call::<S, M, Req>::first_due(shared, settings, wanted, &kept, now));
+        let mut trail = Trail::new();
+        let following = trail.enter();
+        let future = self.inner.call(first);
+        drop(following);
         let course = Course::new(chosen, wanted, now);
-        let call = Call::begun(course, kept, counted, trail, tried, (now, due));
-        ResponseFuture::calling(future, self.spare(), call)
+        let call = Call::begun(course, kept, counted, trail, further, (now, due));
+        ResponseFuture::calling(future, spare, call)
     }
 
     /// A call begins with a service that has failed to be ready.
@@ -191,11 +194,11 @@ impl<S, M> Retry<S, M> {
         let mut kept = shared.mode.prepare(&request);
         let attempt = || Attempt::new(1, Tried::new());
         drop(shared.mode.first(request, &mut kept, &begins, attempt));
-        let call = Call::new(Course::new(chosen, wanted, now), kept, counted);
+        let call = Call::unmade(Course::new(chosen, wanted, now), kept, counted);
         let (error, spare) = (self.failed.take(), self.spare());
         // A service that failed must not be asked again.
         self.inner = self.inner.clone();
-        ResponseFuture::failed(error, spare, call)
+        ResponseFuture::unready(error, spare, call)
     }
 }
 

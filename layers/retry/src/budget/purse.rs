@@ -60,17 +60,17 @@ impl Purse {
     }
 
     /// A call has begun. Asks for the time once in a while.
-    #[inline]
+    #[inline(always)]
     pub(super) fn deposit(&self, income: Income, now: impl FnOnce() -> Instant) {
         if self.calls.add(seat()) >= BATCH {
-            self.pay_in(income, now());
+            self.pay_in(income, now);
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn pay_in(&self, income: Income, now: Instant) {
-        self.settle(income, now, Some);
+    fn pay_in(&self, income: Income, now: impl FnOnce() -> Instant) {
+        self.settle(income, now(), Some);
     }
 
     /// Pays for one retry, if there is enough.

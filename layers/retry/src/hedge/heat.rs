@@ -1,13 +1,8 @@
 //! What belongs to one call that is hedged, whatever service answers it.
 
-use super::{
-    Settings,
-    race::{Hint, Race},
-    service::Hedging,
-};
+use super::{Settings, race::Race, service::Hedging};
 use crate::{
-    AttemptTimedOut, Beginning, Counted, Failure, Judge, Permit, Repeat, Wanted, chain,
-    course::LONGEST_HINT,
+    AttemptTimedOut, Beginning, Counted, Judge, Permit, Repeat, Wanted, chain,
     shared::{Chosen, Shared},
     unseen::Unseen,
 };
@@ -15,8 +10,11 @@ use std::{sync::Arc, time::Duration};
 use ziggurat_core::{
     Attempt, BoxError, Deadline, Tried,
     clock::{self, Instant},
-    grpc::Pushback,
 };
+
+mod verdict;
+
+pub(super) use self::verdict::{Verdict, Weight};
 
 /// What belongs to one call that is hedged.
 pub(super) struct Heat<S, M: Repeat<Req>, Req> {
@@ -36,26 +34,6 @@ pub(super) struct Heat<S, M: Repeat<Req>, Req> {
     counted: Counted,
     /// All tries that the call was worth were made.
     spent: bool,
-}
-
-/// What the end of an attempt means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// It is the answer.
-    Won,
-    /// It is the answer, unless another attempt succeeds at this very moment.
-    Fatal,
-    /// It is the answer if no better one comes.
-    Passing(Weight),
-}
-
-/// How much a failure tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Weight {
-    /// It never got to a server.
-    Here,
-    Underway,
-    Answered,
 }
 
 // === impl Heat ===
@@ -160,31 +138,6 @@ impl<S, M: Repeat<Req>, Req> Heat<S, M, Req> {
         permit
     }
 
-    /// The attempt in this lane, whose turn this was, has ended.
-    pub(super) fn ended<Rsp>(
-        &mut self,
-        lane: usize,
-        turn: u32,
-        result: &Result<Rsp, BoxError>,
-    ) -> Verdict
-    where
-        M: Judge<Rsp>,
-    {
-        let Some(failure) = self.shared().mode.judge(result) else {
-            let rules = &self.chosen.settings().rules;
-            self.shared().budget.succeeded(rules);
-            self.measure(lane);
-            self.race.scratch(lane);
-            return Verdict::Won;
-        };
-        if self.survivor().is_some_and(|survivor| survivor != turn) {
-            // Its request was taken from it.
-            self.race.scratch(lane);
-            return Verdict::Passing(Weight::Here);
-        }
-        self.lost(lane, &failure, clock::now())
-    }
-
     /// The turn of the only attempt that can go on, if there is but one.
     pub(super) fn survivor(&self) -> Option<u32> {
         self.shared().mode.survivor(&self.kept)
@@ -244,85 +197,7 @@ impl<S, M: Repeat<Req>, Req> Heat<S, M, Req> {
         mode.make(&mut self.kept, attempt, deadline)
     }
 
-    fn lost(&mut self, lane: usize, failure: &Failure, now: Instant) -> Verdict {
-        let codes = self.settings.codes;
-        let passing = failure.is_passing(codes);
-        if !self.unseen.covers(failure) && (passing || failure.is_forbidden()) {
-            let rules = &self.chosen.settings().rules;
-            self.shared().budget.failed(rules);
-        }
-        let hint = match failure.pushback {
-            None => Hint::Now,
-            Some(Pushback::After(hint)) if self.is_bearable(hint) => Hint::After(hint),
-            Some(_) => Hint::Never,
-        };
-        if hint != Hint::Never && self.is_sent_again(lane, failure, hint, now) {
-            return Verdict::Passing(Weight::Here);
-        }
-        if !passing && !failure.is_local() {
-            self.race.scratch(lane);
-            self.spent = failure.is_forbidden();
-            return Verdict::Fatal;
-        }
-        self.spent |= failure.is_forbidden();
-        self.pushback = match hint {
-            Hint::After(hint) => Some(hint),
-            _ => None,
-        };
-        let hint = if failure.is_decided() {
-            Hint::Never
-        } else {
-            hint
-        };
-        self.race.failed(lane, hint, now);
-        Verdict::Passing(Weight::of(failure))
-    }
-
-    /// Has no server seen the attempt, so that it is sent again and counts for nothing?
-    fn is_sent_again(&mut self, lane: usize, failure: &Failure, hint: Hint, now: Instant) -> bool {
-        let endless = self.wanted.deadline.is_none();
-        let backoff = &self.chosen.settings().backoff;
-        let dice = &self.chosen.shared().dice;
-        let again = self.unseen.again(failure, endless, backoff, dice);
-        let asked = match hint {
-            Hint::After(hint) => hint,
-            _ => Duration::ZERO,
-        };
-        again.is_some_and(|after| self.race.again(lane, after.max(asked), now))
-    }
-
-    /// No peer makes a call wait for ever.
-    fn is_bearable(&self, hint: Duration) -> bool {
-        self.wanted.deadline.is_some() || hint <= LONGEST_HINT
-    }
-
-    /// Measures first attempts alone: later ones that win are the quick ones. One that was overtaken
-    /// would have taken longer, and longer than the delay.
-    fn measure(&self, winner: usize) {
-        let (Some(began), Some(permille)) = (self.began, self.settings.delay.permille()) else {
-            return;
-        };
-        let took = clock::now().saturating_duration_since(began);
-        let outlasted = self.race.is_running(0) && took >= self.race.delay();
-        if winner == 0 || outlasted {
-            let latency = self.hedging.latencies.of(self.wanted.method);
-            latency.record(took, permille);
-        }
-    }
-
     fn shared(&self) -> &Shared<M> {
         self.chosen.shared()
-    }
-}
-
-// === impl Weight ===
-
-impl Weight {
-    fn of(failure: &Failure) -> Self {
-        match failure {
-            failure if failure.is_local() => Self::Here,
-            failure if failure.is_answer() => Self::Answered,
-            _ => Self::Underway,
-        }
     }
 }

@@ -16,7 +16,7 @@ fn an_attempt_that_may_be_followed_gets_a_multiple_of_what_answers_take() {
     assert_eq!(of(&course, Some(500 * MS)), Some(300 * MS));
     let unrepeatable = course.attempt_deadline(now, Some(MS), false);
     assert_eq!(unrepeatable.unwrap().remaining(now), 900 * MS);
-    course.number = 3;
+    course.past.get_or_insert_default().retries = 2;
     assert_eq!(of(&course, Some(MS)), Some(900 * MS));
 }
 
