@@ -52,7 +52,7 @@ impl RoundRobin {
 
     /// Each endpoint as often as it has room: by `qps / (utilization + eps / qps * penalty)`, of what it
     /// says in the trailers of its answers (gRFC A58 `weighted_round_robin`, whose schedule ours is but
-    /// for being smoother; reports of a request each as in gRFC A51, none out of band).
+    /// for being smoother, and for a mean that claims without bounds do not make; reports of a request each as in gRFC A51, none out of band).
     ///
     /// One whose reports do not count, or not yet, gets the mean of the others'. While fewer than two
     /// have a weight all come alike, whatever they weigh elsewhere. Nobody gets more than ten times the
