@@ -8,7 +8,7 @@ use tower::ServiceBuilder;
 use ziggurat_balance::{Balance, BalanceLayer};
 use ziggurat_breaker::{Breaker, BreakerLayer};
 use ziggurat_connect::Connection;
-use ziggurat_core::Resolve;
+use ziggurat_core::{KnownWord, Resolve};
 use ziggurat_deadline::{DeadlineLayer, WithDeadline};
 use ziggurat_discover::{DiscoverLayer, Discovered};
 use ziggurat_health::{
@@ -19,7 +19,7 @@ use ziggurat_retry::{
     ReplayBody, RetryLayer,
     hedge::{Hedge, HedgeLayer},
 };
-use ziggurat_trace::{Trace, TraceLayer};
+use ziggurat_trace::{Trace, TraceContext, TraceLayer};
 
 /// What a channel calls. Spelled out, so that nothing is boxed on the way of a call.
 pub(super) type Stack = Trace<Breaker<WithDeadline<Hedge<Trace<Pick>>>>>;
@@ -53,7 +53,10 @@ pub(super) fn stack(
         .layer(ActiveLayer::new(settings.active_health.clone(), body))
         .service(connector);
     // The connection tells the server of the time when an attempt leaves, by what is left then.
-    let mut retry = RetryLayer::new(settings.retry.clone()).tell(false);
+    let mut retry = RetryLayer::new(settings.retry.clone())
+        .tell(false)
+        // Of the layer outside.
+        .known(KnownWord::of::<TraceContext>());
     if let Some(methods) = settings.retry_by_method.clone() {
         retry = retry.by_method(methods);
     }

@@ -78,7 +78,7 @@ pub use self::{
     trail::{Following, Trail},
     unready::Unready,
     whereabouts::{Stage, Whereabouts},
-    words::Words,
+    words::{KnownWord, Words},
 };
 
 #[cfg(doctest)]

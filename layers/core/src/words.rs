@@ -2,24 +2,28 @@
 
 use crate::{CallOptions, Deadline};
 use http::Extensions;
+use std::{fmt, sync::Arc};
 
-/// The words of a request that has none but these: [`CallOptions`], a [`Deadline`] and, with the feature
-/// `tonic`, the name of its method that generated clients write.
+/// The words of a request that has none but these: [`CallOptions`], a [`Deadline`], with the feature
+/// `tonic` the name of its method that generated clients write, and [one of somebody
+/// else's](KnownWord).
 ///
 /// [`Extensions`] can be cloned only as a whole, one allocation for each word and two more; these are
 /// copied, and made words again when somebody needs them.
 ///
 /// ```
 /// use http::Extensions;
-/// use ziggurat_core::{CallOptions, Words};
+/// use ziggurat_core::{CallOptions, KnownWord, Words};
 ///
 /// let mut extensions = Extensions::new();
 /// extensions.insert(CallOptions::new().idempotent(true));
-/// let words = Words::of(&extensions).ok_or("nothing but ours")?;
+/// let words = Words::of(&extensions, None).ok_or("nothing but ours")?;
 /// assert_eq!(words.extensions().get(), extensions.get::<CallOptions>());
 ///
 /// extensions.insert("theirs");
-/// assert!(Words::of(&extensions).is_none());
+/// assert!(Words::of(&extensions, None).is_none());
+/// let words = Words::of(&extensions, Some(KnownWord::of::<&str>())).ok_or("theirs is known")?;
+/// assert_eq!(words.extensions().get(), Some(&"theirs"));
 /// # Ok::<_, &str>(())
 /// ```
 #[derive(Clone, Debug, Default)]
@@ -28,24 +32,73 @@ pub struct Words {
     deadline: Option<Deadline>,
     #[cfg(feature = "tonic")]
     method: Option<tonic::GrpcMethod<'static>>,
+    theirs: Option<Arc<dyn Word>>,
+}
+
+/// A word that is not of this crate and that most requests carry all the same, as the place in its
+/// trace.
+#[derive(Clone, Copy)]
+pub struct KnownWord(fn(&Extensions) -> Option<Arc<dyn Word>>);
+
+/// A request extension whose type is not told.
+trait Word: Send + Sync {
+    fn write(&self, extensions: &mut Extensions);
+}
+
+// === impl KnownWord ===
+
+impl KnownWord {
+    /// An extension of this type; it is cloned into an allocation of its own.
+    #[must_use]
+    pub const fn of<T: Clone + Send + Sync + 'static>() -> Self {
+        Self(|extensions| {
+            let word = extensions.get::<T>()?.clone();
+            Some(Arc::new(word))
+        })
+    }
+}
+
+impl fmt::Debug for KnownWord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KnownWord")
+    }
+}
+
+// === impl Word ===
+
+impl<T: Clone + Send + Sync + 'static> Word for T {
+    fn write(&self, extensions: &mut Extensions) {
+        extensions.insert(self.clone());
+    }
+}
+
+impl fmt::Debug for dyn Word {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Word")
+    }
 }
 
 // === impl Words ===
 
 impl Words {
-    /// `None`: there are others among them.
+    /// `None`: there are others among them, besides one that is `known`.
     #[must_use]
     #[inline]
-    pub fn of(extensions: &Extensions) -> Option<Self> {
+    pub fn of(extensions: &Extensions, known: Option<KnownWord>) -> Option<Self> {
         if extensions.is_empty() {
             return Some(Self::default());
         }
-        let words = Self {
+        let mut words = Self {
             options: extensions.get().copied(),
             deadline: extensions.get().copied(),
             #[cfg(feature = "tonic")]
             method: extensions.get().cloned(),
+            theirs: None,
         };
+        // Only if that is all which is missing: it costs an allocation.
+        if words.len() + 1 == extensions.len() {
+            words.theirs = known.and_then(|KnownWord(find)| find(extensions));
+        }
         (words.len() == extensions.len()).then_some(words)
     }
 
@@ -63,6 +116,9 @@ impl Words {
         if let Some(method) = &self.method {
             extensions.insert(method.clone());
         }
+        if let Some(theirs) = &self.theirs {
+            theirs.write(&mut extensions);
+        }
         extensions
     }
 
@@ -71,7 +127,7 @@ impl Words {
         let ours = usize::from(self.options.is_some()) + usize::from(self.deadline.is_some());
         #[cfg(feature = "tonic")]
         let ours = ours + usize::from(self.method.is_some());
-        ours
+        ours + usize::from(self.theirs.is_some())
     }
 }
 
@@ -84,22 +140,35 @@ mod tests {
     fn words_come_back_as_they_were_unless_somebody_elses_are_among_them() {
         let options = CallOptions::new().hash_key(7);
         let deadline = Deadline::at(clock::now());
-        for others in [false, true] {
+        let str = KnownWord::of::<&str>();
+        let other = KnownWord::of::<u64>();
+        for (theirs, known, kept) in [
+            (false, None, true),
+            (false, Some(str), true),
+            (true, None, false),
+            (true, Some(other), false),
+            (true, Some(str), true),
+        ] {
             let mut extensions = Extensions::new();
-            assert!(Words::of(&extensions).unwrap().extensions().is_empty());
+            let none = Words::of(&extensions, known).unwrap();
+            assert!(none.extensions().is_empty());
             extensions.insert(options);
             extensions.insert(deadline);
             #[cfg(feature = "tonic")]
             extensions.insert(tonic::GrpcMethod::new("shop.Cart", "Get"));
-            if others {
+            if theirs {
                 extensions.insert("theirs");
-                assert!(Words::of(&extensions).is_none());
-                continue;
             }
-            let back = Words::of(&extensions).unwrap().extensions();
+            let words = Words::of(&extensions, known);
+            assert_eq!(words.is_some(), kept);
+            let Some(words) = words else {
+                continue;
+            };
+            let back = words.extensions();
             assert_eq!(back.len(), extensions.len());
             assert_eq!(back.get(), Some(&options));
             assert_eq!(back.get(), Some(&deadline));
+            assert_eq!(back.get::<&str>().is_some(), theirs);
             #[cfg(feature = "tonic")]
             assert_eq!(back.get::<tonic::GrpcMethod<'_>>().unwrap().method(), "Get");
         }

@@ -13,8 +13,8 @@ pin_project! {
     /// A response body that fails with [`Exceeded`](crate::Exceeded) when the deadline passes
     /// before its end.
     ///
-    /// The deadline is looked at when it must wait, and for every piece that follows another without
-    /// a wait: the first piece after a wait is handed on, and so are trailers, even if it is late.
+    /// The deadline is looked at when it must wait, and for every piece after which another comes.
+    /// What ends the body is handed on, even if it is late: all of the answer is there.
     #[derive(Debug)]
     pub struct Body<B> {
         #[pin]

@@ -2,7 +2,7 @@
 
 use crate::{Exceeded, Observer, Phase, alarm::Alarm, local, mode::Due, observer::Told};
 use std::{
-    fmt, mem,
+    fmt,
     task::{Context, Poll},
     time::Duration,
 };
@@ -21,8 +21,6 @@ pub struct Timer {
     /// All the time that there is, in nanoseconds.
     most: u64,
     scoped: bool,
-    /// What came last, came without a wait.
-    flows: bool,
     alarm: Alarm,
     observer: Told,
 }
@@ -40,7 +38,6 @@ impl Timer {
             deadline,
             most: nanos(most),
             scoped,
-            flows: false,
             alarm: Alarm::default(),
             observer,
         }
@@ -53,7 +50,6 @@ impl Timer {
     ///
     /// Outside of a tokio runtime with its timer on.
     pub fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<Instant> {
-        self.flows = false;
         let now = clock::now();
         let most = Duration::from_nanos(self.most);
         let deadline = *self
@@ -67,15 +63,10 @@ impl Timer {
         self.alarm.poll_at(deadline, cx).map(|()| clock::now())
     }
 
-    /// The present moment, if the deadline has passed; for what comes without a wait.
-    ///
-    /// What comes first after a wait is not asked about: most bodies are one piece.
+    /// The present moment, if the deadline has passed.
     #[must_use]
-    pub fn over(&mut self) -> Option<Instant> {
+    pub fn over(&self) -> Option<Instant> {
         let deadline = self.deadline?;
-        if !mem::replace(&mut self.flows, true) {
-            return None;
-        }
         let now = clock::now();
         deadline.is_over(now).then_some(now)
     }

@@ -5,7 +5,7 @@ use http::{
 };
 use std::time::Duration;
 use ziggurat_core::{
-    Words,
+    KnownWord, Words,
     clock::{self, Instant},
     grpc,
 };
@@ -43,7 +43,11 @@ pub(crate) struct Told {
 
 impl Copied {
     #[inline]
-    pub(crate) fn of<B>(request: &Request<B>, told: Option<Told>) -> Self {
+    pub(crate) fn of<B>(
+        request: &Request<B>,
+        told: Option<Told>,
+        known: Option<KnownWord>,
+    ) -> Self {
         let headers = request.headers().iter();
         Self {
             method: request.method().clone(),
@@ -52,7 +56,7 @@ impl Copied {
             headers: headers
                 .map(|(name, value)| (name.clone(), value.clone()))
                 .collect(),
-            words: Kept::of(request.extensions()),
+            words: Kept::of(request.extensions(), known),
             told,
         }
     }
@@ -81,8 +85,8 @@ impl Copied {
 
 impl Kept {
     #[inline]
-    fn of(extensions: &Extensions) -> Self {
-        match Words::of(extensions) {
+    fn of(extensions: &Extensions, known: Option<KnownWord>) -> Self {
+        match Words::of(extensions, known) {
             Some(words) => Self::Words(words),
             None => Self::All(extensions.clone()),
         }
@@ -137,7 +141,8 @@ mod tests {
     fn what_a_later_attempt_gets_is_what_the_first_one_got() {
         let options = CallOptions::new().hash_key(7);
         let deadline = Deadline::after(Duration::from_secs(1));
-        for others in [false, true] {
+        let known = Some(KnownWord::of::<&str>());
+        for (others, known) in [(false, None), (true, None), (true, known)] {
             let request = Request::put("http://shop/a?b")
                 .version(Version::HTTP_2)
                 .header("one", "1")
@@ -150,7 +155,7 @@ mod tests {
                 parts.extensions.insert("theirs");
             }
             let first = parts.clone();
-            let copied = Copied::of(&Request::from_parts(parts, ()), None);
+            let copied = Copied::of(&Request::from_parts(parts, ()), None, known);
             for _ in 0..2 {
                 let later = copied.parts();
                 assert_eq!(later.method, first.method);

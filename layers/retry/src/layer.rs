@@ -6,7 +6,7 @@ use crate::{
 };
 use std::{error::Error, fmt, sync::Arc};
 use tower_layer::Layer;
-use ziggurat_core::{ByResult, Dice, Grpc, Http, Live};
+use ziggurat_core::{ByResult, Dice, Grpc, Http, KnownWord, Live};
 
 /// Makes [`Retry`] services, which all share one budget and one measure of how long answers take.
 ///
@@ -16,6 +16,7 @@ use ziggurat_core::{ByResult, Dice, Grpc, Http, Live};
 pub struct RetryLayer<M = Grpc> {
     mode: M,
     tells: bool,
+    known: Option<KnownWord>,
     settings: Live<Settings>,
     methods: Option<Live<Methods<Settings>>>,
     dice: Dice,
@@ -65,6 +66,7 @@ impl RetryLayer<ByResult> {
         RetryLayer {
             mode: ByPredicate::new(predicate),
             tells: self.tells,
+            known: self.known,
             settings: self.settings,
             methods: self.methods,
             dice: self.dice,
@@ -82,6 +84,7 @@ impl<M> RetryLayer<M> {
         Self {
             mode,
             tells: true,
+            known: None,
             settings: settings.into(),
             methods: None,
             dice: Dice::new(),
@@ -107,6 +110,15 @@ impl<M> RetryLayer<M> {
     #[must_use]
     pub const fn tell(mut self, write: bool) -> Self {
         self.tells = write;
+        self
+    }
+
+    /// Most requests carry this extension, besides those of ziggurat: it is kept by itself for later
+    /// attempts, which costs less than a clone of all that a request carries. Of several the last
+    /// counts.
+    #[must_use]
+    pub const fn known(mut self, word: KnownWord) -> Self {
+        self.known = Some(word);
         self
     }
 
@@ -153,6 +165,7 @@ impl<S: Clone, M: Clone> Layer<S> for RetryLayer<M> {
         let shared = Shared {
             mode: self.mode.clone(),
             tells: self.tells,
+            known: self.known,
             settings: self.settings.clone(),
             constant: self.settings.get(),
             methods: self.methods.clone(),

@@ -1,7 +1,7 @@
 //! How a request is made once more, and what its answer says about that.
 
 use crate::{Failure, ReplayRoom, Settings, replay::Rooms, shared::Chosen};
-use ziggurat_core::{Attempt, BoxError, CallOptions, Carry, Deadline, clock::Instant};
+use ziggurat_core::{Attempt, BoxError, CallOptions, Carry, Deadline, KnownWord, clock::Instant};
 
 mod values;
 
@@ -125,6 +125,7 @@ pub struct Beginning<'c> {
     pub told: bool,
     /// The requests of its attempts say how long they may take.
     pub tells: bool,
+    pub(crate) known: Option<KnownWord>,
     /// It must be over by then, seen from the moment beside it.
     pub deadline: Option<(Deadline, Instant)>,
 }
@@ -160,6 +161,7 @@ impl<'c> Beginning<'c> {
             once: wanted.once,
             told,
             tells: chosen.shared().tells,
+            known: chosen.shared().known,
             deadline: wanted.deadline.zip(now),
         }
     }

@@ -42,7 +42,7 @@ impl<B: Body<Data = Bytes>> Kept<B> {
         }
         let empty = request.body().is_end_stream();
         let again = empty || is_within(request.body(), begins.settings.replay_limit);
-        let copied = again.then(|| Copied::of(&request, said));
+        let copied = again.then(|| Copied::of(&request, said, begins.known));
         if begins.told {
             request.extensions_mut().insert(attempt());
         } else {

@@ -10,12 +10,13 @@ use std::{
     borrow::Borrow,
     sync::{Arc, Mutex, PoisonError},
 };
-use ziggurat_core::{Dice, Live};
+use ziggurat_core::{Dice, KnownWord, Live};
 
 /// What all calls of a service share.
 pub(crate) struct Shared<M> {
     pub(crate) mode: M,
     pub(crate) tells: bool,
+    pub(crate) known: Option<KnownWord>,
     pub(crate) settings: Live<Settings>,
     /// The settings, if they never change.
     pub(crate) constant: Settings,
