@@ -34,6 +34,8 @@ mod quiet;
 mod replace;
 #[path = "connect/server.rs"]
 mod server;
+#[path = "connect/storm.rs"]
+mod storm;
 #[path = "connect/support.rs"]
 mod support;
 #[path = "connect/tls.rs"]
