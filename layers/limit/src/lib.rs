@@ -14,7 +14,7 @@
 //! |---|---|
 //! | **Readiness** | the inner service's; a permit is taken in `call`, so readiness costs none; one that fails is told by the next call, and costs none |
 //! | **Clones** | share one limit, and so do all services that one layer value wraps; [`isolated`](RateLimitLayer::isolated) makes another |
-//! | **Dropped futures** | give nothing back: the call may have been sent; one that still waits has taken nothing |
+//! | **Dropped futures** | give nothing back: the call may have been sent; one that still waits for its turn has taken nothing |
 //! | **Errors it adds** | [`Limited`]: RESOURCE_EXHAUSTED, with the time until there is a permit; [`TooCostly`] and [`KeyTooLong`]: INVALID_ARGUMENT; [`Unready`](ziggurat_core::Unready): UNAVAILABLE, for an inner service whose readiness failed |
 //! | **Place it** | on a server outside what costs anything; on a client inside retry, so that attempts count |
 //!

@@ -19,10 +19,13 @@ use ziggurat_core::{BoxError, Carry, Grpc, Unready};
 ///
 /// A call waits in its future, and only if its turn comes before its deadline; else it is rejected at
 /// once. One that is dropped while it waits has taken nothing, and those behind it move up. It holds
-/// nothing of the service inside meanwhile, and waits for its readiness when its turn has come. Its
-/// deadline is that of the request's extensions ([`carry_with`](Self::carry_with) for requests that
-/// are not HTTP). Whoever holds a future has to poll it, as others wait behind it. The timer is tokio's, in milliseconds: for more than a thousand a second the burst
-/// should be what a few of them bring.
+/// nothing of the service inside meanwhile, and waits for its readiness when its turn has come. Then it
+/// has left the queue and what it costs is spent, also if it is dropped before the service is ready; its
+/// deadline is for a layer around this one to keep.
+///
+/// Its deadline is that of the request's extensions ([`carry_with`](Self::carry_with) for requests that
+/// are not HTTP). Whoever holds a future has to poll it, as others wait behind it. The timer is tokio's,
+/// in milliseconds: for more than a thousand a second the burst should be what a few of them bring.
 #[derive(Clone)]
 pub struct QueuedLimitLayer<C = Each, W = Grpc> {
     shared: Arc<Shared>,

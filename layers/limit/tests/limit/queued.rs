@@ -1,11 +1,15 @@
 //! Calls that wait: in order, in bounds, never too late, and gone when dropped.
 
 use crate::{SECOND, rate};
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 use tokio::time::{self, Instant};
 use tokio_test::{assert_pending, assert_ready, task};
 use tower::{BoxError, Layer, Service, ServiceExt, limit::ConcurrencyLimitLayer, service_fn};
-use ziggurat_core::{ByResult, CallOptions, Code, Deadline, Rejection, error};
+use ziggurat_core::{ByResult, CallOptions, Code, Deadline, Rejection, Unready, error};
 use ziggurat_limit::{
     Each, Limited, Observer, Queue, QueuedFuture, QueuedLimit, QueuedLimitLayer, Rate,
     RateLimitLayer, TooCostly,
@@ -214,6 +218,51 @@ async fn who_waits_holds_nothing_of_the_service_inside() {
     assert_pending!(waiting.poll());
     assert_eq!(other.call(3).await.unwrap(), 3);
     assert_eq!(waiting.await.unwrap(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_had_its_turn_and_waits_for_the_service_keeps_nobody_and_what_it_took_is_spent() {
+    let one_at_once = ConcurrencyLimitLayer::new(1).layer(Echo);
+    let service = layer(rate(1, 1), 1).layer(one_at_once.clone());
+    assert_eq!(service.clone().oneshot(1).await.unwrap(), 1);
+    let mut first = task::spawn(service.clone().oneshot(2));
+    assert_pending!(first.poll());
+    let mut busy = one_at_once;
+    ServiceExt::<u32>::ready(&mut busy).await.unwrap();
+    time::sleep(SECOND).await;
+    assert_pending!(first.poll());
+    // It has left the queue, in which there is room for one.
+    drop(busy);
+    let mut second = task::spawn(service.clone().oneshot(3));
+    assert_pending!(second.poll());
+    drop(first);
+    let begun = Instant::now();
+    assert_eq!(second.into_inner().await.unwrap(), 3);
+    assert!(begun.elapsed() >= 990 * MS, "{:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_is_broken_by_the_time_a_turn_comes_is_told_as_unready() {
+    #[derive(Clone)]
+    struct Breaking(Instant);
+    impl Service<u32> for Breaking {
+        type Response = u32;
+        type Error = BoxError;
+        type Future = std::future::Ready<Result<u32, BoxError>>;
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+            let well = Instant::now() < self.0;
+            Poll::Ready(well.then_some(()).ok_or_else(|| "broken".into()))
+        }
+        fn call(&mut self, request: u32) -> Self::Future {
+            std::future::ready(Ok(request))
+        }
+    }
+    let service = layer(rate(1, 1), 9).layer(Breaking(Instant::now() + SECOND / 2));
+    assert_eq!(service.clone().oneshot(1).await.unwrap(), 1);
+    let error = service.oneshot(2).await.unwrap_err();
+    assert!(error::find::<Unready>(&*error).is_some(), "{error}");
+    let rejection = error::find::<Rejection>(&*error).unwrap();
+    assert_eq!(rejection.code(), Code::Unavailable);
 }
 
 #[tokio::test(start_paused = true)]

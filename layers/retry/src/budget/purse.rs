@@ -36,6 +36,8 @@ const BALANCE_BITS: u32 = 28;
 const BALANCE_MAX: u64 = (1 << BALANCE_BITS) - 1;
 /// The balance is kept in this fraction of a retry; 65535 retries are the most it holds.
 const UNITS: f64 = 4_096.0;
+/// Retries that are paid in at least, 64 of these units: what is rounded then is little of it.
+const WORTH: f64 = 64.0 / UNITS;
 /// Time is kept in ticks of this many milliseconds: 36 bits of them are 17 years.
 const TICK: u128 = 8;
 const TICK_MASK: u64 = (1 << (64 - BALANCE_BITS)) - 1;
@@ -70,25 +72,41 @@ impl Purse {
     #[cold]
     #[inline(never)]
     fn pay_in(&self, income: Income, now: impl FnOnce() -> Instant) {
-        self.settle(income, now(), Some);
+        self.settle(income, now(), self.calls.take(), Some);
     }
 
     /// Pays for one retry, if there is enough.
     pub(super) fn withdraw(&self, income: Income, now: Instant) -> bool {
-        self.settle(income, now, |balance| {
+        self.settle(income, now, self.worthwhile(income), |balance| {
             (balance >= UNITS).then_some(balance - UNITS)
         })
     }
 
     /// The retry that was paid for was not made.
     pub(super) fn refund(&self, income: Income, now: Instant) {
-        self.settle(income, now, |balance| Some(balance + UNITS));
+        let calls = self.worthwhile(income);
+        self.settle(income, now, calls, |balance| Some(balance + UNITS));
     }
 
-    /// Brings the balance up to `now` and changes it; an answer of `None` leaves it as it is.
-    fn settle(&self, income: Income, now: Instant, change: impl Fn(f64) -> Option<f64>) -> bool {
+    /// Calls to be paid in with something else: not before they are worth enough together, as a balance
+    /// is rounded, and whoever asks in vain call after call would round all of them away.
+    fn worthwhile(&self, income: Income) -> u64 {
+        match self.calls.left() as f64 * income.per_call >= WORTH {
+            true => self.calls.take(),
+            false => 0,
+        }
+    }
+
+    /// Brings the balance up to `now`, pays in `calls`, and changes it; an answer of `None` leaves it as
+    /// it is.
+    fn settle(
+        &self,
+        income: Income,
+        now: Instant,
+        calls: u64,
+        change: impl Fn(f64) -> Option<f64>,
+    ) -> bool {
         let tick = self.tick(now);
-        let calls = self.calls.take();
         let mut old = self.balance.load(Relaxed);
         loop {
             let (then, balance) = unpack(old, tick, income);

@@ -40,6 +40,25 @@ fn retries_are_the_share_of_the_calls_that_was_asked_for() {
 }
 
 #[test]
+fn a_small_share_is_as_exact_however_often_it_is_asked_for() {
+    for ratio in [0.000_2, 0.000_9, 0.002_9] {
+        for rate in [100, 100_000] {
+            let earned = 100_000.0 * ratio;
+            let retries = f64::from(storm(income(ratio, 0.0), 100_000, rate));
+            // What is earned last may not make a whole one.
+            let error = earned - retries;
+            assert!(
+                (0.0..1.0 + earned * 0.05).contains(&error),
+                "{ratio} at {rate}/s: {retries}"
+            );
+        }
+    }
+    // Who asks in each tick of eight milliseconds gets eight of the 8.2 units that it earns.
+    let retries = storm(income(0.0, 1.0), 100_000, 1_000);
+    assert!((105..=110).contains(&retries), "{retries}");
+}
+
+#[test]
 fn a_second_earns_its_retries_whatever_the_calls() {
     // A reserve of ten seconds, then twenty seconds at ten.
     let retries = storm(income(0.0, 10.0), 2_000, 100);
