@@ -63,7 +63,7 @@ fn loom_what_is_paid_back_beside_what_is_paid_in_is_not_lost() {
         let theirs = thread::spawn(move || {
             other.calls.add(1);
             other.calls.add(1);
-            other.pay_in(HALF, now);
+            other.pay_in(HALF, || now);
         });
         purse.refund(HALF, now);
         theirs.join().unwrap();
