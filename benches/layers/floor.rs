@@ -3,6 +3,7 @@
 
 use std::{
     fmt::Debug,
+    hash::{BuildHasher, RandomState},
     num::NonZeroU32,
     sync::{
         Arc,
@@ -33,6 +34,13 @@ struct Circuit {
 struct Cell {
     tat: AtomicU64,
     origin: Instant,
+}
+
+/// What a table knows of a key; four in a cache line.
+#[derive(Default)]
+struct Place {
+    owner: AtomicU64,
+    tat: AtomicU64,
 }
 
 #[repr(align(128))]
@@ -86,6 +94,34 @@ pub(crate) fn gcra(
     })
 }
 
+/// A hash of the key by a secret, one clock, and one compare-and-swap in the place that the hash points
+/// to, whose owner is looked at: where two share a place, it changes hands.
+pub(crate) fn keyed_gcra(
+    keys: usize,
+    interval: Duration,
+    burst: NonZeroU32,
+) -> impl Service<u64, Response = u64, Error: Debug, Future: Send> + Clone + Send + 'static {
+    let interval = interval.as_nanos() as u64;
+    let tolerance = interval * u64::from(burst.get() - 1);
+    // Half of them stay empty, as in any table that is searched quickly.
+    let places: Arc<[Place]> = (0..(2 * keys).next_power_of_two())
+        .map(|_| Place::default())
+        .collect();
+    let (secret, origin) = (RandomState::new(), clock::now());
+    service_fn(move |request| {
+        let hash = secret.hash_one(request);
+        let place = &places[hash as usize & (places.len() - 1)];
+        if place.owner.load(Relaxed) != hash {
+            place.owner.store(hash, Relaxed);
+        }
+        let taken = take(&place.tat, origin, interval, tolerance);
+        async move {
+            taken?;
+            Noop.call(request).await
+        }
+    })
+}
+
 /// Two draws, two looks at pending calls and latency, two clocks, three writes.
 pub(crate) fn p2c(
     endpoints: usize,
@@ -127,10 +163,7 @@ impl Circuit {
 
 impl Cell {
     fn take(&self, interval: u64, tolerance: u64) -> Result<(), Rejected> {
-        let now = nanos(self.origin.elapsed());
-        let admit = |tat: u64| (now + tolerance >= tat).then(|| tat.max(now) + interval);
-        let update = self.tat.fetch_update(Relaxed, Relaxed, admit);
-        update.map(drop).map_err(|_| Rejected)
+        take(&self.tat, self.origin, interval, tolerance)
     }
 }
 
@@ -175,4 +208,11 @@ fn two_of<T>(all: &[T]) -> (&T, &T) {
 
 fn nanos(duration: Duration) -> u64 {
     duration.as_secs() * 1_000_000_000 + u64::from(duration.subsec_nanos())
+}
+
+fn take(tat: &AtomicU64, origin: Instant, interval: u64, tolerance: u64) -> Result<(), Rejected> {
+    let now = nanos(origin.elapsed());
+    let admit = |tat: u64| (now + tolerance >= tat).then(|| tat.max(now) + interval);
+    let update = tat.fetch_update(Relaxed, Relaxed, admit);
+    update.map(drop).map_err(|_| Rejected)
 }

@@ -62,6 +62,11 @@ fn keyed(board: &mut Board, state: &'static str, keys: u64) {
     board
         .section::<u64>("keyed limit", state)
         .service("bare", || Noop)
+        .service("floor", move || {
+            let interval = Duration::from_secs(1) / SLOW.get();
+            let floor = floor::keyed_gcra(keys as usize, interval, PLENTY);
+            spread(keys, known(keys, floor))
+        })
         .service("ziggurat", move || {
             let layer = KeyedLimitLayer::new(number, plenty());
             let layer = layer.keys(keys as usize).expect("valid");

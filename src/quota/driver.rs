@@ -226,7 +226,8 @@ async fn ask(
             .observer
             .asked(clock::now().saturating_duration_since(begin), grant.granted),
         Err(Trouble::Malformed) => {
-            tracing::warn!(key = %order.name, "rate limits: Redis holds something else");
+            // Not where: a key may be a secret of whoever calls.
+            tracing::warn!("rate limits: Redis holds something else under a key of ours");
             settings.observer.malformed();
         }
         Err(trouble) => tracing::debug!(?trouble, "rate limits: Redis was asked in vain"),

@@ -117,7 +117,8 @@ impl Words {
             extensions.insert(method.clone());
         }
         if let Some(theirs) = &self.theirs {
-            theirs.write(&mut extensions);
+            // The word itself: what shares it would be one, too.
+            (**theirs).write(&mut extensions);
         }
         extensions
     }

@@ -10,6 +10,15 @@ use ziggurat_core::{Attempt, Deadline, Grpc, Http, clock::Instant, grpc};
 /// What is up to the request's body and head alone.
 macro_rules! by_kept {
     () => {
+        fn wanted(&self, request: &Request<B>, settings: &Settings) -> Wanted {
+            wanted(self, request, settings)
+        }
+
+        #[inline]
+        fn prepare(&self, _: &Request<B>) -> Kept<B> {
+            Kept::nothing()
+        }
+
         fn is_repeatable(&self, kept: &Kept<B>) -> bool {
             kept.body.is_repeatable()
         }
@@ -52,15 +61,6 @@ where
 {
     type Request = Request<ReplayBody<B>>;
     type Kept = Kept<B>;
-
-    fn wanted(&self, request: &Request<B>, settings: &Settings) -> Wanted {
-        wanted(self, request, settings)
-    }
-
-    #[inline]
-    fn prepare(&self, _: &Request<B>) -> Kept<B> {
-        Kept::nothing()
-    }
 
     #[inline(always)]
     fn first(
@@ -114,15 +114,6 @@ where
 {
     type Request = Request<ReplayBody<B>>;
     type Kept = Kept<B>;
-
-    fn wanted(&self, request: &Request<B>, settings: &Settings) -> Wanted {
-        wanted(self, request, settings)
-    }
-
-    #[inline]
-    fn prepare(&self, _: &Request<B>) -> Kept<B> {
-        Kept::nothing()
-    }
 
     #[inline(always)]
     fn first(
