@@ -290,7 +290,7 @@ impl Limit {
     /// As [`nanos`](Self::nanos), also where time is held: not before what this thread has seen of another.
     #[cold]
     fn present(&self) -> u64 {
-        self.nanos_until(Instant::now())
+        self.nanos_until(clock::present())
     }
 
     fn nanos_until(&self, now: Instant) -> u64 {

@@ -42,6 +42,14 @@ pub fn now() -> Instant {
     }
 }
 
+/// The present moment, also inside of [`hold`]: for who compares it with what other threads wrote
+/// meanwhile, to which a moment that stands still is late.
+#[must_use]
+#[inline]
+pub fn present() -> Instant {
+    Instant::now()
+}
+
 /// Runs `f`, in which time stands still: the clock is read once, however many layers ask.
 ///
 /// For a `call` or a poll that goes through many of them and takes microseconds. What takes longer
@@ -97,6 +105,7 @@ mod tests {
             let inner = hold(now);
             pass();
             assert_eq!(inner, first);
+            assert!(present() > first);
             (first, now())
         });
         assert_eq!(first, last);

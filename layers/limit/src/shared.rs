@@ -89,7 +89,7 @@ impl Origin {
     /// thread has seen of another.
     #[cold]
     pub(crate) fn present(&self) -> u64 {
-        self.until(Instant::now())
+        self.until(clock::present())
     }
 
     #[inline]

@@ -13,6 +13,36 @@ pub struct ByPredicate<F> {
     predicate: F,
 }
 
+/// A value is made once more as its clone, and says nothing of attempts.
+macro_rules! by_clone {
+    () => {
+        #[inline]
+        fn prepare(&self, request: &Req) -> Req {
+            request.clone()
+        }
+
+        #[inline]
+        fn first(
+            &self,
+            request: Req,
+            _: &mut Req,
+            _: &Beginning<'_>,
+            _: impl FnOnce() -> Attempt,
+        ) -> Req {
+            request
+        }
+
+        fn make(
+            &self,
+            kept: &mut Req,
+            _: impl FnOnce() -> Attempt,
+            _: Option<(Deadline, Instant)>,
+        ) -> Req {
+            kept.clone()
+        }
+    };
+}
+
 // === impl Repeat for plain values ===
 
 impl<Req: Clone> Repeat<Req> for ByResult {
@@ -23,30 +53,7 @@ impl<Req: Clone> Repeat<Req> for ByResult {
         Wanted::of(self, request, settings.assume_idempotent)
     }
 
-    #[inline]
-    fn prepare(&self, request: &Req) -> Req {
-        request.clone()
-    }
-
-    #[inline]
-    fn first(
-        &self,
-        request: Req,
-        _: &mut Req,
-        _: &Beginning<'_>,
-        _: impl FnOnce() -> Attempt,
-    ) -> Req {
-        request
-    }
-
-    fn make(
-        &self,
-        kept: &mut Req,
-        _: impl FnOnce() -> Attempt,
-        _: Option<(Deadline, Instant)>,
-    ) -> Req {
-        kept.clone()
-    }
+    by_clone!();
 }
 
 impl<Rsp> Judge<Rsp> for ByResult {
@@ -79,30 +86,7 @@ impl<F: Clone, Req: Clone> Repeat<Req> for ByPredicate<F> {
         ByResult.wanted(request, settings)
     }
 
-    #[inline]
-    fn prepare(&self, request: &Req) -> Req {
-        request.clone()
-    }
-
-    #[inline]
-    fn first(
-        &self,
-        request: Req,
-        _: &mut Req,
-        _: &Beginning<'_>,
-        _: impl FnOnce() -> Attempt,
-    ) -> Req {
-        request
-    }
-
-    fn make(
-        &self,
-        kept: &mut Req,
-        _: impl FnOnce() -> Attempt,
-        _: Option<(Deadline, Instant)>,
-    ) -> Req {
-        kept.clone()
-    }
+    by_clone!();
 }
 
 impl<F, Rsp> Judge<Rsp> for ByPredicate<F>
