@@ -17,6 +17,7 @@
 //! | [`Instance`], [`Resolve`], [`Change`] | where a service is to be found | registry, discover |
 //! | [`Endpoint`], [`Availability`], [`Named`] | what a balancer may pick | connect, health, balance |
 //! | [`Live`], [`InvalidSetting`] | a setting that may change while calls run; one that never works | every layer with settings |
+//! | [`seat`] | a place for each thread, where it writes alone | whatever counts every call |
 //! | [`headers`] | whether a header is among the few of an answer | whoever reads one |
 //! | [`clock`], [`Dice`], [`Backoff`], [`Jitter`] | the one clock, the one source of chance, the one delay | everyone |
 //!
@@ -50,6 +51,7 @@ mod outcome;
 mod record;
 mod rejection;
 mod resolve;
+pub mod seat;
 mod setting;
 mod trail;
 mod unready;
