@@ -3,16 +3,15 @@
 use super::{future::StackFuture, stack::Stack};
 use http::Request;
 use std::{
-    cell::Cell,
     fmt,
-    sync::{
-        Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Mutex,
     task::{Context, Poll, Waker},
 };
 use tower::Service;
-use ziggurat_core::{BoxError, Code, Rejection};
+use ziggurat_core::{
+    BoxError, Code, Rejection,
+    seat::{self, Apart},
+};
 
 /// The stack of a channel, called by all of its clones.
 ///
@@ -23,19 +22,11 @@ pub(super) struct Stripes {
     own: [Stripe; COUNT],
 }
 
-/// On cache lines of its own. Made by the first call that finds it.
-#[derive(Default)]
-#[repr(align(128))]
-struct Stripe(Mutex<Option<Stack>>);
+/// Made by the first call that finds it.
+type Stripe = Apart<Mutex<Option<Stack>>>;
 
 /// The threads that call one channel at the same moment are seldom more.
 const COUNT: usize = 16;
-
-static THREADS: AtomicUsize = AtomicUsize::new(0);
-
-thread_local! {
-    static THREAD: Cell<Option<usize>> = const { Cell::new(None) };
-}
 
 // === impl Stripes ===
 
@@ -56,7 +47,8 @@ impl Stripes {
         &self,
         request: Request<tonic::body::Body>,
     ) -> Result<StackFuture, BoxError> {
-        match self.own[thread() % COUNT].0.try_lock() {
+        let Apart(own) = &self.own[seat::among(COUNT)];
+        match own.try_lock() {
             Ok(mut own) => call(own.get_or_insert_with(|| self.stack.clone()), request),
             // Another thread's, this one's own call further out, or left by a panic: none to wait for.
             Err(_) => call(&mut self.stack.clone(), request),
@@ -78,15 +70,6 @@ fn call(stack: &mut Stack, request: Request<tonic::body::Body>) -> Result<StackF
             Err(Rejection::decided(Code::Unavailable, "the channel is not ready").into())
         }
     }
-}
-
-/// Which thread this is, in the order of their first calls.
-fn thread() -> usize {
-    THREAD.get().unwrap_or_else(|| {
-        let thread = THREADS.fetch_add(1, Ordering::Relaxed);
-        THREAD.set(Some(thread));
-        thread
-    })
 }
 
 #[cfg(test)]
@@ -112,7 +95,7 @@ mod tests {
             drop(call().unwrap());
             assert_eq!(made().count(), 1);
         }
-        let own = &stripes.own[thread() % COUNT].0;
+        let own = &stripes.own[seat::among(COUNT)].0;
         let busy = own.lock().unwrap();
         drop(call().unwrap());
         drop(busy);

@@ -1,29 +1,22 @@
 //! Counters that threads do not share, where what matters is that each goes on.
 
 use std::{
-    cell::Cell,
     fmt,
-    sync::atomic::{AtomicU64, AtomicUsize, Ordering},
+    sync::atomic::{AtomicU64, Ordering},
 };
-use ziggurat_core::Dice;
+use ziggurat_core::{
+    Dice,
+    seat::{self, Apart},
+};
 
 /// Counts up, for each thread by itself; each begins anywhere, so that many clients that start
 /// together do not all begin at the same endpoint.
 pub(crate) struct Stripes {
-    lines: [Line; LINES],
+    lines: [Apart<AtomicU64>; LINES],
     dice: Dice,
 }
 
-/// Alone on its line of cache, and on the one that is fetched with it.
-#[repr(align(128))]
-#[derive(Default)]
-struct Line(AtomicU64);
-
 const LINES: usize = 8;
-
-thread_local! {
-    static MINE: Cell<usize> = const { Cell::new(usize::MAX) };
-}
 
 // === impl Stripes ===
 
@@ -37,7 +30,7 @@ impl Stripes {
 
     /// A number, and the next one the next time this thread asks.
     pub(crate) fn next(&self) -> u64 {
-        let Line(count) = &self.lines[mine()];
+        let Apart(count) = &self.lines[seat::among(LINES)];
         // Relaxed: threads that share a line take turns, and nothing else hangs on it.
         let next = count.fetch_add(1, Ordering::Relaxed);
         if next != 0 {
@@ -60,18 +53,6 @@ impl fmt::Debug for Stripes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Stripes").finish_non_exhaustive()
     }
-}
-
-/// The line of this thread; threads get them in turn.
-fn mine() -> usize {
-    static THREADS: AtomicUsize = AtomicUsize::new(0);
-    let known = MINE.get();
-    if known < LINES {
-        return known;
-    }
-    let mine = THREADS.fetch_add(1, Ordering::Relaxed) % LINES;
-    MINE.set(mine);
-    mine
 }
 
 #[cfg(test)]

@@ -2,10 +2,10 @@
 
 use crate::{
     circuit::{Circuit, Ticket},
-    window::{SEATS, seat},
+    window::SEATS,
 };
 use std::{array, fmt, sync::Arc};
-use ziggurat_core::{BoxError, Outcome, Record, clock};
+use ziggurat_core::{BoxError, Outcome, Record, clock, seat};
 
 /// Tells the circuit how a call ended; the record of every response that a
 /// [`Breaker`](crate::Breaker) answers with.
@@ -57,21 +57,21 @@ impl Shared {
     #[inline(always)]
     pub(crate) fn admit(&self) -> Result<Permit, BoxError> {
         match self.circuit.admit_plainly() {
-            Some(ticket) => Ok(self.permit(seat() % SEATS, ticket)),
+            Some(ticket) => Ok(self.permit(seat::among(SEATS), ticket)),
             None => self.admit_at(),
         }
     }
 
     /// The same; who is refused is not told why.
     pub(crate) fn admit_quietly(&self) -> Option<Permit> {
-        let seat = seat() % SEATS;
+        let seat = seat::among(SEATS);
         let ticket = self.circuit.admit(seat, clock::now).ok()?;
         Some(self.permit(seat, ticket))
     }
 
     #[inline(never)]
     fn admit_at(&self) -> Result<Permit, BoxError> {
-        let seat = seat() % SEATS;
+        let seat = seat::among(SEATS);
         match self.circuit.admit_at(seat, clock::now()) {
             Ok(ticket) => Ok(self.permit(seat, ticket)),
             Err(refusal) => Err(refusal.into_error()),

@@ -1,11 +1,8 @@
 //! The results of the last while: a ring of buckets for each of a few seats.
 
 use crate::bucket::{BUCKETS, Bucket, Epoch, Totals, fence};
-use std::{
-    array,
-    cell::Cell,
-    sync::atomic::{AtomicUsize, Ordering},
-};
+use std::{array, sync::atomic::Ordering};
+use ziggurat_core::seat::Apart;
 
 /// How many threads can record without meeting one another.
 pub(crate) const SEATS: usize = 8;
@@ -15,12 +12,10 @@ pub(crate) const SEATS: usize = 8;
 /// Each thread has a seat with a ring of its own, because a contended write costs four times what
 /// an uncontended one does; only who decides adds the seats up.
 #[derive(Debug)]
-pub(crate) struct Window([Seat; SEATS]);
+pub(crate) struct Window([Apart<Rings>; SEATS]);
 
-/// Two cache lines, because processors fetch them in pairs.
 #[derive(Debug)]
-#[repr(align(128))]
-struct Seat {
+struct Rings {
     results: [Bucket; BUCKETS],
     /// How many calls were slow, in the place of failures: a word that a call that is not slow does
     /// not touch.
@@ -32,23 +27,25 @@ struct Seat {
 impl Window {
     pub(crate) fn new() -> Self {
         let ring = || array::from_fn(|_| Bucket::new());
-        Self(array::from_fn(|_| Seat {
-            results: ring(),
-            slow: ring(),
+        Self(array::from_fn(|_| {
+            Apart(Rings {
+                results: ring(),
+                slow: ring(),
+            })
         }))
     }
 
     pub(crate) fn succeeded(&self, seat: usize, epoch: Epoch) {
-        self.0[seat % SEATS].results[epoch.slot()].succeeded(epoch);
+        self.of(seat).results[epoch.slot()].succeeded(epoch);
     }
 
     pub(crate) fn failed(&self, seat: usize, epoch: Epoch) {
-        self.0[seat % SEATS].results[epoch.slot()].failed(epoch);
+        self.of(seat).results[epoch.slot()].failed(epoch);
     }
 
     /// A call that is counted besides was slow.
     pub(crate) fn slow(&self, seat: usize, epoch: Epoch) {
-        self.0[seat % SEATS].slow[epoch.slot()].failed(epoch);
+        self.of(seat).slow[epoch.slot()].failed(epoch);
     }
 
     /// What the window that ends with `now` counted, the caller's own record included.
@@ -56,7 +53,7 @@ impl Window {
         // Of two threads that record at once and then look, at least one sees both records.
         fence(Ordering::SeqCst);
         let mut totals = Totals::default();
-        for seat in &self.0 {
+        for Apart(seat) in &self.0 {
             for bucket in &seat.results {
                 totals += bucket.totals(now);
             }
@@ -66,21 +63,12 @@ impl Window {
         }
         totals
     }
-}
 
-/// The seat of this thread.
-#[inline]
-pub(crate) fn seat() -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    thread_local! {
-        static SEAT: Cell<usize> = const { Cell::new(usize::MAX) };
+    #[inline(always)]
+    fn of(&self, seat: usize) -> &Rings {
+        let Apart(rings) = &self.0[seat % SEATS];
+        rings
     }
-    SEAT.with(|seat| {
-        if seat.get() == usize::MAX {
-            seat.set(NEXT.fetch_add(1, Ordering::Relaxed) % SEATS);
-        }
-        seat.get()
-    })
 }
 
 #[cfg(not(ziggurat_loom))]

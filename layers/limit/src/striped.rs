@@ -26,7 +26,8 @@ use crate::{
     Rate,
     gcra::{Claim, Gcra, TICKS, furthest},
 };
-use std::{cell::Cell, sync::OnceLock};
+use std::sync::OnceLock;
+use ziggurat_core::seat;
 
 /// The limit that all threads share.
 #[derive(Debug)]
@@ -51,10 +52,6 @@ const LEAST: usize = 2;
 const PART: usize = 8;
 const MOST_STRIPES: usize = 16;
 
-thread_local! {
-    static SLOT: Cell<usize> = const { Cell::new(usize::MAX) };
-}
-
 // === impl Striped ===
 
 impl Striped {
@@ -76,7 +73,7 @@ impl Striped {
         present: impl Fn() -> (Rate, u64),
     ) -> Result<(), u64> {
         if let Some(stripes) = self.stripes.get() {
-            return self.take_striped(stripes, slot(), cost, (rate, now), present);
+            return self.take_striped(stripes, own(stripes), cost, (rate, now), present);
         }
         self.take_alone(cost, (rate, now), present)
     }
@@ -95,10 +92,7 @@ impl Striped {
     /// looked at when there is no more elsewhere.
     pub(crate) fn look(&self, rate: Rate, cost: u32, now: u64) -> u64 {
         let ask = Ask::new(rate, cost, now);
-        let mine = self
-            .stripes
-            .get()
-            .map(|stripes| &stripes[slot() % stripes.len()]);
+        let mine = self.stripes.get().map(|stripes| &stripes[own(stripes)]);
         if mine.is_some_and(|mine| mine.guess().usable(ask.span) >= ask.need)
             || self.gcra.wait_ticks(rate, ask.need, now) == 0
         {
@@ -149,7 +143,7 @@ impl Striped {
         present: impl Fn() -> (Rate, u64),
     ) -> Result<(), u64> {
         let ask = Ask::new(rate, cost, now);
-        let mine = &stripes[slot % stripes.len()];
+        let mine = &stripes[slot];
         // A look first: what is refused writes nothing.
         if mine.guess().usable(ask.span) >= ask.need
             && let Some(held) = mine.try_hold()
@@ -324,16 +318,10 @@ const fn pays(rate: Rate, stripes: usize) -> bool {
     rate.at_once() as usize >= LEAST * PART * stripes
 }
 
-/// The slot of this thread; threads get them in turn.
-fn slot() -> usize {
-    static THREADS: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
-    let known = SLOT.get();
-    if known != usize::MAX {
-        return known;
-    }
-    let mine = THREADS.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-    SLOT.set(mine);
-    mine
+/// The slot of this thread.
+#[inline]
+fn own(stripes: &[Stripe]) -> usize {
+    seat::among(stripes.len())
 }
 
 /// How many stripes a limit has: twice as many as run at once, so that few threads share one.

@@ -185,5 +185,6 @@ impl Drop for Counted {
     }
 }
 
+#[cfg(not(ziggurat_loom))]
 #[cfg(test)]
 mod tests;

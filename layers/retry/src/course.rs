@@ -212,6 +212,8 @@ impl<S: Borrow<Settings>> Course<S> {
     }
 }
 
+// It spends of a budget.
+#[cfg(not(ziggurat_loom))]
 #[cfg(test)]
 mod model;
 #[cfg(test)]

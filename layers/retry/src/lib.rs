@@ -141,7 +141,6 @@ mod repeat;
 mod replay;
 mod request;
 mod run;
-mod seat;
 mod service;
 mod settings;
 mod shared;

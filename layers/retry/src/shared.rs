@@ -1,16 +1,14 @@
 //! What calls share, and how they get at it without waiting for one another.
 
-use crate::{
-    Budget, Methods, Observer, Repeat, Settings,
-    latency::Latencies,
-    replay::Rooms,
-    seat::{Apart, PerSeat},
-};
+use crate::{Budget, Methods, Observer, Repeat, Settings, latency::Latencies, replay::Rooms};
 use std::{
     borrow::Borrow,
     sync::{Arc, Mutex, PoisonError},
 };
-use ziggurat_core::{Dice, KnownWord, Live};
+use ziggurat_core::{
+    Dice, KnownWord, Live,
+    seat::{Apart, PerSeat},
+};
 
 /// What all calls of a service share.
 pub(crate) struct Shared<M> {

@@ -1,15 +1,14 @@
 //! How many of something there are, counted without contention.
 
 use std::{
-    array,
-    cell::Cell,
-    fmt,
+    array, fmt,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     },
 };
 use tokio::sync::Notify;
+use ziggurat_core::seat;
 
 /// Counts what has begun and not ended. Clones count together.
 #[derive(Clone)]
@@ -42,12 +41,6 @@ struct Wake {
 
 const SHARDS: usize = 16;
 
-thread_local! {
-    static SHARD: Cell<usize> = const { Cell::new(SHARDS) };
-}
-
-static NEXT: AtomicUsize = AtomicUsize::new(0);
-
 // === impl Count ===
 
 impl Count {
@@ -63,7 +56,7 @@ impl Count {
     }
 
     pub(super) fn begin(&self) -> Counted {
-        let shard = &self.0.shards[own_shard()];
+        let shard = &self.0.shards[seat::among(SHARDS)];
         shard.count.fetch_add(1, SeqCst);
         Counted(Arc::clone(shard))
     }
@@ -106,16 +99,6 @@ impl Drop for Counted {
             wake.fewer.notify_waiters();
         }
     }
-}
-
-fn own_shard() -> usize {
-    let own = SHARD.get();
-    if own < SHARDS {
-        return own;
-    }
-    let own = NEXT.fetch_add(1, SeqCst) % SHARDS;
-    SHARD.set(own);
-    own
 }
 
 #[cfg(test)]

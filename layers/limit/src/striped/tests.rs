@@ -24,7 +24,9 @@ fn striped(slots: usize) -> Striped {
 
 fn take(limit: &Striped, slot: usize, rate: Rate, cost: u32, now: u64) -> Result<(), u64> {
     let stripes = limit.stripes.get().unwrap();
-    limit.take_striped(stripes, slot, cost, (rate, now), || (rate, now))
+    limit.take_striped(stripes, slot % stripes.len(), cost, (rate, now), || {
+        (rate, now)
+    })
 }
 
 fn taken(limit: &Striped, slot: usize, rate: Rate, now: u64, calls: usize) -> usize {

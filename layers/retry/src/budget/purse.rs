@@ -11,9 +11,8 @@ use self::{
     tally::Tallies,
 };
 use super::Income;
-use crate::seat::seat;
 use std::sync::OnceLock;
-use ziggurat_core::clock::Instant;
+use ziggurat_core::{clock::Instant, seat};
 
 /// A balance of retries; one atomic holds both the balance and its time, so no two threads can
 /// spend the same retry.
@@ -64,7 +63,7 @@ impl Purse {
     /// A call has begun. Asks for the time once in a while.
     #[inline(always)]
     pub(super) fn deposit(&self, income: Income, now: impl FnOnce() -> Instant) {
-        if self.calls.add(seat()) >= BATCH {
+        if self.calls.add(seat::place()) >= BATCH {
             self.pay_in(income, now);
         }
     }

@@ -1,10 +1,10 @@
 //! How much all calls may keep of their bodies, together.
 
-use crate::seat::{Apart, PerSeat};
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering::Relaxed},
 };
+use ziggurat_core::seat::{Apart, PerSeat};
 
 /// How many bytes of request bodies the calls of a layer keep at present, beyond the first KiB of
 /// each; clones share it.

@@ -1,10 +1,10 @@
 //! With loom: every order in which threads may count calls, pay them in, spend and pay back.
 
 use super::*;
-use crate::seat::SEATS;
 use loom::{sync::Arc, thread};
 use std::time::Duration;
 use ziggurat_core::clock;
+use ziggurat_core::seat;
 
 /// Two readings of the clock may be this far apart.
 const APART: Duration = Duration::from_millis(16);
@@ -23,10 +23,10 @@ fn loom_a_call_is_taken_once_wherever_it_was_counted() {
         let theirs = thread::spawn(move || {
             other.add(0);
             let taken = other.take();
-            other.add(SEATS);
+            other.add(seat::OWN);
             taken
         });
-        tallies.add(SEATS);
+        tallies.add(seat::OWN);
         let mine = tallies.take();
         let taken = mine + theirs.join().unwrap();
         assert_eq!(taken + tallies.take(), 3);
@@ -38,8 +38,8 @@ fn loom_two_threads_spend_what_was_earned_and_no_more() {
     let now = clock::now();
     loom::model(move || {
         let purse = Arc::new(Purse::new());
-        let call = move |purse: &Purse, seat: usize| {
-            purse.calls.add(seat);
+        let call = move |purse: &Purse, place: usize| {
+            purse.calls.add(place);
             u32::from(purse.withdraw(HALF, now))
         };
         let other = Arc::clone(&purse);

@@ -1,14 +1,14 @@
 //! Calls that were not paid in yet, counted by each thread alone.
 
 use super::sync::{AtomicU64, Relaxed};
-use crate::seat::{Apart, SEATS};
+use ziggurat_core::seat::{self, Apart};
 
-/// One count for each seat, and one for all who have none.
+/// One count for each seat, and one for all threads that have none of their own.
 ///
 /// All orderings are relaxed: the counts guard nothing but themselves. Whoever takes over a seat sees
 /// what was counted there, as seats are handed over by Release and Acquire.
 #[derive(Debug)]
-pub(super) struct Tallies([Apart<Tally>; SEATS + 1]);
+pub(super) struct Tallies([Apart<Tally>; seat::PLACES]);
 
 /// Neither number ever becomes smaller.
 #[derive(Debug)]
@@ -26,11 +26,11 @@ impl Tallies {
         Self(std::array::from_fn(|_| Apart(Tally::new())))
     }
 
-    /// Counts a call; how many are not taken on this seat.
+    /// Counts a call; how many are not taken in this place.
     #[inline]
-    pub(super) fn add(&self, seat: usize) -> u64 {
-        let Apart(tally) = &self.0[seat];
-        let begun = if seat < SEATS {
+    pub(super) fn add(&self, place: usize) -> u64 {
+        let Apart(tally) = &self.0[place];
+        let begun = if place < seat::OWN {
             // Nobody else writes it: it takes no locked instruction.
             let begun = tally.begun.load(Relaxed) + 1;
             tally.begun.store(begun, Relaxed);
