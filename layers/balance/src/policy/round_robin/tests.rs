@@ -39,7 +39,7 @@ fn a_new_one_is_called_once_and_then_gets_a_tenth_of_its_share() {
     let mut field = of(&[1; 10]);
     field.all[0] = Candidate::new(stats("new"), Availability::new(), 1);
     assert!(field.shares()[0] > 0.09, "until somebody has gone");
-    field.all[0].stats().start(NOW);
+    field.all[0].stats().start(NOW, weighing().decay);
     assert_eq!(field.shares()[0], 0.0, "and nobody while he is away");
     field.all[0]
         .stats()
