@@ -50,6 +50,23 @@ fn a_new_one_is_called_once_and_then_gets_a_tenth_of_its_share() {
 }
 
 #[test]
+fn calls_that_come_while_all_are_new_go_to_all_of_them() {
+    for count in [2, 4, 8, 16] {
+        let field = Field::new(RoundRobin::plain().dice(Dice::seeded(1)), &vec![1; count]);
+        for new in &field.all {
+            new.stats().start(NOW, weighing().decay);
+        }
+        let fair = 1.0 / count as f64;
+        for share in field.shares() {
+            assert!(
+                (0.8 * fair..1.2 * fair).contains(&share),
+                "{share} of {count}"
+            );
+        }
+    }
+}
+
+#[test]
 fn who_is_down_or_tried_is_passed_over() {
     let field = of(&[1; 4]);
     field.report(0, State::Down);
