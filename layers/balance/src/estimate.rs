@@ -103,6 +103,12 @@ impl Decay {
         Self(rate)
     }
 
+    /// Is it more than so many time constants ago?
+    #[inline]
+    pub(crate) fn is_past(self, ticks: u32, constants: f32) -> bool {
+        ticks as f32 * self.0 > constants
+    }
+
     /// How much of a value is kept after so many ticks.
     #[inline]
     pub(crate) fn kept(self, ticks: u32) -> f32 {

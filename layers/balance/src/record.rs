@@ -25,7 +25,7 @@ impl Measure {
     /// Takes a place at the endpoint; whoever makes one hands it to a `Recorder` at once.
     #[inline]
     pub(crate) fn start(stats: Arc<Stats>, brief: Brief, now: u64) -> Self {
-        stats.start(now);
+        stats.start(now, brief.decay());
         Self {
             stats,
             began: now,

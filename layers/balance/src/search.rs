@@ -135,6 +135,11 @@ impl<E> Search<E> {
         let facts = shared.hub.facts();
         let weighing = facts.weighing();
         if let Poll::Ready(held) = self.ready_held(facts, cx) {
+            let call = Call::new(request, shared.classify.extensions(request));
+            // The first that was busy has been noted; it need not be this one.
+            if !call.has_tried(held.candidate.stats().id()) {
+                call.note(held.candidate.stats().id());
+            }
             return Poll::Ready(Reached {
                 endpoint: held.endpoint,
                 stats: Arc::clone(held.candidate.stats()),

@@ -3,9 +3,11 @@
 //! The load of an endpoint is `(latency + penalty * failure rate) * (1 + pending / weight)`: the
 //! latency by Finagle's `PeakEwma`, the failure rate an average over the same time, so that failing
 //! fast repels and one failure in a thousand does not.
+//!
+//! Of whom nothing was heard for long only what is pending tells, and one call a second finds out.
 
 use self::{
-    cost::{cost, in_a_row},
+    cost::{cost, in_a_row, is_faded},
     flow::Flow,
     reported::Reported,
     sync::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
@@ -62,6 +64,9 @@ pub(crate) struct Weighed {
 
 /// Heavier than whatever is known, and light enough to be multiplied by what is pending.
 pub(crate) const UNKNOWN: f64 = 1e18;
+/// What a call costs, in nanoseconds, where it is not known any more: little, so that one goes there
+/// and finds out, but not without regard to what is pending.
+const FORGOTTEN: f64 = 1e6;
 /// A second call finds out what an endpoint is like when the first has not by then, in nanoseconds.
 const PROBE: u64 = 1_000_000_000;
 /// The share of a new endpoint at its start.
@@ -119,9 +124,9 @@ impl Stats {
     }
 
     #[inline]
-    pub(crate) fn start(&self, now: u64) {
+    pub(crate) fn start(&self, now: u64, decay: Decay) {
         self.flow.start();
-        if !self.is_known() {
+        if self.is_faded(now, decay) {
             // 0 stands for "not yet".
             self.probed_at.store(now.max(1), Relaxed);
         }
@@ -191,7 +196,7 @@ impl Stats {
 
     /// The head of an answer took this long, and its end may be far away.
     pub(crate) fn observe_head(&self, elapsed: u64, now: u64, decay: Decay) {
-        if !self.is_known() {
+        if self.is_faded(now, decay) {
             self.update_latency(elapsed as f32, now, decay, false);
         }
     }
@@ -236,6 +241,9 @@ impl Stats {
         if latency == Estimate::NONE && failure == Estimate::NONE {
             return self.untried(pending, now);
         }
+        if pending > 0.0 && is_faded(latency, failure, now, weighing.decay) {
+            return self.forgotten(pending / f64::from(weight.max(1)), now);
+        }
         let grown = self.grown_since(self.born.load(Relaxed), now, weighing);
         let share = f64::from(weight.max(1)) * grown;
         // The common case, without a division.
@@ -252,15 +260,31 @@ impl Stats {
     /// long one, and then another finds out.
     #[cold]
     fn untried(&self, pending: f64, now: u64) -> Weighed {
-        let probed_at = self.probed_at.load(Relaxed);
-        let waits = probed_at != 0 && now.saturating_sub(probed_at) < PROBE;
-        let load = if waits && pending > 0.0 {
+        let load = if self.is_probed(now) && pending > 0.0 {
             UNKNOWN * (1.0 + pending)
         } else {
             0.0
         };
         // The probe is not held back.
         Weighed { load, grown: 1.0 }
+    }
+
+    /// The same of one that was known, and has calls that are open: long ones, or it has stalled.
+    #[cold]
+    fn forgotten(&self, pending: f64, now: u64) -> Weighed {
+        let cost = if self.is_probed(now) {
+            UNKNOWN
+        } else {
+            FORGOTTEN
+        };
+        let load = cost * (1.0 + pending);
+        Weighed { load, grown: 1.0 }
+    }
+
+    /// Did a call go there a moment ago, to find out what it is like?
+    fn is_probed(&self, now: u64) -> bool {
+        let probed_at = self.probed_at.load(Relaxed);
+        probed_at != 0 && now.saturating_sub(probed_at) < PROBE
     }
 
     /// The latency to expect, failures included, in nanoseconds.
@@ -288,6 +312,13 @@ impl Stats {
 
     pub(crate) fn is_known(&self) -> bool {
         self.latency.load(Relaxed) != Estimate::NONE || self.failure.load(Relaxed) != Estimate::NONE
+    }
+
+    /// Is nothing known, or nothing any more?
+    #[inline]
+    fn is_faded(&self, now: u64, decay: Decay) -> bool {
+        let (latency, failure) = (self.latency.load(Relaxed), self.failure.load(Relaxed));
+        is_faded(latency, failure, now, decay)
     }
 
     #[inline]

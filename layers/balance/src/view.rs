@@ -1,6 +1,6 @@
 //! What a balancer shows of its endpoints.
 
-use crate::{policy::Candidate, settings::Weighing};
+use crate::{policy::Candidate, settings::Weighing, stats::UNKNOWN};
 use std::time::Duration;
 use ziggurat_core::{EndpointId, State};
 
@@ -24,13 +24,13 @@ impl EndpointView {
     pub(crate) fn new(candidate: &Candidate, weighing: &Weighing, now: u64) -> Self {
         let stats = candidate.stats();
         let known = stats.is_known();
-        let load = stats.load(now, candidate.weight(), weighing) / 1e9;
+        let load = stats.load(now, candidate.weight(), weighing);
         Self {
             id: stats.id().clone(),
             state: candidate.state(),
             weight: candidate.weight(),
             cost: Duration::from_nanos(stats.cost(now, weighing) as u64),
-            load: known.then_some(load),
+            load: (known && load < UNKNOWN).then_some(load / 1e9),
             load_weight: stats.load_weight(now),
             pending: stats.pending(),
             calls: stats.calls(),
@@ -62,7 +62,8 @@ impl EndpointView {
         self.cost
     }
 
-    /// What picks compare: the cost in seconds, times what is pending. `None`: nothing is known yet.
+    /// What picks compare: the cost in seconds, times what is pending. `None`: nothing is known
+    /// yet, or any more.
     #[must_use]
     pub const fn load(&self) -> Option<f64> {
         self.load

@@ -105,7 +105,8 @@ impl Settings {
         Ok(self)
     }
 
-    /// Makes nothing of the share while the window has fewer calls than this.
+    /// Makes nothing of the share while the window has fewer calls than this, or is not full yet if it
+    /// is a [window of fewer calls](Self::window_of_calls).
     ///
     /// # Errors
     ///

@@ -71,6 +71,7 @@ pub trait Carry<Req> {
 /// For answers that are plain values: `Ok` is a success, an error is what its cause says.
 ///
 /// An error caused by a [`Rejection`](crate::Rejection) is the outcome of its code; any other is a failure.
+/// So is one that says CANCELLED: who still reads it has cancelled nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ByResult;
 
@@ -99,8 +100,8 @@ impl<Req> Carry<Req> for ByResult {}
 
 /// Apart from successes, which would carry what only this needs.
 #[inline(never)]
-fn failed<R: Record>(error: BoxError, recorder: Recorder<R>) -> BoxError {
-    recorder.settle(outcome_of(&*error));
+fn failed<R: Record>(error: BoxError, mut recorder: Recorder<R>) -> BoxError {
+    recorder.answered(outcome_of(&*error));
     error
 }
 

@@ -17,6 +17,13 @@ use ziggurat_core::{
     Recorder, Rejection, Sent, clock,
 };
 
+#[derive(Debug)]
+enum Reads {
+    Values,
+    Grpc,
+    Http,
+}
+
 type TestBody = UnsyncBoxBody<Bytes, BoxError>;
 
 #[derive(Debug, PartialEq)]
@@ -249,6 +256,27 @@ fn an_error_is_the_outcome_of_its_cause() {
         outcome("anything else".into()),
         Told::Settled(Outcome::Failure)
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_that_says_cancelled_is_a_failure_to_who_reads_it_and_late_a_timeout() {
+    let deadline = Deadline::after(Duration::from_secs(1));
+    for expected in [Outcome::Failure, Outcome::Timeout] {
+        for by in [Reads::Values, Reads::Grpc, Reads::Http] {
+            let (tell, told) = mpsc::channel();
+            let recorder = Recorder::new(Tell(tell), Some(deadline));
+            let error: BoxError = Rejection::decided(Code::Cancelled, "by its own timer").into();
+            let none = Err::<Response<Empty<Bytes>>, _>(error);
+            match by {
+                Reads::Values => drop(ByResult.observe(none, recorder)),
+                Reads::Grpc => drop(Grpc.observe(none, recorder)),
+                Reads::Http => drop(Http.observe(none, recorder)),
+            }
+            let told: Vec<_> = told.iter().collect();
+            assert_eq!(told, [Told::Settled(expected)], "{by:?}");
+        }
+        tokio::time::advance(Duration::from_secs(1)).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -151,7 +151,7 @@ impl<'a> Candidates<'a> {
     /// then what it has [grown](Self::grown).
     #[must_use]
     pub fn share(&self, index: usize) -> f64 {
-        if self.load(index) >= UNKNOWN {
+        if !self.all[index].stats().is_known() && self.load(index) >= UNKNOWN {
             return 0.0;
         }
         self.grown(index)

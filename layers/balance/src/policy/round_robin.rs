@@ -110,7 +110,7 @@ impl<Req> Policy<Req> for RoundRobin {
         if among.is_empty() {
             return None;
         }
-        let mut young = None;
+        let (mut young, mut seen) = (None, 0);
         for _ in 0..TURNS {
             let index = schedule.turn(self.turns.next());
             if !among.is_good(index, call) {
@@ -120,7 +120,11 @@ impl<Req> Policy<Req> for RoundRobin {
             if share >= 1.0 || self.dice.fraction() < share {
                 return Some(index);
             }
-            young = young.or(Some(index));
+            // Any of them: where they come to whole rounds the first is the same one every time.
+            seen += 1;
+            if self.dice.below(seen) == 0 {
+                young = Some(index);
+            }
         }
         young.or_else(|| among.best(call))
     }

@@ -30,7 +30,7 @@ fn loom_calls_that_begin_and_end_at_once_are_all_counted() {
     loom::model(|| {
         let stats = known();
         let call = |stats: &Stats| {
-            stats.start(SECOND);
+            stats.start(SECOND, weighing().decay);
             assert!((1..=2).contains(&stats.pending()));
             stats.finish();
         };

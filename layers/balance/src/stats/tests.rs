@@ -17,7 +17,7 @@ fn weighing() -> Weighing {
 
 /// One call of this length, from start to end.
 fn call(stats: &Stats, elapsed: u64, now: u64) {
-    stats.start(SECOND);
+    stats.start(SECOND, weighing().decay);
     stats.observe(elapsed, now, weighing().decay);
     stats.finish();
 }
@@ -26,12 +26,12 @@ fn call(stats: &Stats, elapsed: u64, now: u64) {
 fn what_is_unknown_gets_one_probe_a_second_until_one_is_back() {
     let stats = stats();
     assert_eq!(stats.load(SECOND, 1, &weighing()), 0.0);
-    stats.start(SECOND);
+    stats.start(SECOND, weighing().decay);
     assert!(stats.load(SECOND, 1, &weighing()) >= UNKNOWN);
     let later = stats.load(2 * SECOND - 1, 1, &weighing());
     assert!(later >= UNKNOWN);
     assert_eq!(stats.load(2 * SECOND, 1, &weighing()), 0.0, "a long one");
-    stats.start(2 * SECOND);
+    stats.start(2 * SECOND, weighing().decay);
     assert!(
         stats.load(2 * SECOND, 1, &weighing()) >= UNKNOWN,
         "one more"
@@ -123,7 +123,7 @@ fn what_is_pending_counts_by_weight() {
     stats.observe(10 * MILLI, now, weighing().decay);
     let idle = stats.load(now, 4, &weighing());
     for _ in 0..4 {
-        stats.start(SECOND);
+        stats.start(SECOND, weighing().decay);
     }
     assert!((stats.load(now, 4, &weighing()) / idle - 2.0).abs() < 0.01);
     assert!((stats.load(now, 1, &weighing()) / idle - 5.0).abs() < 0.01);
@@ -133,13 +133,59 @@ fn what_is_pending_counts_by_weight() {
 fn who_comes_back_starts_anew_even_with_calls_still_open() {
     let stats = stats();
     call(&stats, 10 * MILLI, SECOND);
-    stats.start(SECOND);
+    stats.start(SECOND, weighing().decay);
     stats.fail(SECOND, weighing().decay);
     stats.seen(State::Ejected);
     stats.seen(State::Connecting);
     assert!(stats.is_known());
     stats.seen(State::Ready);
     assert_eq!(stats.load(SECOND, 1, &weighing()), 0.0, "one probe");
-    stats.start(SECOND);
+    stats.start(SECOND, weighing().decay);
     assert!(stats.load(SECOND, 1, &weighing()) >= UNKNOWN);
+}
+
+#[test]
+fn streams_that_never_end_are_load_however_long_ago_they_began() {
+    let (old, new) = (stats(), stats());
+    let decay = weighing().decay;
+    for _ in 0..100 {
+        old.start(SECOND, weighing().decay);
+    }
+    old.observe_head(5 * MILLI, SECOND, decay);
+    // Ten minutes later another endpoint gets its first stream.
+    let now = 600 * SECOND;
+    new.start(now, weighing().decay);
+    new.observe_head(5 * MILLI, now, decay);
+    let later = now + 30 * SECOND;
+    let load = |stats: &Stats| stats.load(later, 1, &weighing());
+    assert!(load(&new) < load(&old), "{} {}", load(&new), load(&old));
+    // And it goes on like this, while nothing but streams comes.
+    for second in 631..900 {
+        let now = second * SECOND;
+        let load = |stats: &Stats| stats.load(now, 1, &weighing());
+        let least = if load(&new) < load(&old) { &new } else { &old };
+        least.start(now, weighing().decay);
+        least.observe_head(5 * MILLI, now, decay);
+    }
+    let (old, new) = (old.pending(), new.pending());
+    assert!(new > 100 && old < 200, "{old} {new}");
+}
+
+#[test]
+fn who_stalls_after_a_quiet_minute_is_no_better_than_who_answers() {
+    let (stalled, answers) = (stats(), stats());
+    for stats in [&stalled, &answers] {
+        call(stats, 10 * MILLI, SECOND);
+    }
+    let now = 300 * SECOND;
+    let load = |stats: &Stats| stats.load(now, 1, &weighing());
+    stalled.start(now, weighing().decay);
+    answers.start(now, weighing().decay);
+    answers.observe(10 * MILLI, now + 10 * MILLI, weighing().decay);
+    assert!(load(&answers) < load(&stalled));
+    answers.finish();
+    assert!(load(&answers) < load(&stalled));
+    stalled.finish();
+    let alone = stalled.load(now, 1, &weighing());
+    assert!(alone < load(&answers), "it was cancelled: {alone}");
 }

@@ -6,7 +6,10 @@ use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Duration};
 use tokio::{sync::Semaphore, time::Instant};
 use tower::{Layer, Service, ServiceExt};
 use ziggurat_balance::{BalanceLayer, NoEndpoints, Settings};
-use ziggurat_core::{CallOptions, Code, Deadline, Endpoint, Grpc, Rejection, State, error};
+use ziggurat_core::{
+    Attempt, CallOptions, Code, Deadline, Endpoint, EndpointId, Grpc, Rejection, State, Tried,
+    error,
+};
 use ziggurat_testkit::{Gate, HttpScript, Step, Strict};
 
 fn millis(n: u64) -> Duration {
@@ -452,4 +455,24 @@ async fn the_last_resort_is_nobody_who_says_that_it_does_not_serve() {
         call.await.unwrap();
     }
     assert_eq!(scripts.map(|(_, script)| script.calls()), [0, 50, 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_next_attempt_knows_which_of_the_busy_ones_took_the_call_in_the_end() {
+    for first in ["a", "b"] {
+        let gates = [("a", Gate::closed()), ("b", Gate::closed())];
+        let nodes = gates.each_ref();
+        let nodes = nodes.map(|(id, gate)| Node::new(id, Strict::around(script()).gate(gate)));
+        let (_feeder, feed) = found(nodes);
+        let service = BalanceLayer::p2c().layer(feed);
+        let tried = Tried::new();
+        let mut call = request(CallOptions::new().timeout(millis(1_000)));
+        call.extensions_mut().insert(Attempt::new(1, tried.clone()));
+        let call = spawn(service.clone().oneshot(call));
+        tokio::time::sleep(millis(100)).await;
+        let open = gates.iter().find(|(id, _)| *id == first).unwrap();
+        open.1.open();
+        call.end().await.unwrap();
+        assert!(tried.contains(&EndpointId::new(first)), "{first}");
+    }
 }

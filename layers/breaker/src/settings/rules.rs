@@ -26,11 +26,19 @@ impl Settings {
         let calls = totals.calls();
         // A quotient, not a product: 11 of 20 is exactly the double 0.55, but 0.55 * 20 is above 11.
         let share = |of: u64| of as f64 / calls as f64;
-        calls >= u64::from(self.minimum_calls)
+        calls >= u64::from(self.least_calls())
             && (share(totals.failures) >= self.failure_ratio
                 || self
                     .slow
                     .is_some_and(|slow| share(totals.slow) >= slow.ratio))
+    }
+
+    /// How many calls a share needs: of a window of fewer it takes all, or it would never count.
+    fn least_calls(&self) -> u32 {
+        match self.window {
+            Span::Time(_) => self.minimum_calls,
+            Span::Calls(calls) => self.minimum_calls.min(calls),
+        }
     }
 
     /// Is a call that took so long slow?

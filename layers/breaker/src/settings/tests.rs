@@ -73,6 +73,16 @@ fn the_share_counts_from_the_minimum_on_and_exactly() {
 }
 
 #[test]
+fn a_window_of_fewer_calls_than_the_minimum_is_enough_once_it_is_full() {
+    let settings = Settings::new().consecutive_failures(None).unwrap();
+    let settings = settings.window_of_calls(10).unwrap();
+    assert!(!settings.is_enough(9, || totals(0, 9)));
+    assert!(settings.is_enough(10, || totals(0, 10)));
+    assert!(settings.is_enough(1, || totals(5, 5)));
+    assert!(!settings.is_enough(1, || totals(6, 4)));
+}
+
+#[test]
 fn a_run_counts_whatever_the_share() {
     let settings = Settings::new();
     assert!(!settings.is_enough(4, || totals(1_000, 4)));

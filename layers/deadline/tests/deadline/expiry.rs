@@ -180,6 +180,26 @@ async fn whoever_records_inside_sees_a_timeout_and_not_a_cancelled_call() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whoever_records_a_plain_call_inside_sees_a_timeout_though_nobody_told_it_the_deadline() {
+    let settled = Settled::default();
+    let record = settled.clone();
+    let inner = service_fn(move |(): ()| {
+        let recorder = Recorder::new(record.clone(), None);
+        async move {
+            let _kept = recorder;
+            std::future::pending::<Result<(), BoxError>>().await
+        }
+    });
+    let service = DeadlineLayer::values(within(100)).layer(inner);
+    service.clone().oneshot(()).await.unwrap_err();
+    drop(tokio::time::timeout(ms(50), service.oneshot(())).await);
+    assert_eq!(
+        *settled.0.lock().unwrap(),
+        [Outcome::Timeout, Outcome::Cancelled]
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_error_of_the_inner_service_is_handed_on_as_it_is() {
     let inner = HttpScript::new([Step::fail_with("boom")]);
     let service = DeadlineLayer::client(within(100)).layer(inner);

@@ -78,7 +78,7 @@ async fn three_calls_that_hang_until_their_deadline_are_enough() {
 
 #[tokio::test(start_paused = true)]
 async fn overload_and_business_errors_eject_nobody() {
-    for code in [Code::ResourceExhausted, Code::NotFound, Code::Cancelled] {
+    for code in [Code::ResourceExhausted, Code::NotFound] {
         let script = Script::<u32, u32>::new([Step::fail(Rejection::decided(code, "no"))]);
         let connector = layer().layer(Connector(script));
         let one = connect(&connector, "users", "one").await;

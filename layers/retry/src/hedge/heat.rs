@@ -180,6 +180,7 @@ impl<S, M: Repeat<Req>, Req> Heat<S, M, Req> {
         M: Judge<Rsp>,
     {
         self.counted = Counted::default();
+        self.chosen.shared().mode.commit(&mut self.kept);
         if self.spent && self.shared().mode.judge(result).is_some() {
             self.shared().mode.give_up(result);
             chain::give_up();

@@ -3,14 +3,15 @@
 use crate::kit::*;
 use bytes::Bytes;
 use http::Request;
+use http_body_util::Full;
 use std::num::NonZeroU32;
-use tower::{Layer, ServiceExt};
+use tower::{Layer, Service, ServiceExt};
 use ziggurat_core::CallOptions;
 use ziggurat_retry::{
     RetryLayer, Settings as Retrying,
     hedge::{Delay, HedgeLayer, Settings},
 };
-use ziggurat_testkit::{HttpScript, ScriptBody, Step};
+use ziggurat_testkit::{HttpScript, ScriptBody, Step, tonic::Code};
 
 fn three(limit: usize, inner: &HttpScript) -> ziggurat_retry::hedge::Hedge<HttpScript> {
     let settings = Settings::new()
@@ -60,6 +61,24 @@ async fn a_stream_that_outgrows_the_limit_goes_to_one_of_them() {
         .filter(|seen| seen.body.is_some())
         .count();
     assert_eq!((inner.calls(), whole), (2, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answered_call_keeps_no_body_even_if_its_future_is_kept() {
+    const KIB: usize = 1_024;
+    let inner = HttpScript::by(|number, _| match number {
+        0 => Step::grpc("fine"),
+        _ => Step::trailers_only(Code::Unavailable),
+    });
+    let settings = Settings::new().delay(Delay::Fixed(25 * MS)).unwrap();
+    let retry = RetryLayer::new(Retrying::new().replay_total(8 * KIB));
+    let mut service = HedgeLayer::over(retry, settings).layer(inner.clone().reading_bodies());
+    let long = || idempotent().map(|_| Full::from(vec![7; 8 * KIB]));
+    let mut answered = Box::pin(ready(&mut service).await.call(long()));
+    answered.as_mut().await.unwrap();
+    ready(&mut service).await.call(long()).await.unwrap();
+    assert_eq!(inner.calls(), 1 + 2);
+    drop(answered);
 }
 
 #[tokio::test(start_paused = true)]

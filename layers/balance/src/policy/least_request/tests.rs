@@ -3,7 +3,7 @@
 use super::*;
 use crate::policy::{
     Candidate,
-    field::{Field, NOW, stats, trying},
+    field::{Field, NOW, stats, trying, weighing},
 };
 use ziggurat_core::{EndpointId, State, Tried};
 
@@ -14,14 +14,14 @@ fn of(weights: &[u32]) -> Field<LeastRequest> {
 #[test]
 fn of_two_the_idle_one_is_taken() {
     let field = of(&[1, 1]);
-    field.all[0].stats().start(NOW);
+    field.all[0].stats().start(NOW, weighing().decay);
     assert!(field.shares()[1] > 0.99);
 }
 
 #[test]
 fn the_busiest_of_all_is_never_taken() {
     let field = of(&[1; 10]);
-    (0..3).for_each(|_| field.all[4].stats().start(NOW));
+    (0..3).for_each(|_| field.all[4].stats().start(NOW, weighing().decay));
     assert_eq!(field.shares()[4], 0.0);
 }
 
@@ -32,7 +32,7 @@ fn more_choices_find_the_idle_one_more_often() {
         let policy = policy.choices(NonZeroUsize::new(choices).unwrap()).unwrap();
         let field = Field::of(policy, &[1; 10]);
         for one in &field.all[1..] {
-            one.stats().start(NOW);
+            one.stats().start(NOW, weighing().decay);
         }
         field.shares()[0]
     };
@@ -57,10 +57,10 @@ fn those_that_are_idle_come_as_often_as_they_are_heavy() {
 #[test]
 fn the_heavy_one_has_more_before_it_looks_as_busy() {
     let field = of(&[4, 1]);
-    (0..3).for_each(|_| field.all[0].stats().start(NOW));
-    field.all[1].stats().start(NOW);
+    (0..3).for_each(|_| field.all[0].stats().start(NOW, weighing().decay));
+    field.all[1].stats().start(NOW, weighing().decay);
     assert!(field.shares()[0] > 0.9, "3/4 is less than 1");
-    (0..2).for_each(|_| field.all[0].stats().start(NOW));
+    (0..2).for_each(|_| field.all[0].stats().start(NOW, weighing().decay));
     assert!(field.shares()[1] > 0.3, "5/4 is more than 1");
 }
 
@@ -69,7 +69,7 @@ fn who_is_down_tried_or_being_tried_out_is_passed_over() {
     let mut field = of(&[1; 4]);
     field.report(0, State::Down);
     field.all[1] = Candidate::new(stats("new"), field.availability[1].clone(), 1);
-    field.all[1].stats().start(NOW);
+    field.all[1].stats().start(NOW, weighing().decay);
     let tried = Tried::new();
     tried.note(&EndpointId::new("e2"));
     for pick in field.picks(1_000, Some(&trying(&tried)), false) {

@@ -31,14 +31,14 @@ fn equals_get_equal_shares() {
 #[test]
 fn the_lighter_of_two_is_taken_every_time() {
     let field = of(&[1, 1]);
-    field.all[0].stats().start(NOW);
+    field.all[0].stats().start(NOW, weighing().decay);
     assert!(field.shares()[1] > 0.9999);
 }
 
 #[test]
 fn the_heaviest_load_of_many_is_never_taken() {
     let field = of(&[1; 10]);
-    field.all[3].stats().start(NOW);
+    field.all[3].stats().start(NOW, weighing().decay);
     let shares = field.shares();
     assert!(
         shares[3] == 0.0 && shares.iter().sum::<f64>() > 0.999,
@@ -59,7 +59,7 @@ fn ready_goes_before_idle_and_idle_before_nothing() {
     let field = of(&[1, 1, 1]);
     field.report(0, State::Connecting);
     field.report(1, State::Idle);
-    field.all[2].stats().start(NOW);
+    field.all[2].stats().start(NOW, weighing().decay);
     assert_eq!(field.pick(), Some(2));
     field.report(2, State::Ejected);
     assert_eq!(field.pick(), Some(1));
@@ -167,7 +167,7 @@ fn a_new_one_is_probed_and_then_gets_a_tenth_of_its_share() {
     field.all[0] = Candidate::new(stats("new"), Availability::new(), 1);
     let shares = field.shares();
     assert!(shares[0] > 0.15, "the probe goes out at once: {shares:?}");
-    field.all[0].stats().start(NOW);
+    field.all[0].stats().start(NOW, weighing.decay);
     assert_eq!(field.shares()[0], 0.0, "and is the only one");
     field.all[0]
         .stats()

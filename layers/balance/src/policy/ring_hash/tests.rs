@@ -1,7 +1,7 @@
 //! Keys, and where they go when somebody leaves.
 
 use super::*;
-use crate::policy::field::{Field, NOW, keyed, trying};
+use crate::policy::field::{Field, NOW, keyed, trying, weighing};
 use ziggurat_core::{EndpointId, State, Tried};
 
 const KEYS: u64 = 10_000;
@@ -100,7 +100,7 @@ fn a_key_that_everybody_asks_for_overflows_to_the_next() {
     let hot = keyed(7);
     for _ in 0..1_000 {
         let index = field.pick_for(Some(&hot)).unwrap();
-        field.all[index].stats().start(NOW);
+        field.all[index].stats().start(NOW, weighing().decay);
     }
     let pending: Vec<_> = field.all.iter().map(|one| one.stats().pending()).collect();
     assert!(pending.iter().max().unwrap() < &400, "{pending:?}");

@@ -39,7 +39,7 @@ fn a_new_one_is_called_once_and_then_gets_a_tenth_of_its_share() {
     let mut field = of(&[1; 10]);
     field.all[0] = Candidate::new(stats("new"), Availability::new(), 1);
     assert!(field.shares()[0] > 0.09, "until somebody has gone");
-    field.all[0].stats().start(NOW);
+    field.all[0].stats().start(NOW, weighing().decay);
     assert_eq!(field.shares()[0], 0.0, "and nobody while he is away");
     field.all[0]
         .stats()
@@ -47,6 +47,23 @@ fn a_new_one_is_called_once_and_then_gets_a_tenth_of_its_share() {
     field.all[0].stats().finish();
     let share = field.shares()[0];
     assert!((0.005..0.02).contains(&share), "{share}");
+}
+
+#[test]
+fn calls_that_come_while_all_are_new_go_to_all_of_them() {
+    for count in [2, 4, 8, 16] {
+        let field = Field::new(RoundRobin::plain().dice(Dice::seeded(1)), &vec![1; count]);
+        for new in &field.all {
+            new.stats().start(NOW, weighing().decay);
+        }
+        let fair = 1.0 / count as f64;
+        for share in field.shares() {
+            assert!(
+                (0.8 * fair..1.2 * fair).contains(&share),
+                "{share} of {count}"
+            );
+        }
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! a question comes up.
 
 use super::{memory::Memory, *};
+use crate::settings::Span;
 
 pub(super) struct Model {
     pub(super) settings: Settings,
@@ -260,7 +261,11 @@ impl Model {
     fn is_enough(&self, now: u64) -> bool {
         let totals = self.memory.totals(now);
         let calls = totals.calls() as f64;
-        let enough = totals.calls() >= u64::from(self.settings.minimum_calls);
+        let minimum = match self.settings.window {
+            Span::Calls(full) => self.settings.minimum_calls.min(full),
+            Span::Time(_) => self.settings.minimum_calls,
+        };
+        let enough = totals.calls() >= u64::from(minimum);
         let failing = totals.failures as f64 / calls >= self.settings.failure_ratio;
         let slow = self.settings.slow;
         let slow = slow.is_some_and(|slow| totals.slow as f64 / calls >= slow.ratio);
