@@ -79,7 +79,7 @@ pub(crate) async fn handshake(
     let heard = Heard::default();
     let builder = builder(settings);
     let adaptive = settings.windows == Windows::Adaptive;
-    let (sender, mut connection) = builder.handshake(heard.on(stream, adaptive)).await?;
+    let (sender, mut connection) = builder.handshake(heard.on(stream)).await?;
     let pulse = Pulse::new(&mut connection, keepalive, adaptive);
     let mut wire = Wire {
         connection: Some(connection),
