@@ -22,7 +22,7 @@ use std::{
     sync::Arc,
     task::{Context, Poll},
 };
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tower_service::Service;
 use ziggurat_core::{Availability, BoxError, Dice, Instance, Reporter, State};
 
@@ -167,6 +167,7 @@ impl<B> Connector<B> {
             availability: availability.clone(),
             target,
             phase: watch::Sender::new(Phase::Connecting),
+            moved: Notify::new(),
         });
         let maker = Maker {
             road: Road {

@@ -7,7 +7,7 @@ use crate::{
     link::Link,
     pulse::{Beat, Pulse},
     road::Stream,
-    settings::{Keepalive, Settings, Windows},
+    settings::{Keepalive, LARGEST_WINDOW, Settings, Windows},
     slots::Slots,
 };
 use bytes::Bytes;
@@ -63,6 +63,9 @@ const LATE: usize = 1 << 16;
 const OVERHEAD: usize = 32 << 20;
 /// What an adaptive window begins with (RFC 9113, 6.9.2).
 pub(crate) const FIRST_WINDOW: u32 = 65_535;
+/// So many answers that nobody reads may be on a connection before no other one comes through: h2
+/// gives what they hold back to the connection when it is read, and not when it has come.
+const UNREAD: u32 = 128;
 
 /// Makes the HTTP/2 connection number `number` over `stream`; ready when the peer's SETTINGS came.
 pub(crate) async fn handshake(
@@ -76,7 +79,7 @@ pub(crate) async fn handshake(
     let heard = Heard::default();
     let builder = builder(settings);
     let adaptive = settings.windows == Windows::Adaptive;
-    let (sender, mut connection) = builder.handshake(heard.on(stream, adaptive)).await?;
+    let (sender, mut connection) = builder.handshake(heard.on(stream)).await?;
     let pulse = Pulse::new(&mut connection, keepalive, adaptive);
     let mut wire = Wire {
         connection: Some(connection),
@@ -99,7 +102,7 @@ pub(crate) async fn handshake(
 fn builder(settings: &Settings) -> Builder {
     let (stream, connection) = match settings.windows {
         Windows::Fixed { stream, connection } => (stream, connection),
-        Windows::Adaptive => (FIRST_WINDOW, FIRST_WINDOW),
+        Windows::Adaptive => (FIRST_WINDOW, shared(FIRST_WINDOW)),
     };
     let mut builder = Builder::new();
     builder
@@ -207,10 +210,20 @@ impl Wire {
 
     fn widen(&mut self, window: u32) {
         if let Some(connection) = &mut self.connection {
-            connection.set_target_window_size(window);
+            connection.set_target_window_size(shared(window));
             // Refused while the last change is not acknowledged: the next measurement asks again.
             let _ = connection.set_initial_window_size(window);
         }
+    }
+}
+
+/// The window of a connection whose streams have one of `stream` bytes.
+const fn shared(stream: u32) -> u32 {
+    let window = stream.saturating_mul(UNREAD);
+    if window < LARGEST_WINDOW {
+        window
+    } else {
+        LARGEST_WINDOW
     }
 }
 

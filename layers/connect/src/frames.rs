@@ -1,4 +1,4 @@
-//! Which of the bytes that come are DATA.
+//! Which of the bytes that come are DATA, and which of it says nothing.
 
 /// Follows the frames of a connection (RFC 9113, 4.1).
 #[derive(Debug, Default)]
@@ -12,12 +12,20 @@ pub(crate) struct Frames {
 
 const HEAD: usize = 9;
 const DATA: u8 = 0;
+/// Of the flags of DATA: it may be empty without them alone.
+const END_STREAM_OR_PADDED: u8 = 0x1 | 0x8;
+/// A kind that nobody knows, and so passes over (RFC 9113, 5.5).
+const NOTHING: u8 = 0xff;
+const KIND: usize = 3;
 
 // === impl Frames ===
 
 impl Frames {
     /// How many of `bytes`, which come after all before, are the payload of DATA.
-    pub(crate) fn data(&mut self, mut bytes: &[u8]) -> usize {
+    ///
+    /// Frames of DATA without any are made to be of no kind: h2 ends a connection that had a hundred
+    /// of them in its life, whoever's they were. (One whose head comes in two pieces it may see.)
+    pub(crate) fn data(&mut self, mut bytes: &mut [u8]) -> usize {
         let mut data = 0;
         while !bytes.is_empty() {
             let wanted = if self.left > 0 {
@@ -25,14 +33,14 @@ impl Frames {
             } else {
                 HEAD - self.came
             };
-            let (these, rest) = bytes.split_at(wanted.min(bytes.len()));
+            let (these, rest) = bytes.split_at_mut(wanted.min(bytes.len()));
             data += self.take(these);
             bytes = rest;
         }
         data
     }
 
-    fn take(&mut self, bytes: &[u8]) -> usize {
+    fn take(&mut self, bytes: &mut [u8]) -> usize {
         if self.left > 0 {
             self.left -= bytes.len();
             let [_, _, _, kind, ..] = self.head;
@@ -42,8 +50,12 @@ impl Frames {
         self.head[self.came..end].copy_from_slice(bytes);
         self.came = end % HEAD;
         if self.came == 0 {
-            let [a, b, c, ..] = self.head;
+            let [a, b, c, kind, flags, ..] = self.head;
             self.left = u32::from_be_bytes([0, a, b, c]) as usize;
+            let empty = self.left == 0 && kind == DATA && flags & END_STREAM_OR_PADDED == 0;
+            if empty && bytes.len() >= HEAD - KIND {
+                bytes[bytes.len() - (HEAD - KIND)] = NOTHING;
+            }
         }
         0
     }
@@ -71,8 +83,32 @@ mod tests {
         .concat();
         for piece in 1..=all.len() {
             let mut frames = Frames::default();
-            let data: usize = all.chunks(piece).map(|bytes| frames.data(bytes)).sum();
+            let mut came = all.clone();
+            let pieces = came.chunks_mut(piece);
+            let data: usize = pieces.map(|bytes| frames.data(bytes)).sum();
             assert_eq!(data, 109, "in pieces of {piece}");
+        }
+    }
+
+    #[test]
+    fn data_that_is_empty_is_of_no_kind_unless_it_ends_a_stream() {
+        let head = |kind, flags, length: u8| [0, 0, length, kind, flags, 0, 0, 0, 1];
+        let said = [
+            (DATA, 0, 0, NOTHING),
+            (DATA, 0x1, 0, DATA),
+            (DATA, 0x8, 0, DATA),
+            (DATA, 0, 1, DATA),
+            (4, 0, 0, 4),
+        ];
+        for (kind, flags, length, seen) in said {
+            let whole = [&head(kind, flags, length)[..], &vec![7; length.into()]].concat();
+            let mut came = [&whole[..], &whole].concat();
+            Frames::default().data(&mut came);
+            for came in came.chunks(whole.len()) {
+                assert_eq!(came[KIND], seen, "{kind} {flags} {length}");
+                assert_eq!(came[..KIND], whole[..KIND]);
+                assert_eq!(came[KIND + 1..], whole[KIND + 1..]);
+            }
         }
     }
 }

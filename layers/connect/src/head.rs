@@ -15,9 +15,11 @@ struct Seen {
     user_agent: bool,
 }
 
-/// RFC 9113, 8.2.2: what is about one connection, and of HTTP/1.
-const FOREIGN: [&str; 5] = [
+/// RFC 9113, 8.2.2: what is about one connection, and of HTTP/1; and 8.3.1: whom `:authority` stands
+/// for, which a request that is handed on would contradict.
+const FOREIGN: [&str; 6] = [
     "connection",
+    "host",
     "keep-alive",
     "proxy-connection",
     "transfer-encoding",
@@ -47,7 +49,7 @@ pub(crate) fn measure<B: Body>(request: &mut Request<B>) {
     }
 }
 
-/// Takes out what is about one connection, and not allowed in HTTP/2.
+/// Takes out what is not allowed in HTTP/2.
 pub(crate) fn strip(headers: &mut HeaderMap) {
     if look(headers).foreign {
         strip_found(headers);
@@ -150,6 +152,7 @@ mod tests {
         let goes = [
             ("connection", "close, x-hop"),
             ("connection", "x-other-hop"),
+            ("host", "www.example.com"),
             ("keep-alive", "timeout=5"),
             ("proxy-connection", "keep-alive"),
             ("transfer-encoding", "chunked"),

@@ -19,8 +19,7 @@ pub(crate) struct Heard(Arc<Tally>);
 pub(crate) struct Hearing {
     stream: Stream,
     heard: Heard,
-    /// `None`: nobody wants to know how much of it is data.
-    frames: Option<Frames>,
+    frames: Frames,
 }
 
 /// What was read, in bytes.
@@ -28,7 +27,7 @@ pub(crate) struct Hearing {
 pub(crate) struct Read {
     /// All of it; its end counts as one.
     pub(crate) all: usize,
-    /// What was sent in answers, if that is counted.
+    /// What was sent in answers.
     pub(crate) data: usize,
 }
 
@@ -50,11 +49,11 @@ impl Heard {
         }
     }
 
-    pub(crate) fn on(&self, stream: Stream, counts_data: bool) -> Hearing {
+    pub(crate) fn on(&self, stream: Stream) -> Hearing {
         Hearing {
             stream,
             heard: self.clone(),
-            frames: counts_data.then(Frames::default),
+            frames: Frames::default(),
         }
     }
 }
@@ -69,13 +68,11 @@ impl AsyncRead for Hearing {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let read = ready!(Pin::new(&mut self.stream).poll_read(cx, buffer));
-        let bytes = &buffer.filled()[before..];
+        let bytes = &mut buffer.filled_mut()[before..];
         let Self { heard, frames, .. } = &mut *self;
         let Tally { all, data } = &*heard.0;
         add(all, bytes.len().max(1));
-        if let Some(frames) = frames {
-            add(data, frames.data(bytes));
-        }
+        add(data, frames.data(bytes));
         Poll::Ready(read)
     }
 }

@@ -215,7 +215,7 @@ impl Keeper {
 impl Keeper {
     fn publish(&self, phase: Phase) -> Result<(), Abandoned> {
         let shared = self.shared.upgrade().ok_or(Abandoned)?;
-        shared.phase.send_replace(phase);
+        shared.publish(phase);
         Ok(())
     }
 
@@ -239,9 +239,13 @@ impl Drop for Keeper {
         // A runtime that shuts down may leave handles behind; they must not wait for nobody.
         let gone = "nobody keeps the connection any more";
         let gone = Phase::Down(gone.into(), Arc::new(NotConnected(gone)));
-        if self.publish(gone).is_ok() {
-            self.report(State::Down);
+        let Some(shared) = self.shared.upgrade() else {
+            return;
+        };
+        if let Phase::Up(group) = shared.publish(gone) {
+            group.close();
         }
+        self.report(State::Down);
     }
 }
 

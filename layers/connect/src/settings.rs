@@ -20,7 +20,7 @@ pub(crate) use self::keepalive::Keepalive;
 /// | [`keepalive`](Self::keepalive) | a PING every 6 min while a call is open, answered within 20 s |
 /// | [`tcp_timeout`](Self::tcp_timeout) | 30 s |
 /// | [`nodelay`](Self::nodelay) | yes |
-/// | [`windows`](Self::windows) | 2 MiB a stream, 8 MiB a connection |
+/// | [`windows`](Self::windows) | 2 MiB a stream, 256 MiB a connection |
 /// | [`max_frame_size`](Self::max_frame_size) | 16 KiB |
 /// | [`max_header_list_size`](Self::max_header_list_size) | 64 KiB |
 /// | [`max_waiting`](Self::max_waiting) | 1024 calls |
@@ -51,7 +51,7 @@ pub(crate) enum Windows {
 /// RFC 9113, 6.5.2: what SETTINGS_INITIAL_WINDOW_SIZE is unless somebody says otherwise.
 const SMALLEST_WINDOW: u32 = 65_535;
 /// RFC 9113, 6.9.1: the largest window there is.
-const LARGEST_WINDOW: u32 = 0x7fff_ffff;
+pub(crate) const LARGEST_WINDOW: u32 = 0x7fff_ffff;
 /// RFC 9113, 6.5.2: what SETTINGS_MAX_FRAME_SIZE can be.
 const SMALLEST_FRAME: u32 = 1 << 14;
 const LARGEST_FRAME: u32 = (1 << 24) - 1;
@@ -88,7 +88,7 @@ impl Settings {
             nodelay: true,
             windows: Windows::Fixed {
                 stream: 2 << 20,
-                connection: 8 << 20,
+                connection: 256 << 20,
             },
             max_frame_size: SMALLEST_FRAME,
             max_header_list_size: 64 << 10,
@@ -176,7 +176,11 @@ impl Settings {
         Ok(self)
     }
 
-    /// So many bytes may be on their way to us: on one stream, and on the whole connection.
+    /// So many bytes may be on their way to us or not read yet: on one stream, and on the whole
+    /// connection.
+    ///
+    /// An answer that nobody reads holds up to the first of the second, and when nothing of that is
+    /// left no answer on the connection goes on: it should be many times the first.
     ///
     /// # Errors
     ///
@@ -189,8 +193,9 @@ impl Settings {
     }
 
     /// Lets the windows grow from 64 KiB with what the way there carries (bandwidth times delay, up
-    /// to 16 MiB) instead of being fixed: for few connections over long ways. It is measured by PINGs
-    /// while answers come in, which a server that counts PINGs may count.
+    /// to 16 MiB a stream, and 128 times as much a connection) instead of being fixed: for few
+    /// connections over long ways. It is measured by PINGs while answers come in, which a server that
+    /// counts PINGs may count.
     #[must_use]
     pub const fn adaptive_windows(mut self) -> Self {
         self.windows = Windows::Adaptive;

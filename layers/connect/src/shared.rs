@@ -7,7 +7,7 @@ use crate::{
     target::Target,
 };
 use std::sync::Arc;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use ziggurat_core::{Availability, BoxError, EndpointId};
 
 /// One endpoint, as its handles see it.
@@ -17,6 +17,8 @@ pub(crate) struct Shared {
     pub(crate) availability: Availability,
     pub(crate) target: Target,
     pub(crate) phase: watch::Sender<Phase>,
+    /// Wakes those who wait for a connection in the order in which they came, as `phase` would not.
+    pub(crate) moved: Notify,
 }
 
 /// What can be done with a call now.
@@ -56,17 +58,22 @@ impl Shared {
         }
     }
 
+    /// Has whoever waits look at `phase`; answers the one before.
+    pub(crate) fn publish(&self, phase: Phase) -> Phase {
+        let before = self.phase.send_replace(phase);
+        self.moved.notify_waiters();
+        before
+    }
+
     async fn connected(&self, spent: u64) -> Result<Arc<Group>, Undelivered> {
-        let mut phases = self.phase.subscribe();
         loop {
-            phases.mark_unchanged();
+            // Made before the look: it hears of every change after it.
+            let moved = self.moved.notified();
             if let Some(group) = self.up(spent) {
                 return group;
             }
             self.wake();
-            if phases.changed().await.is_err() {
-                return Err(Undelivered::never("the endpoint is gone"));
-            }
+            moved.await;
         }
     }
 

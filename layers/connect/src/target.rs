@@ -31,7 +31,7 @@ impl Target {
         user_agent: &HeaderValue,
     ) -> Result<Self, InvalidAuthority> {
         let authority = match authority {
-            Some(authority) => authority.clone(),
+            Some(authority) => without_user(authority.clone()),
             None => named(service).ok_or_else(|| InvalidAuthority::new(service))?,
         };
         Ok(Self {
@@ -51,9 +51,8 @@ impl Target {
     fn complete(&self, uri: Uri) -> Uri {
         let mut parts = uri.into_parts();
         parts.scheme = Some(self.scheme.clone());
-        parts
-            .authority
-            .get_or_insert_with(|| self.authority.clone());
+        let authority = parts.authority.map(without_user);
+        parts.authority = authority.or_else(|| Some(self.authority.clone()));
         parts
             .path_and_query
             .get_or_insert_with(|| PathAndQuery::from_static("/"));
@@ -62,9 +61,17 @@ impl Target {
     }
 }
 
+/// RFC 9113, 8.3.1: nobody logs in by `:authority`.
+fn without_user(authority: Authority) -> Authority {
+    match authority.as_str().rsplit_once('@') {
+        // What is left of an authority is one.
+        Some((_, host)) => host.parse().unwrap_or(authority),
+        None => authority,
+    }
+}
+
 fn named(service: &str) -> Option<Authority> {
     let authority = service.parse::<Authority>().ok()?;
-    // RFC 9113, 8.3.1: nobody logs in by `:authority`.
     (!service.contains('@')).then_some(authority)
 }
 
@@ -123,6 +130,7 @@ mod tests {
             ("/a", Some(&other), "http://other:80/a"),
             ("http://chosen/a", Some(&other), "http://chosen/a"),
             ("https://chosen", None, "http://chosen/"),
+            ("http://me:secret@chosen:1/a", None, "http://chosen:1/a"),
         ] {
             assert_eq!(addressed(uri, authority).uri(), whole);
         }

@@ -1,11 +1,14 @@
 //! More calls than a server takes on one connection.
 
 use crate::support::{
-    Bytesful, MS, Plain, bounded, eventually, finish, make, quick, request, until,
+    Bytesful, MS, Plain, bounded, connect, eventually, finish, make, quick, request, until,
 };
 use http::HeaderValue;
 use std::{net::SocketAddr, time::Duration};
-use tokio::{net::TcpStream, task::JoinSet};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+};
 use tower::{ServiceExt, service_fn};
 use ziggurat_connect::{Connection, Settings};
 use ziggurat_core::{BoxError, Code, Deadline, Endpoint, Instance, State};
@@ -223,4 +226,27 @@ async fn a_second_connection_is_closed_when_it_had_no_call_for_a_minute() {
     assert_eq!(server.counts().connections, 1);
     all_answered(calls(&connection, 4)).await;
     assert_eq!(server.counts().accepted, 3);
+}
+
+#[tokio::test]
+async fn who_waits_for_a_connection_is_sent_in_the_order_of_coming() {
+    const CALLS: usize = 100;
+    bounded(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let connection = connect(listener.local_addr().unwrap()).await;
+        let mut calls = JoinSet::new();
+        for n in 0..CALLS {
+            let (connection, mut request) = (connection.clone(), request());
+            *request.uri_mut() = format!("/{n}").parse().unwrap();
+            calls.spawn(connection.oneshot(request));
+        }
+        tokio::task::yield_now().await;
+        let (socket, _) = listener.accept().await.unwrap();
+        let mut server = h2::server::handshake(socket).await.unwrap();
+        for n in 0..CALLS {
+            let (request, _) = server.accept().await.unwrap().unwrap();
+            assert_eq!(request.uri().path(), format!("/{n}"));
+        }
+    })
+    .await;
 }

@@ -205,3 +205,27 @@ async fn the_last_frame_of_a_request_says_that_it_is_the_last() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_host_that_was_meant_for_somebody_else_does_not_contradict_the_authority() {
+    bounded(async {
+        let mut server = Server::start(Builder::new()).await;
+        let connection = connect(server.address).await;
+        for (uri, authority) in [("/a", "echo"), ("http://me:secret@chosen:1/a", "chosen:1")] {
+            let request = Request::get(uri)
+                .header("host", "www.example.com")
+                .body(Full::default())
+                .unwrap();
+            let mut call = tokio_test::task::spawn(connection.clone().oneshot(request));
+            let (request, mut respond) = tokio::select! {
+                _ = &mut call => panic!("nobody answered"),
+                came = server.came() => came,
+            };
+            assert_eq!(request.uri().authority().unwrap(), authority);
+            assert_eq!(request.headers().get("host"), None);
+            respond.send_response(ok(), true).unwrap();
+            call.await.unwrap();
+        }
+    })
+    .await;
+}

@@ -1,10 +1,14 @@
 //! What comes when nobody reads it, or no longer.
 
 use crate::{
-    frames::{ACK, DATA, Door, END_STREAM, PING, RST_STREAM},
-    support::{MS, Plain, bounded, call, connect, make, quick, until},
+    frames::{ACK, DATA, Door, END_STREAM, HEADERS, PING, RST_STREAM},
+    support::{Plain, bounded, call, connect, eventually, make, quick, until},
 };
 use http_body_util::BodyExt;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering::SeqCst},
+};
 use tokio::task::JoinSet;
 use ziggurat_connect::Settings;
 use ziggurat_core::State;
@@ -17,12 +21,17 @@ async fn answers_to_calls_that_were_dropped_cost_the_others_nothing() {
         let door = Door::open().await;
         let connection = connect(door.address()).await;
         let mut server = JoinSet::new();
+        let came = Arc::new(AtomicUsize::new(0));
+        let saw = Arc::clone(&came);
         server.spawn(async move {
             let mut peer = door.peer().await?;
             let kept = peer.request().await?;
             let mut resets = 0;
             while resets < ROUNDS * AT_ONCE {
                 let frame = peer.hear().await?;
+                if frame.kind == HEADERS {
+                    came.fetch_add(1, SeqCst);
+                }
                 if frame.kind == RST_STREAM {
                     resets += 1;
                     // As if it had been on its way.
@@ -38,14 +47,14 @@ async fn answers_to_calls_that_were_dropped_cost_the_others_nothing() {
         until(&connection, State::Ready).await;
         let kept = call(&connection);
         let dropped = async {
-            for _ in 0..ROUNDS {
+            for round in 1..=ROUNDS {
                 let mut calls = JoinSet::new();
                 for _ in 0..AT_ONCE {
                     let connection = connection.clone();
                     calls.spawn(async move { call(&connection).await });
                 }
-                tokio::time::sleep(20 * MS).await;
-                assert_eq!(calls.len(), AT_ONCE);
+                // One that was not sent is not reset.
+                eventually(|| saw.load(SeqCst) == round * AT_ONCE).await;
                 calls.shutdown().await;
             }
         };
@@ -95,6 +104,34 @@ async fn small_messages_that_nobody_reads_yet_cost_the_others_nothing() {
     bounded(async {
         small_messages_pile_up(quick(), 40_000).await;
         small_messages_pile_up(quick().adaptive_windows(), 4_000).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn frames_that_say_nothing_end_no_connection() {
+    bounded(async {
+        let door = Door::open().await;
+        let connection = connect(door.address()).await;
+        let mut server = JoinSet::new();
+        server.spawn(async move {
+            let mut peer = door.peer().await?;
+            let (empty, other) = (peer.request().await?, peer.request().await?);
+            peer.head(empty).await?;
+            for _ in 0..200 {
+                peer.say(DATA, 0, empty, &[]).await?;
+            }
+            peer.say(DATA, END_STREAM, empty, b"late").await?;
+            peer.head(other).await?;
+            peer.say(DATA, END_STREAM, other, b"well").await?;
+            while peer.hear().await.is_ok() {}
+            Ok::<_, std::io::Error>(())
+        });
+        let (one, other) = tokio::join!(call(&connection), call(&connection));
+        for (answer, said) in [(one, "late"), (other, "well")] {
+            let body = answer.unwrap().into_body().collect().await.unwrap();
+            assert_eq!(body.to_bytes(), said);
+        }
     })
     .await;
 }

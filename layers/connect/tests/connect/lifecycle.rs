@@ -1,14 +1,14 @@
 //! How connections come and go.
 
 use crate::support::{
-    MS, Plain, bounded, call, connect, eventually, finish, make, quick, request, until,
+    MS, Plain, bounded, call, connect, eventually, finish, make, quick, request, sent, until,
 };
 use http_body_util::BodyExt;
 use std::{error::Error, time::Duration};
 use tokio::{net::TcpListener, sync::mpsc};
 use tower::ServiceExt;
 use ziggurat_connect::Observer;
-use ziggurat_core::{Code, Endpoint, EndpointId, State};
+use ziggurat_core::{Code, Endpoint, EndpointId, Sent, State};
 use ziggurat_testkit::{Act, Behaviour, BlackHole, EchoServer, RawH2, RawScript, RefusingAddress};
 
 /// Tells a test what an observer hears.
@@ -261,5 +261,25 @@ async fn a_handle_that_outlives_its_runtime_fails_and_does_not_hang() {
     let connection = handed.recv().unwrap();
     other.join().unwrap();
     let error = bounded(call(&connection)).await.unwrap_err();
-    assert_eq!(crate::support::sent(&error), ziggurat_core::Sent::Never);
+    assert_eq!(sent(&error), Sent::Never);
+}
+
+#[test]
+fn who_waits_for_a_stream_is_told_when_the_runtime_of_the_connection_is_gone() {
+    let runtime = || {
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        builder.worker_threads(1).enable_all().build().unwrap()
+    };
+    let (theirs, ours) = (runtime(), runtime());
+    let no_stream = RawScript::new().max_concurrent_streams(0);
+    let server = ours.block_on(RawH2::serve(no_stream));
+    let connection = theirs.block_on(connect(server.address()));
+    ours.block_on(until(&connection, State::Ready));
+    let mut waits = tokio_test::task::spawn(connection.oneshot(request()));
+    let within = ours.enter();
+    assert!(waits.poll().is_pending());
+    theirs.shutdown_background();
+    drop(within);
+    let error = ours.block_on(bounded(waits)).unwrap_err();
+    assert_eq!(sent(&error), Sent::Never);
 }

@@ -1,12 +1,17 @@
 //! How much a server may send.
 
-use crate::support::{Bytesful, bounded, make, quick, request};
+use crate::{
+    server::{Server, ok},
+    support::{Bytesful, bounded, make, quick, request},
+};
+use h2::server::Builder;
+use http_body_util::BodyExt;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
 };
 use tower::ServiceExt;
-use ziggurat_connect::Connector;
+use ziggurat_connect::{Connector, Settings};
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
@@ -88,4 +93,30 @@ async fn a_window_that_adapts_grows_when_it_was_full() {
         assert!(more >= windows[1] - FIRST_WINDOW, "{windows:?} and {more}");
     })
     .await;
+}
+
+/// So many answers that nobody reads, each longer than any window; and one that is read.
+async fn unread(settings: Settings, answers: usize) {
+    let mut server = Server::start(Builder::new()).await;
+    let connection = make(Connector::<Bytesful>::new(settings), server.address).await;
+    let mut held = Vec::new();
+    for n in 0..=answers {
+        let mut call = tokio_test::task::spawn(connection.clone().oneshot(request()));
+        let (_request, mut respond) = tokio::select! {
+            _ = &mut call => panic!("nobody answered"),
+            came = server.came() => came,
+        };
+        let mut answer = respond.send_response(ok(), false).unwrap();
+        let length = if n < answers { 4 << 20 } else { 4 };
+        answer.send_data(vec![0; length].into(), true).unwrap();
+        held.push(call.await.unwrap());
+    }
+    let read = held.pop().unwrap().into_body().collect().await.unwrap();
+    assert_eq!(read.to_bytes().len(), 4);
+}
+
+#[tokio::test]
+async fn answers_that_nobody_reads_keep_no_other_from_coming() {
+    bounded(unread(quick(), 16)).await;
+    bounded(unread(quick().adaptive_windows(), 16)).await;
 }
