@@ -35,7 +35,8 @@ pub struct Window {
     pub latency: Option<Duration>,
     /// The most calls that were under way at once.
     pub in_flight: u32,
-    /// Did a call time out, or was it refused for want of room?
+    /// Was a call refused for want of room, or did one time out: after a time in which others have an
+    /// answer, or where nobody had any?
     pub dropped: bool,
 }
 
@@ -53,7 +54,7 @@ impl Window {
         }
     }
 
-    /// Whether a call timed out, or was refused for want of room.
+    /// Whether a call was [dropped](Self#structfield.dropped).
     #[must_use]
     pub const fn dropped(mut self, dropped: bool) -> Self {
         self.dropped = dropped;

@@ -20,7 +20,11 @@ pub(crate) struct Meter {
     answered: u32,
     calls: u32,
     dropped: u32,
+    /// Calls that timed out sooner than an answer is there usually.
+    hurried: u32,
     in_flight: u32,
+    /// How long answers took in the last window that had some.
+    usual: Duration,
 }
 
 /// What one call teaches.
@@ -28,6 +32,8 @@ pub(crate) struct Meter {
 pub(crate) enum Lesson {
     /// So long; and it stands for so many.
     Took(Duration, u32),
+    /// There was no answer after so long.
+    TimedOut(Duration),
     Dropped,
 }
 
@@ -58,7 +64,9 @@ impl Meter {
             answered: 0,
             calls: 0,
             dropped: 0,
+            hurried: 0,
             in_flight: 0,
+            usual: Duration::ZERO,
         }
     }
 
@@ -84,10 +92,14 @@ impl Meter {
                 self.answered += 1;
                 self.calls = self.calls.saturating_add(stands_for);
             }
-            Lesson::Dropped => self.dropped += 1,
+            // Who gives no call the time that it takes would else take the room from all others.
+            Lesson::TimedOut(after) if after < self.usual => self.hurried += 1,
+            Lesson::TimedOut(_) | Lesson::Dropped => self.dropped += 1,
         }
         self.in_flight = self.in_flight.max(in_flight);
-        let enough = self.answered.saturating_add(self.dropped) >= SAMPLES;
+        // Where nobody is answered, no usual time is an excuse.
+        let silent = if self.answered == 0 { self.hurried } else { 0 };
+        let enough = self.answered + self.dropped + silent >= SAMPLES;
         if !enough || now.saturating_duration_since(begun) < window {
             return None;
         }
@@ -96,12 +108,14 @@ impl Meter {
 
     fn close(&mut self, now: Instant) -> Closed {
         let latency = self.latencies.checked_div(self.calls);
-        let (calls, dropped) = (self.calls, self.dropped > 0);
+        let calls = self.calls;
+        let dropped = self.dropped > 0 || latency.is_none();
+        self.usual = latency.unwrap_or(self.usual);
         let window = Window::new(now, latency, self.in_flight).dropped(dropped);
         self.begun = Some(now);
         self.latencies = Duration::ZERO;
-        (self.answered, self.calls) = (0, 0);
-        (self.dropped, self.in_flight) = (0, 0);
+        (self.answered, self.calls, self.dropped) = (0, 0, 0);
+        (self.hurried, self.in_flight) = (0, 0);
         Closed {
             limit: self.update(&window),
             calls,

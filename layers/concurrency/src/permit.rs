@@ -14,8 +14,15 @@ struct Held {
     in_flight: u32,
     /// Of so many calls it is the one that is timed: as things were when it was sent.
     stands_for: u32,
-    /// When the call was sent, until it is known how long its answer took.
-    started: Option<Instant>,
+    timing: Timing,
+}
+
+/// What is known of how long an answer takes.
+enum Timing {
+    Unknown,
+    /// The call was sent then.
+    Since(Instant),
+    Answered,
 }
 
 // === impl Permit ===
@@ -31,7 +38,10 @@ impl Permit {
             shared,
             in_flight,
             stands_for,
-            started,
+            timing: match started {
+                Some(started) => Timing::Since(started),
+                None => Timing::Unknown,
+            },
         }))
     }
 
@@ -56,7 +66,8 @@ impl Record for Permit {
         };
         match outcome {
             Outcome::Success => held.answered(),
-            Outcome::Timeout | Outcome::Overload => held.dropped(),
+            Outcome::Overload => held.refused(),
+            Outcome::Timeout => held.timed_out(),
             // How long it took to fail, or to lose patience, says nothing.
             _ => {}
         }
@@ -75,17 +86,33 @@ impl fmt::Debug for Permit {
 impl Held {
     #[inline]
     fn answered(&mut self) {
-        if let Some(started) = self.started.take() {
+        if let Timing::Since(started) = self.timing {
             let now = clock::now();
             let took = now.saturating_duration_since(started);
             let lesson = Lesson::Took(took, self.stands_for);
             self.shared.learn(now, lesson, self.in_flight);
         }
+        self.timing = Timing::Answered;
     }
 
     #[cold]
-    fn dropped(&self) {
+    fn refused(&self) {
         self.shared
             .learn(clock::now(), Lesson::Dropped, self.in_flight);
+    }
+
+    #[cold]
+    fn timed_out(&self) {
+        match self.timing {
+            Timing::Since(started) => {
+                let now = clock::now();
+                let lesson = Lesson::TimedOut(now.saturating_duration_since(started));
+                self.shared.learn(now, lesson, self.in_flight);
+            }
+            // Of the next ones it will be known whether they had the time that an answer takes.
+            Timing::Unknown => self.shared.time_all(),
+            // A stream that lasted until its deadline.
+            Timing::Answered => {}
+        }
     }
 }

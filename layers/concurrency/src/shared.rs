@@ -119,9 +119,7 @@ impl Shared {
         level: Criticality,
         deadline: impl FnOnce() -> Option<Deadline>,
     ) -> Result<Second, Full> {
-        if let Some(adaptive) = &self.adaptive {
-            adaptive.time_all();
-        }
+        self.time_all();
         let settings = self.settings.get();
         let queue = settings.waiters();
         if queue.length == 0 && self.gate.waiting() == 0 {
@@ -180,6 +178,12 @@ impl Shared {
         self.gate.leave(bounds, clock::now);
         if let Some(room) = &self.room {
             room.notify_one();
+        }
+    }
+
+    pub(crate) fn time_all(&self) {
+        if let Some(adaptive) = &self.adaptive {
+            adaptive.time_all();
         }
     }
 

@@ -10,6 +10,8 @@ mod backend;
 mod contract;
 #[path = "concurrency/endpoint.rs"]
 mod endpoint;
+#[path = "concurrency/impatient.rs"]
+mod impatient;
 #[path = "concurrency/queue.rs"]
 mod queue;
 

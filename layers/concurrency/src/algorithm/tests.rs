@@ -191,3 +191,18 @@ fn a_window_takes_time_and_ten_calls() {
     }
     assert_eq!(add(later, Lesson::Dropped, 1), Some((18, 9, true)));
 }
+
+#[test]
+fn a_server_that_stops_answering_while_vegas_measures_gets_less_all_the_same() {
+    let mut vegas = Vegas::new().limits(1, 100, 1_000).unwrap();
+    // In whichever window it happens: some are those in which it drains.
+    for windows in 0..60 {
+        let now = clock::now();
+        let before = saturate(&mut vegas, 100, 1);
+        let mut hit = vegas.clone();
+        let silent = Window::new(now, None, before[0]).dropped(true);
+        let limits: Vec<_> = (0..400).map(|_| hit.update(&silent)).collect();
+        assert_eq!(limits.last(), Some(&1), "after {windows}: {limits:?}");
+        assert!(limits.is_sorted_by(|a, b| a >= b), "{limits:?}");
+    }
+}

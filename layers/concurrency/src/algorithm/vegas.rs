@@ -4,7 +4,8 @@
 //!              every 15 to 30 windows
 //!   Following ────────────────────────> Draining: a fifth less, for two windows, ...
 //!       ^                                   │  ^
-//!       │  it got no quicker                │  │ it got quicker
+//!       │  it got no quicker, or nobody     │  │ it got quicker
+//!       │  is answered any more             │  │
 //!       └───────────────────────────────────┴──┘
 //! ```
 //!
@@ -168,7 +169,14 @@ impl Algorithm for Vegas {
                     None => Phase::Draining(self.step(self.bounds.limit(), latency, latency)),
                 };
             }
-            (_, None) if window.dropped => self.follow(0.0, true),
+            (phase, None) if window.dropped => {
+                if let Phase::Draining(drain) = phase {
+                    // There is nothing to be measured, and what it came down to stays.
+                    self.bounds.set(self.bounds.get().min(drain.limit.into()));
+                    self.phase = Phase::Following(ROUND);
+                }
+                self.follow(0.0, true);
+            }
             (_, None) => {}
         }
         self.limit()

@@ -1,0 +1,125 @@
+//! Calls that end by their deadline, and what that says about the server: not that it is slow, if it never
+//! had the time that it takes, or had answered.
+
+use super::{MILLISECOND, SECOND, backend::layer, settings};
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::{Body, Frame};
+use std::{
+    convert::Infallible,
+    future::pending,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+use tokio::{task::JoinSet, time};
+use tower::{BoxError, Layer, Service, ServiceExt, service_fn};
+use ziggurat_concurrency::{Aimd, Algorithm, Concurrency, ConcurrencyLayer, Vegas};
+use ziggurat_core::{ByResult, expire};
+
+/// Ten callers, one call after the other, for so long.
+async fn patient<S>(service: Concurrency<S, ByResult>, length: Duration)
+where
+    S: Service<Duration, Response = (), Error = BoxError, Future: Send> + Clone + Send + 'static,
+{
+    let mut callers = JoinSet::new();
+    for _ in 0..10 {
+        let service = service.clone();
+        callers.spawn(async move {
+            let end = time::Instant::now() + length;
+            while time::Instant::now() < end {
+                if service.clone().oneshot(10 * MILLISECOND).await.is_err() {
+                    time::sleep(MILLISECOND).await;
+                }
+            }
+        });
+    }
+    callers.join_all().await;
+}
+
+/// A call whose deadline comes after so long; every so often.
+async fn in_a_hurry<S>(service: Concurrency<S, ByResult>, takes: Duration, patience: Duration)
+where
+    S: Service<Duration, Response = (), Error = BoxError, Future: Send> + Clone + Send + 'static,
+{
+    loop {
+        let mut call = Box::pin(service.clone().oneshot(takes));
+        let _late = time::timeout(patience, &mut call).await;
+        expire(|| drop(call));
+        time::sleep(30 * MILLISECOND).await;
+    }
+}
+
+async fn limit_beside(
+    algorithm: impl Algorithm + Clone + Sync,
+    takes: Duration,
+    patience: Duration,
+) -> u32 {
+    let layer = layer(settings(1_000)).adaptive(algorithm);
+    let service = layer.layer(service_fn(|takes: Duration| async move {
+        time::sleep(takes).await;
+        Ok(())
+    }));
+    tokio::select! {
+        () = patient(service.clone(), 20 * SECOND) => {}
+        () = in_a_hurry(service, takes, patience) => {}
+    }
+    layer.handle().limit()
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_never_gives_a_call_the_time_that_it_takes_takes_no_room_from_others() {
+    let limit = limit_beside(Vegas::new(), 10 * MILLISECOND, MILLISECOND).await;
+    assert!(limit >= 15, "{limit}");
+    let limit = limit_beside(Aimd::new(), 10 * MILLISECOND, MILLISECOND).await;
+    assert!(limit >= 15, "{limit}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_gave_it_more_time_than_others_need_and_had_no_answer_is_listened_to() {
+    let limit = limit_beside(Aimd::new(), SECOND, 50 * MILLISECOND).await;
+    assert!(limit <= 10, "{limit}");
+}
+
+/// Says nothing for ever.
+struct Silent;
+
+impl Body for Silent {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Pending
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_lasts_until_its_deadline_says_nothing_about_the_server() {
+    let layer = ConcurrencyLayer::new(settings(1_000)).adaptive(Aimd::new());
+    let service = layer.layer(service_fn(|_: Request<()>| async {
+        let response = Response::builder().header("content-type", "application/grpc");
+        response.body(Silent).map_err(BoxError::from)
+    }));
+    for _ in 0..200 {
+        let call = service.clone().oneshot(Request::new(()));
+        let stream = call.await.unwrap();
+        time::sleep(20 * MILLISECOND).await;
+        expire(|| drop(stream));
+    }
+    assert!(layer.handle().limit() >= 20, "{}", layer.handle().limit());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_answers_nobody_in_time_gets_less() {
+    let layer = layer(settings(1_000)).adaptive(Aimd::new());
+    let service = layer.layer(service_fn(|()| pending::<Result<(), BoxError>>()));
+    for _ in 0..100 {
+        let mut call = Box::pin(service.clone().oneshot(()));
+        let _late = time::timeout(20 * MILLISECOND, &mut call).await;
+        expire(|| drop(call));
+    }
+    assert!(layer.handle().limit() < 15);
+}
