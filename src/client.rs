@@ -31,7 +31,9 @@
 //! timeouts in a row. [`ChannelSettings`] can have endpoints compared with each other, too, and asked
 //! how they do (`grpc.health.v1`): then nobody is called who does not say that it serves. Which
 //! instances there are is up to the source, and to the adapters around it: by zone, by version, or one
-//! client's share ([`ResolveExt`](ziggurat_discover::ResolveExt)).
+//! client's share ([`ResolveExt`](ziggurat_discover::ResolveExt)). Of those that are well each attempt goes
+//! to the better of two, or where [another policy](ChannelSettings::balance_by) says: in turn, by load
+//! reports, by a key, by a rule of your own.
 //!
 //! ```
 //! # #[cfg(feature = "coord")] {
@@ -73,7 +75,7 @@ pub use self::{
     channel::{Channel, Closed, NotReady},
     future::ResponseFuture,
     request::RequestExt,
-    settings::ChannelSettings,
+    settings::{AttemptRequest, ChannelSettings},
     state::ChannelState,
     unaddressable::Unaddressable,
     ziggurat::Ziggurat,

@@ -6,8 +6,8 @@
 //! re-exported here; together they are one [`client::Channel`].
 //!
 //! ```text
-//!  client   trace -> breaker -> deadline -> retry -> attempt span -> balance <- discover <- health <- connect
-//!  server   trust -> trace -> count -> answer -> deadline -> rate limit -> concurrency -> handler
+//!  client   trace -> breaker -> deadline -> retry or hedge -> attempt span -> balance <- discover <- health <- connect
+//!  server   trust -> trace -> count -> answer -> panics -> deadline -> chain -> rate limit -> concurrency -> handler
 //! ```
 //!
 //! # Example

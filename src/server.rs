@@ -74,8 +74,9 @@
 //!
 //! With tonic it is `Server::builder().layer(layer)`, and `serve_with_shutdown(address,
 //! lifecycle.closing())`. gRPC and HTTP on one port are `Routes::into_axum_router()` with axum routes
-//! beside them and the layer around all. For browsers, `tonic_web::GrpcWebLayer` goes directly outside
-//! or inside of this one.
+//! beside them and the layer around all. For browsers, `tonic_web::GrpcWebLayer` goes around the gRPC
+//! routes alone, inside of this one (`Routes::into_axum_router().layer(GrpcWebLayer::new())`), as it answers
+//! all other HTTP/1.1 with 400; on a port that has nothing but gRPC it may stand outside as well.
 
 mod exempt;
 mod in_flight;

@@ -25,9 +25,8 @@ pub(super) struct Refusal {
 
 impl From<Status> for Refusal {
     fn from(status: Status) -> Self {
-        let code = Code::from_number(i32::from(status.code()).unsigned_abs());
         Self {
-            code: code.unwrap_or(Code::Unknown),
+            code: status.code().into(),
             message: status.message().to_owned(),
             pushback: grpc::pushback(&status.metadata().clone().into_headers()),
         }

@@ -1,9 +1,9 @@
 //! What may be set for the channels to a service.
 
-use http::{HeaderValue, uri::Authority};
+use http::{HeaderValue, Request, uri::Authority};
 use std::{num::NonZeroUsize, time::Duration};
 use tower::Service;
-use ziggurat_balance as balance;
+use ziggurat_balance::{self as balance, BoxPolicy, Policy};
 use ziggurat_breaker as breaker;
 use ziggurat_connect as connect;
 use ziggurat_core::{BoxError, Instance, InvalidSetting, Live};
@@ -22,7 +22,8 @@ use ziggurat_retry::{self as retry, Methods, ReplayBody, hedge};
 /// itself has no such default, under which one hung server keeps a caller for ever. A stream is a call
 /// too: one that lives longer says so ([`without_timeout`](super::RequestExt::without_timeout)), and a
 /// channel of nothing but such streams is [`unbounded`](deadline::Settings::unbounded). Nothing
-/// is hedged. Everything else is the default of its layer; `:authority` is the name of the service.
+/// is hedged. Endpoints are picked by [`P2c`](balance::P2c). Everything else is the default of its layer;
+/// `:authority` is the name of the service.
 #[derive(Clone, Debug)]
 pub struct ChannelSettings {
     pub(super) deadline: Live<deadline::Settings>,
@@ -32,12 +33,19 @@ pub struct ChannelSettings {
     pub(super) hedge: Live<hedge::Settings>,
     pub(super) hedge_by_method: Option<Live<Methods<hedge::Settings>>>,
     pub(super) balance: Live<balance::Settings>,
+    pub(super) policy: BoxPolicy<AttemptRequest>,
     pub(super) health: Live<health::Settings>,
     pub(super) active_health: Option<health::active::Settings>,
     pub(super) subset: Option<NonZeroUsize>,
     pub(super) feedback: Option<Feedback>,
     pub(super) connector: Connector,
 }
+
+/// A request as it is when an endpoint is picked for it: one for each attempt of a call.
+///
+/// Its headers and extensions are those of the call, with what the layers above have added. What is
+/// written for any body, `&http::Request<_>`, need not name it.
+pub type AttemptRequest = Request<ReplayBody<tonic::body::Body>>;
 
 /// What makes the connections of a channel.
 pub(super) type Connector = connect::Connector<ReplayBody<tonic::body::Body>>;
@@ -67,6 +75,7 @@ impl ChannelSettings {
             hedge: hedge::Settings::off().into(),
             hedge_by_method: None,
             balance: balance::Settings::default().into(),
+            policy: BoxPolicy::default(),
             health: health::Settings::default().into(),
             active_health: None,
             subset: None,
@@ -147,6 +156,44 @@ impl ChannelSettings {
     #[must_use]
     pub fn balance(mut self, settings: impl Into<Live<balance::Settings>>) -> Self {
         self.balance = settings.into();
+        self
+    }
+
+    /// Picks endpoints by `policy`, one of [`ziggurat::balance`](balance) or one's own; by default the better
+    /// of two, [`P2c`](balance::P2c). Everything else of the channel stays as it is: each attempt
+    /// picks again, elsewhere when there is an elsewhere.
+    ///
+    /// All but the default want [health checks](Self::health) that eject: they know nothing of failures.
+    /// Channels share no state of a policy.
+    ///
+    /// ```
+    /// use std::hash::{DefaultHasher, Hash, Hasher};
+    /// use ziggurat::{
+    ///     balance::{LoadReports, RingHash, RoundRobin},
+    ///     client::{ChannelSettings, Ziggurat},
+    /// };
+    ///
+    /// // As often as each server has room by its own reports (gRFC A58).
+    /// let by_load = ChannelSettings::new().balance_by(RoundRobin::by_load(LoadReports::new()));
+    /// // The calls of one user to one server, for whom it has them at hand.
+    /// let by_user = RingHash::by(|request: &http::Request<_>| {
+    ///     let mut hasher = DefaultHasher::new();
+    ///     request.headers().get("user-id")?.hash(&mut hasher);
+    ///     Some(hasher.finish())
+    /// });
+    /// let by_user = ChannelSettings::new().balance_by(by_user);
+    ///
+    /// # let resolve = ziggurat::discover::Fixed::new([]);
+    /// let ziggurat = Ziggurat::new(resolve).settings(by_load).service("cart", by_user);
+    /// let carts = ziggurat.channel("cart");
+    /// # drop(carts);
+    /// ```
+    ///
+    /// A ring hash that is to agree with that of other processes needs the same endpoints: with more than
+    /// 32 instances raise the [`subset`](Self::subset), which is another one in each process.
+    #[must_use]
+    pub fn balance_by(mut self, policy: impl Policy<AttemptRequest>) -> Self {
+        self.policy = BoxPolicy::new(policy);
         self
     }
 

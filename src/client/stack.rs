@@ -1,14 +1,14 @@
 //! The order of the client's layers, and why each stands where it does.
 
-use super::ChannelSettings;
+use super::{AttemptRequest, ChannelSettings};
 use bytes::Bytes;
 use http_body_util::Full;
 use std::sync::Arc;
 use tower::ServiceBuilder;
-use ziggurat_balance::{Balance, BalanceLayer};
+use ziggurat_balance::{Balance, BalanceLayer, BoxPolicy};
 use ziggurat_breaker::{Breaker, BreakerLayer};
 use ziggurat_connect::Connection;
-use ziggurat_core::{KnownWord, Resolve};
+use ziggurat_core::{Grpc, KnownWord, Resolve};
 use ziggurat_deadline::{DeadlineLayer, WithDeadline};
 use ziggurat_discover::{DiscoverLayer, Discovered};
 use ziggurat_health::{
@@ -25,7 +25,8 @@ use ziggurat_trace::{Trace, TraceContext, TraceLayer};
 pub(super) type Stack = Trace<Breaker<WithDeadline<Hedge<Trace<Pick>>>>>;
 
 /// The service that picks an endpoint for every attempt.
-pub(super) type Pick = Balance<Discovered<Checked<Monitored<Connection<Body>>>>>;
+pub(super) type Pick =
+    Balance<Discovered<Checked<Monitored<Connection<Body>>>>, Grpc, BoxPolicy<AttemptRequest>>;
 
 type Body = ReplayBody<tonic::body::Body>;
 
@@ -45,7 +46,7 @@ pub(super) fn stack(
         discover = discover.feedback(feedback);
     }
     let pick = ServiceBuilder::new()
-        .layer(BalanceLayer::p2c().settings(settings.balance.clone()))
+        .layer(BalanceLayer::new(settings.policy.clone()).settings(settings.balance.clone()))
         .layer(discover)
         // Around the connector: every endpoint that it makes is watched, whoever calls it.
         .layer(HealthLayer::new(settings.health.clone()))

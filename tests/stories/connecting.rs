@@ -1,17 +1,14 @@
 //! How a channel gets to its endpoints, and leaves them.
 
 use crate::house::{House, hello};
-use std::{
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::time::Duration;
 use tonic::transport;
-use tower::{Service, ServiceBuilder, service_fn};
+use tower::{ServiceBuilder, service_fn};
 use ziggurat::{
-    balance::BalanceLayer,
+    balance::{BalanceLayer, ForeignEndpoint},
     client::{ChannelSettings, Ziggurat},
     connect::Connector,
-    core::{Availability, BoxError, Endpoint, EndpointId, Instance},
+    core::{BoxError, Instance},
     discover::{DiscoverLayer, Fixed},
 };
 use ziggurat_testkit::{Behaviour, EchoClient, EchoRequest, EchoServer, bounded};
@@ -89,48 +86,14 @@ async fn a_channel_takes_a_transport_of_the_users_own() {
     assert_eq!(server.counts().accepted, 1);
 }
 
-/// tonic's own channel to one instance, as an endpoint of a balancer's.
-#[derive(Clone)]
-struct Tonic {
-    id: EndpointId,
-    availability: Availability,
-    channel: transport::Channel,
-}
-
-impl Endpoint for Tonic {
-    fn id(&self) -> &EndpointId {
-        &self.id
-    }
-
-    fn availability(&self) -> &Availability {
-        &self.availability
-    }
-}
-
-impl Service<http::Request<tonic::body::Body>> for Tonic {
-    type Response = http::Response<tonic::body::Body>;
-    type Error = transport::Error;
-    type Future = transport::channel::ResponseFuture;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        Service::poll_ready(&mut self.channel, cx)
-    }
-
-    fn call(&mut self, request: http::Request<tonic::body::Body>) -> Self::Future {
-        Service::call(&mut self.channel, request)
-    }
-}
-
 #[tokio::test]
 async fn a_channel_of_tonics_is_an_endpoint_by_a_connector_of_the_users_own() {
     let house = House::of(2).await;
     let connector = service_fn(|instance: Instance| async move {
         let uri = format!("http://{}", instance.authority());
-        Ok::<_, transport::Error>(Tonic {
-            id: instance.id().clone(),
-            availability: Availability::new(),
-            channel: transport::Endpoint::from_shared(uri)?.connect_lazy(),
-        })
+        let channel = transport::Endpoint::from_shared(uri)?.connect_lazy();
+        let endpoint = ForeignEndpoint::new(instance.id().clone(), channel);
+        Ok::<_, transport::Error>(endpoint)
     });
     let stack = ServiceBuilder::new()
         .layer(BalanceLayer::p2c())

@@ -5,6 +5,7 @@
 mod bounded;
 mod by_hand;
 mod by_name;
+mod choosing;
 mod connecting;
 mod crowd;
 mod ejecting;

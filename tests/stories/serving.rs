@@ -66,8 +66,15 @@ impl Port {
 impl Buggy {
     /// Both kinds of routes, without layers.
     pub(crate) fn router() -> Router {
-        Routes::new(EchoService::new(Self))
-            .into_axum_router()
+        Self::grpc().merge(Self::http())
+    }
+
+    pub(crate) fn grpc() -> Router {
+        Routes::new(EchoService::new(Self)).into_axum_router()
+    }
+
+    pub(crate) fn http() -> Router {
+        Router::new()
             .route("/hello", get(async || "hello"))
             .route(
                 "/panic",

@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 use tonic::{
+    Code,
     body::Body,
     server::NamedService,
     transport::{Channel, Endpoint, Server, server::TcpIncoming},
@@ -20,8 +21,11 @@ use ziggurat::{
     balance::{BalanceLayer, Foreign},
     breaker::{self, BreakerLayer, Open},
     core::{Carry, Classify, Deadline, Grpc, Outcome, Record, Recorder, error},
+    deadline::{self, DeadlineLayer, Exceeded},
 };
-use ziggurat_testkit::{Act, Behaviour, EchoServer, RawH2, RawScript, bounded};
+use ziggurat_testkit::{
+    Act, Behaviour, EchoClient, EchoRequest, EchoServer, RawH2, RawScript, bounded,
+};
 
 const SHORT: Duration = Duration::from_millis(60);
 
@@ -170,4 +174,21 @@ async fn a_tonic_server_that_hangs_for_everybody_opens_the_circuit() {
     }
     let error = stack.oneshot(request()).await.unwrap_err();
     assert!(error::find::<Open>(&*error).is_some(), "{error}");
+}
+
+#[tokio::test]
+async fn a_deadline_around_a_channel_of_tonics_is_told_as_one() {
+    bounded();
+    let server = EchoServer::start().await;
+    server.behave(Behaviour::Stall);
+    let channel = endpoint(server.address()).connect_lazy();
+    let settings = deadline::Settings::new(SHORT).unwrap();
+    let mut client = EchoClient::new(DeadlineLayer::new(settings).layer(channel));
+    for _ in 0..10 {
+        // Both have the same time, and tonic's timer answers CANCELLED.
+        let status = client.unary(EchoRequest::default()).await.unwrap_err();
+        assert_eq!(status.code(), Code::DeadlineExceeded, "{status:?}");
+        let error = error::find::<Exceeded>(&status).unwrap();
+        assert!(error.after() >= SHORT);
+    }
 }

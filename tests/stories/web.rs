@@ -51,6 +51,21 @@ async fn a_rejection_is_understood_by_clients_of_browsers() {
 }
 
 #[tokio::test]
+async fn browsers_and_plain_clients_and_grpc_share_a_port() {
+    // The translator refuses whatever is HTTP/1.1 and not for it: it is for the gRPC routes alone.
+    let grpc = Buggy::grpc().layer(GrpcWebLayer::new());
+    let router = grpc.merge(Buggy::http()).layer(ServerLayer::internal());
+    let port = Port::serve(router).await;
+    let hello = http::get(port.address, "/hello", "").await;
+    assert_eq!((hello.status, &*hello.body), (200, "hello"));
+    let path = "/echo.v1.Echo/Unary";
+    let web = http::post(port.address, path, "application/grpc-web", EMPTY).await;
+    assert_eq!((web.status, web.header("grpc-status")), (200, None));
+    let mut client = port.client().await;
+    client.unary(EchoRequest::default()).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_rejection_is_a_status_in_the_head_for_every_dialect() {
     for (kind, body) in [
         ("application/grpc-web", EMPTY),

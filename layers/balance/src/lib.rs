@@ -84,8 +84,8 @@ pub use self::{
     load_report::{LoadReport, MalformedReport},
     observer::Observer,
     policy::{
-        Arrange, Call, Candidates, Endpoints, HashKey, Key, LeastRequest, P2c, Policy, Ring,
-        RingHash, RoundRobin, Schedule,
+        Arrange, BoxPolicy, BoxTable, Call, Candidates, Endpoints, HashKey, Key, LeastRequest, P2c,
+        Policy, Ring, RingHash, RoundRobin, Schedule,
     },
     record::Measure,
     report_layer::{Report, ReportBody, ReportFuture, ReportLayer},

@@ -2,6 +2,7 @@
 
 use crate::LoadReports;
 
+mod boxed;
 mod call;
 mod candidate;
 mod candidates;
@@ -19,6 +20,7 @@ mod usual;
 mod weights;
 
 pub use self::{
+    boxed::{BoxPolicy, BoxTable},
     call::Call,
     candidates::Candidates,
     endpoints::Endpoints,

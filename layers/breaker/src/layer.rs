@@ -1,9 +1,9 @@
 //! The layer: the settings and the circuit.
 
-use crate::{Breaker, Handle, Observer, Settings, circuit::Circuit, permit::Shared};
+use crate::{Breaker, Handle, Observer, Permit, Settings, circuit::Circuit, permit::Shared};
 use std::sync::Arc;
 use tower_layer::Layer;
-use ziggurat_core::{Dice, Grpc, Live};
+use ziggurat_core::{BoxError, Dice, Grpc, Live};
 
 /// Puts services behind a circuit: all that one layer value and its clones wrap share it.
 #[derive(Clone, Debug)]
@@ -75,6 +75,10 @@ impl<C> BreakerLayer<C> {
     #[must_use]
     pub fn handle(&self) -> Handle {
         Handle::new(Arc::clone(self.circuit()))
+    }
+
+    pub(crate) fn admit(&self) -> Result<Permit, BoxError> {
+        self.shared.admit()
     }
 
     fn around(self, circuit: Circuit) -> Self {

@@ -78,6 +78,7 @@ mod observer;
 mod pace;
 mod permit;
 mod ring;
+mod run;
 mod service;
 mod settings;
 mod switch;

@@ -129,6 +129,23 @@ impl fmt::Display for Code {
     }
 }
 
+/// Under the feature `tonic`: what a handler does with the status of its own client.
+#[cfg(feature = "tonic")]
+impl From<tonic::Code> for Code {
+    fn from(code: tonic::Code) -> Self {
+        // Both have the seventeen of the specification.
+        Self::from_number(i32::from(code).unsigned_abs()).unwrap_or(Self::Unknown)
+    }
+}
+
+/// Under the feature `tonic`.
+#[cfg(feature = "tonic")]
+impl From<Code> for tonic::Code {
+    fn from(code: Code) -> Self {
+        Self::from_i32(i32::from(code.number()))
+    }
+}
+
 impl FromStr for Code {
     type Err = UnknownCode;
 
@@ -162,6 +179,16 @@ mod tests {
             assert_eq!(usize::from(code.number()), index);
             assert_eq!(Code::from_header(index.to_string().as_bytes()), Some(*code));
             assert_eq!(name.to_lowercase().parse(), Ok(*code));
+        }
+    }
+
+    #[cfg(feature = "tonic")]
+    #[test]
+    fn every_code_is_one_of_tonics() {
+        for (code, name) in ALL {
+            let theirs = tonic::Code::from(code);
+            assert_eq!(Code::from(theirs), code);
+            assert_eq!(format!("{theirs:?}"), format!("{code:?}"), "{name}");
         }
     }
 

@@ -45,7 +45,7 @@ pub fn code(error: &(dyn Error + 'static)) -> Option<Code> {
             return Some(Code::DeadlineExceeded);
         }
         if let Some(status) = find::<tonic::Status>(error) {
-            return Code::from_number(i32::from(status.code()).unsigned_abs());
+            return Some(status.code().into());
         }
     }
     None

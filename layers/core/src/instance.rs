@@ -37,6 +37,7 @@ const MAX_NAME: usize = 255;
 const MAX_ZONE: usize = 15;
 const NAME_RULE: &str = "must be 1 to 255 visible characters";
 const HOST_RULE: &str = "must be an IP address or a host name";
+const REACHED_RULE: &str = "must be one that others can reach";
 const PATH_RULE: &str = "must be an absolute path of at most 107 bytes";
 /// What an address starts with that is a path; no host can, so no registry says so by accident.
 const UNIX: &str = "unix:";
@@ -80,14 +81,17 @@ impl Instance {
     ///
     /// # Errors
     ///
-    /// As [`new`](Self::new).
+    /// As [`new`](Self::new); and if the address is unspecified, as `0.0.0.0` is: a server listens there,
+    /// and nobody else finds it there.
     pub fn at(service: &str, address: SocketAddr) -> Result<Self, InvalidSetting> {
         let ip = address.ip();
+        let shown = address.to_string();
+        check(!ip.is_unspecified(), "address", &shown, REACHED_RULE)?;
         let host = match address {
             SocketAddr::V6(on) if on.scope_id() != 0 => format!("{ip}%{}", on.scope_id()),
             _ => ip.to_string(),
         };
-        Self::new(service, &address.to_string(), &host, address.port())
+        Self::new(service, &shown, &host, address.port())
     }
 
     /// The instance `id` of `service` at the Unix socket `path` of this machine. Its
@@ -336,6 +340,15 @@ mod tests {
             "::1%0123456789abcdef",
         ] {
             Instance::new("echo", "a", address, 80).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn where_a_server_listens_is_not_always_where_it_is_found() {
+        for unspecified in ["0.0.0.0:80", "[::]:80"] {
+            let error = Instance::at("echo", unspecified.parse().unwrap()).unwrap_err();
+            assert_eq!(error.field(), "address");
+            assert!(error.value().contains(unspecified), "{error}");
         }
     }
 

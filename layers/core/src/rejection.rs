@@ -132,8 +132,7 @@ const PUSHBACK: &str = "grpc-retry-pushback-ms";
 #[cfg(feature = "tonic")]
 impl Rejection {
     fn to_status(&self) -> tonic::Status {
-        let code = tonic::Code::from_i32(i32::from(self.code.number()));
-        let mut status = tonic::Status::new(code, self.reason());
+        let mut status = tonic::Status::new(self.code.into(), self.reason());
         // A handler may hand this status on as its own answer, which loses its cause.
         let millis = match self.retry_after {
             _ if self.is_lost() => Some(-1),

@@ -11,7 +11,7 @@ use std::{
     pin::Pin,
     task::{Context, Poll, ready},
 };
-use ziggurat_core::BoxError;
+use ziggurat_core::{BoxError, Code, Rejection, error};
 
 pin_project! {
     /// The response of a [`WithDeadline`](crate::WithDeadline).
@@ -66,7 +66,7 @@ where
         let result = match this.state.as_mut().project() {
             StateProj::Sent { future } => match future.poll(cx) {
                 Poll::Ready(Ok(response)) => Ok(M::cover(response, this.timer)),
-                Poll::Ready(Err(error)) => Err(failed(error)),
+                Poll::Ready(Err(error)) => Err(late(failed(error), this.timer.as_ref())),
                 Poll::Pending => {
                     let Some(timer) = this.timer else {
                         return Poll::Pending;
@@ -106,6 +106,19 @@ impl<F, M> fmt::Debug for ResponseFuture<F, M> {
         f.debug_struct("ResponseFuture")
             .field("timer", &self.timer)
             .finish_non_exhaustive()
+    }
+}
+
+/// The timer of a transport, which we told of our deadline, may have seen it pass in the same tick (tonic's
+/// channel does, and makes CANCELLED of it): it is our deadline all the same.
+#[cold]
+#[inline(never)]
+fn late(error: BoxError, timer: Option<&Timer>) -> BoxError {
+    let is_timer = error::find::<Rejection>(&*error).is_none()
+        && error::code(&*error) == Some(Code::DeadlineExceeded);
+    match timer.and_then(|timer| Some((timer, timer.over()?))) {
+        Some((timer, now)) if is_timer => timer.end(Phase::Response, now, || drop(error)).into(),
+        _ => error,
     }
 }
 

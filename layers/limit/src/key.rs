@@ -16,7 +16,8 @@ use std::{
 
 /// Finds the key of a request: whoever, or whatever, has a limit of its own.
 ///
-/// A function will do: `fn tenant(request: &Req) -> Option<Key<'_>>`.
+/// A function will do: `fn tenant(request: &Req) -> Option<Key<'_>>`. A closure that is written in place
+/// goes through [`key_fn`].
 pub trait KeyExtractor<Req> {
     /// The key of this request. Requests without one share one limit among them.
     fn key<'r>(&self, request: &'r Req) -> Option<Key<'r>>;
@@ -164,4 +165,29 @@ impl<B> KeyExtractor<Request<B>> for ByHeader {
         let value = request.headers().get(&self.0)?.to_str().ok()?;
         Some(value.into())
     }
+}
+
+/// Makes an extractor of a closure, whose key may borrow from the request.
+///
+/// It gives the closure back as it is; but only where a parameter says what it has to be does the compiler
+/// see that its key lives as long as the request. Without, the service that is made of the layer has no
+/// `call`.
+///
+/// ```
+/// use ziggurat_core::InvalidSetting;
+/// use ziggurat_limit::{Key, KeyedLimitLayer, Rate, key_fn};
+///
+/// let tenant = key_fn(|request: &http::Request<()>| {
+///     let tenant = request.headers().get("x-tenant")?;
+///     tenant.to_str().ok().map(Key::from)
+/// });
+/// let layer = KeyedLimitLayer::new(tenant, Rate::per_second(100)?);
+/// # drop(layer);
+/// # Ok::<_, InvalidSetting>(())
+/// ```
+pub const fn key_fn<Req, F>(find: F) -> F
+where
+    F: for<'r> Fn(&'r Req) -> Option<Key<'r>>,
+{
+    find
 }

@@ -76,7 +76,7 @@ pub use self::{
     cost::{Cost, Each},
     error::{KeyTooLong, Limited, TooCostly},
     future::ResponseFuture,
-    key::{ByAddress, ByHeader, ByMethod, Forwarding, Key, KeyExtractor, MAX_KEY},
+    key::{ByAddress, ByHeader, ByMethod, Forwarding, Key, KeyExtractor, MAX_KEY, key_fn},
     keyed::{KeyedLimitLayer, KeyedRateLimit},
     layer::RateLimitLayer,
     nested::{NestedLimit, NestedLimitLayer},

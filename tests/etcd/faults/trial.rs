@@ -103,7 +103,7 @@ impl Trial {
                 while site.store.range(Range::one("nothing")).await.is_err() {}
             });
             if asked.await.is_err() {
-                let finding = format_args!("site {at} has no answer after {LONG:?}");
+                let finding = format!("site {at} has no answer after {LONG:?}");
                 self.findings.add(finding);
             }
         }

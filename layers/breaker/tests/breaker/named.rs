@@ -3,10 +3,15 @@
 use super::five_for_a_minute;
 use http::{Request, Response};
 use http_body_util::Empty;
-use std::convert::Infallible;
+use std::{
+    convert::Infallible,
+    io,
+    sync::atomic::{AtomicU32, Ordering::Relaxed},
+    time::Duration,
+};
 use tower::{Layer, ServiceExt, service_fn};
-use ziggurat_breaker::{Breakers, ByMethod, KeyedBreakerLayer, Observer, Settings, State};
-use ziggurat_core::Http;
+use ziggurat_breaker::{Breakers, ByMethod, KeyedBreakerLayer, Observer, Open, Settings, State};
+use ziggurat_core::{Http, error};
 
 type Body = Empty<&'static [u8]>;
 
@@ -42,6 +47,45 @@ async fn a_method_that_fails_takes_no_other_with_it() {
     assert!(other.oneshot(request("/bad")).await.is_err());
     breakers.handle("/bad").reset();
     assert!(service.oneshot(request("/bad")).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operation_is_not_begun_while_the_circuit_of_its_name_is_open() {
+    let breakers = Breakers::new(five_for_a_minute());
+    let begun = AtomicU32::new(0);
+    let query = async |works: bool| {
+        let op = async || {
+            begun.fetch_add(1, Relaxed);
+            tokio::task::yield_now().await;
+            works.then_some(7).ok_or_else(|| io::Error::other("down"))
+        };
+        breakers.run("db", op).await
+    };
+    assert_eq!(query(true).await.unwrap(), 7);
+    for _ in 0..4 {
+        let error = query(false).await.unwrap_err();
+        assert!(error.downcast_ref::<io::Error>().is_some());
+    }
+    // One that is dropped half way is neither.
+    assert!(tokio_test::task::spawn(query(false)).poll().is_pending());
+    assert_eq!(breakers.handle("db").state(), State::Closed);
+    assert!(query(false).await.is_err());
+    let refused = query(true).await.unwrap_err();
+    assert!(error::find::<Open>(&*refused).is_some());
+    assert_eq!(begun.load(Relaxed), 7);
+    assert_eq!(
+        breakers
+            .run("other", async || Ok::<_, io::Error>(1))
+            .await
+            .unwrap(),
+        1
+    );
+    tokio::time::advance(Duration::from_secs(60)).await;
+    assert_eq!(query(true).await.unwrap(), 7);
+    let layer = breakers.layer("db");
+    assert_eq!(layer.handle().state(), State::HalfOpen);
+    assert_eq!(layer.run(async || Ok::<_, io::Error>(2)).await.unwrap(), 2);
+    assert_eq!(layer.handle().state(), State::Closed);
 }
 
 #[test]

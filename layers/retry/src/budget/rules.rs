@@ -72,12 +72,12 @@ impl Rules {
     /// If `per_call` is not from 0 to 4, or `per_second` above 5000.
     pub fn ratio(per_call: f64, per_second: u32) -> Result<Self, InvalidSetting> {
         if !(0.0..=MOST_PER_CALL).contains(&per_call) {
-            let rule = "must be from 0 to 4 for every call";
-            return Err(invalid("budget", per_call, rule));
+            let rule = "must be from 0 to 4";
+            return Err(invalid("per_call", per_call, rule));
         }
         if per_second > MOST_PER_SECOND {
-            let rule = "must be at most 5000 for every second";
-            return Err(invalid("budget", per_second, rule));
+            let rule = "must be at most 5000";
+            return Err(invalid("per_second", per_second, rule));
         }
         Ok(Self::by(Earning::Income(Income {
             per_call,
@@ -147,10 +147,10 @@ mod tests {
     fn what_cannot_work_is_refused_by_name() {
         let refused = |rules: Result<Rules, InvalidSetting>| rules.unwrap_err().to_string();
         for per_call in [-0.1, 4.1, f64::NAN, f64::INFINITY] {
-            assert!(refused(Rules::ratio(per_call, 10)).contains("every call"));
+            assert!(refused(Rules::ratio(per_call, 10)).contains("per_call"));
             assert!(refused(Rules::default().in_flight(3, per_call)).contains("in_flight"));
         }
-        assert!(refused(Rules::ratio(0.2, 5_001)).contains("every second"));
+        assert!(refused(Rules::ratio(0.2, 5_001)).contains("per_second"));
         for max in [0, 1_001] {
             assert!(refused(Rules::throttling(max, 0.1)).contains("max_tokens"));
         }
