@@ -3,7 +3,7 @@
 //! What decides takes `now` as an argument; only the service around it asks here. This is the one
 //! place where the cost of reading the time can be changed for every layer at once.
 
-use std::cell::Cell;
+use std::{cell::Cell, fmt, marker::PhantomData};
 
 pub use tokio::time::Instant;
 
@@ -17,8 +17,13 @@ enum Held {
     At(Instant),
 }
 
-/// Puts back what was held before, also when what ran panics.
-struct Restore(Held);
+/// Time stands still on this thread until this is dropped: see [`holding`].
+#[must_use = "time stands still until this is dropped"]
+pub struct Holding {
+    before: Held,
+    /// It belongs to its thread.
+    here: PhantomData<*const ()>,
+}
 
 thread_local! {
     static HELD: Cell<Held> = const { Cell::new(Held::Not) };
@@ -63,22 +68,37 @@ pub fn present() -> Instant {
 /// ```
 #[inline]
 pub fn hold<T>(f: impl FnOnce() -> T) -> T {
-    let before = HELD.get();
-    let _restore = Restore(before);
-    if matches!(before, Held::Not) {
-        HELD.set(Held::Unread);
-    }
+    let _holding = holding();
     f()
 }
 
-// === impl Restore ===
+/// [`hold`], until what is returned is dropped: for what is too large to be moved into a closure.
+#[inline]
+pub fn holding() -> Holding {
+    let before = HELD.get();
+    if matches!(before, Held::Not) {
+        HELD.set(Held::Unread);
+    }
+    let here = PhantomData;
+    Holding { before, here }
+}
 
-impl Drop for Restore {
+// === impl Holding ===
+
+/// Also when what runs panics.
+impl Drop for Holding {
+    #[inline]
     fn drop(&mut self) {
         // What is inside of another `hold` leaves what it has read to that.
-        if matches!(self.0, Held::Not) {
+        if matches!(self.before, Held::Not) {
             HELD.set(Held::Not);
         }
+    }
+}
+
+impl fmt::Debug for Holding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Holding").finish_non_exhaustive()
     }
 }
 
@@ -111,6 +131,11 @@ mod tests {
         assert_eq!(first, last);
         assert!(first >= before);
         assert!(now() >= last + 2 * MILLI);
+        let holding = holding();
+        let first = now();
+        pass();
+        assert_eq!(now(), first);
+        drop(holding);
         panic::catch_unwind(|| hold(|| panic!("on purpose"))).unwrap_err();
         let before = now();
         pass();

@@ -65,15 +65,6 @@ static TIMEOUT_NAME: HeaderName = TIMEOUT;
 /// What the type of a gRPC body begins with.
 const CONTENT: &[u8] = b"application/grpc";
 
-/// The units of `grpc-timeout`, finest first, in nanoseconds.
-const UNITS: [(u8, u64); 6] = [
-    (b'n', 1),
-    (b'u', 1_000),
-    (b'm', 1_000_000),
-    (b'S', 1_000_000_000),
-    (b'M', 60_000_000_000),
-    (b'H', 3_600_000_000_000),
-];
 const MAX_DIGITS: usize = 8;
 
 /// The methods of `grpc.health.v1` (grpc/grpc, `src/proto/grpc/health/v1/health.proto`).
@@ -165,18 +156,32 @@ pub(crate) fn pushback_millis(retry_after: Duration) -> i32 {
 /// If the value is anything else.
 pub fn decode_timeout(value: &HeaderValue) -> Result<Duration, InvalidTimeout> {
     let invalid = || InvalidTimeout(String::from_utf8_lossy(value.as_bytes()).into_owned());
-    let (unit, digits) = value.as_bytes().split_last().ok_or_else(invalid)?;
-    let sane = (1..=MAX_DIGITS).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit);
-    let (_, nanos) = UNITS
-        .iter()
-        .find(|(name, _)| sane && name == unit)
-        .ok_or_else(invalid)?;
-    let count = digits
-        .iter()
-        .fold(0_u128, |count, digit| count * 10 + u128::from(digit - b'0'));
-    let nanos = count * u128::from(*nanos);
-    let seconds = u64::try_from(nanos / 1_000_000_000).map_err(|_| invalid())?;
-    Ok(Duration::new(seconds, (nanos % 1_000_000_000) as u32))
+    read_timeout(value.as_bytes()).ok_or_else(invalid)
+}
+
+fn read_timeout(text: &[u8]) -> Option<Duration> {
+    let (unit, digits) = text.split_last()?;
+    if !(1..=MAX_DIGITS).contains(&digits.len()) {
+        return None;
+    }
+    let mut count = 0_u64;
+    for digit in digits {
+        let digit = digit.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        count = count * 10 + u64::from(digit);
+    }
+    // By the unit, as hours in nanoseconds take 128 bits, which are slowly divided.
+    Some(match unit {
+        b'n' => Duration::from_nanos(count),
+        b'u' => Duration::from_micros(count),
+        b'm' => Duration::from_millis(count),
+        b'S' => Duration::from_secs(count),
+        b'M' => Duration::from_secs(count * 60),
+        b'H' => Duration::from_secs(count * 3_600),
+        _ => return None,
+    })
 }
 
 /// Writes a `grpc-timeout` in the finest unit that has room, rounded up; `0n` only for zero.

@@ -150,8 +150,10 @@ impl Origin {
         let origin = *self.0.get_or_init(clock::now);
         let nanos = |span: Duration| i64::try_from(span.as_nanos()).unwrap_or(i64::MAX);
         // One below what stands for never.
-        let after = nanos(at.saturating_duration_since(origin)).min(i64::MAX - 1);
-        after - nanos(origin.saturating_duration_since(at))
+        match nanos(at.saturating_duration_since(origin)).min(i64::MAX - 1) {
+            0 => -nanos(origin.saturating_duration_since(at)),
+            after => after,
+        }
     }
 }
 

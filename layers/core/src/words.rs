@@ -102,6 +102,20 @@ impl Words {
         (words.len() == extensions.len()).then_some(words)
     }
 
+    /// The deadline among them.
+    #[must_use]
+    #[inline]
+    pub const fn deadline(&self) -> Option<Deadline> {
+        self.deadline
+    }
+
+    /// Is none of them somebody else's?
+    #[must_use]
+    #[inline]
+    pub const fn are_ours(&self) -> bool {
+        self.theirs.is_none()
+    }
+
     /// The words, as a request carries them.
     #[must_use]
     pub fn extensions(&self) -> Extensions {
@@ -165,6 +179,8 @@ mod tests {
             let Some(words) = words else {
                 continue;
             };
+            assert_eq!(words.deadline(), Some(deadline));
+            assert_eq!(words.are_ours(), !theirs);
             let back = words.extensions();
             assert_eq!(back.len(), extensions.len());
             assert_eq!(back.get(), Some(&options));

@@ -28,6 +28,8 @@
 //!
 //! A timer is registered with the runtime when something pends for the first time, never before; a
 //! [plain call](DeadlineLayer::values) that nobody gave a deadline does not even read the clock before.
+//! Where it is read, all layers inside are told the same moment while the call begins
+//! ([`holding`](ziggurat_core::clock::holding)).
 //!
 //! # Example
 //!

@@ -28,6 +28,9 @@ pub enum Due {
 
 /// Finds the deadline of a request, and writes it where the next layer and the peer will look.
 pub trait Stamp<Req> {
+    /// Is time asked for as a call begins? Then the layers inside are told the same.
+    const ASKS: bool = false;
+
     /// When `request` must be over. `None`: nothing bounds it.
     fn stamp(&self, request: &mut Req, settings: &Settings, observer: &dyn Observer)
     -> Option<Due>;

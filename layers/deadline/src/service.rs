@@ -10,7 +10,7 @@ use std::{
     task::{Context, Poll},
 };
 use tower_service::Service;
-use ziggurat_core::{BoxError, Live};
+use ziggurat_core::{BoxError, Live, clock};
 
 /// A service whose calls end at their deadline.
 ///
@@ -70,6 +70,7 @@ where
     // A call that is built where it is kept: moved, it costs more than all the rest of it.
     #[inline(always)]
     fn call(&mut self, mut request: Req) -> Self::Future {
+        let _holding = M::ASKS.then(clock::holding);
         let rules = &self.rules;
         let settings = rules.settings.get();
         let due = rules.mode.stamp(&mut request, &settings, &rules.observer);

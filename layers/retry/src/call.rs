@@ -73,8 +73,23 @@ impl<S, M: Repeat<Req>, Req> Call<S, M, Req> {
     }
 
     /// When the head of the answer to the first attempt, which begins `now`, must be here.
-    #[inline(never)]
+    #[inline]
     pub(crate) fn first_due(
+        shared: &Shared<M>,
+        settings: &Settings,
+        wanted: Wanted,
+        kept: &M::Kept,
+        now: Instant,
+    ) -> Option<Deadline> {
+        if Course::may_cut_first(settings, &wanted) {
+            Self::first_cut(shared, settings, wanted, kept, now)
+        } else {
+            wanted.deadline
+        }
+    }
+
+    #[inline(never)]
+    fn first_cut(
         shared: &Shared<M>,
         settings: &Settings,
         wanted: Wanted,

@@ -9,7 +9,7 @@ use ziggurat_core::{Deadline, Dice, clock::Instant, grpc::Pushback};
 pub(crate) struct Course<S = Settings> {
     settings: S,
     wanted: Wanted,
-    /// A third of what the call had when it began.
+    /// A third of what the call had when it began, if attempts are cut by what is measured.
     third: Option<Duration>,
     /// Nobody makes room for it before an attempt has failed.
     past: Option<Box<Past>>,
@@ -55,15 +55,26 @@ pub(crate) const LONGEST_HINT: Duration = Duration::from_secs(60);
 
 // === impl Course ===
 
+impl Settings {
+    /// Is the latency of the call's method of any use?
+    const fn measures(&self, wanted: &Wanted) -> bool {
+        wanted.idempotent && matches!(self.attempt_timeout, AttemptTimeout::Measured { .. })
+    }
+}
+
 impl Course {
     /// Does anything about this call depend on the time before an attempt has failed?
     pub(crate) const fn needs_time(settings: &Settings, wanted: &Wanted) -> bool {
-        wanted.deadline.is_some()
-            || match settings.attempt_timeout {
-                AttemptTimeout::Off => false,
-                AttemptTimeout::Fixed(_) => true,
-                AttemptTimeout::Measured { .. } => wanted.idempotent,
-            }
+        wanted.deadline.is_some() || Self::may_cut_first(settings, wanted)
+    }
+
+    /// Could the first attempt have less time than the call?
+    pub(crate) const fn may_cut_first(settings: &Settings, wanted: &Wanted) -> bool {
+        match settings.attempt_timeout {
+            AttemptTimeout::Off => false,
+            AttemptTimeout::Fixed(_) => true,
+            AttemptTimeout::Measured { .. } => wanted.idempotent,
+        }
     }
 }
 
@@ -71,25 +82,20 @@ impl<S: Borrow<Settings>> Course<S> {
     /// A call begins; `now` is needed only where [`needs_time`](Self::needs_time) says so.
     #[inline(always)]
     pub(crate) fn new(settings: S, wanted: Wanted, now: Option<Instant>) -> Self {
-        let whole = wanted
-            .deadline
-            .zip(now)
-            .map(|(deadline, now)| deadline.remaining(now));
+        // Nobody asks for it unless attempts are cut by what is measured.
+        let measured = settings.borrow().measures(&wanted);
+        let whole = wanted.deadline.zip(now).filter(|_| measured);
         Self {
+            third: whole.map(|(deadline, now)| deadline.remaining(now) / 3),
             settings,
             wanted,
-            third: whole.map(|whole| whole / 3),
             past: None,
         }
     }
 
     /// Is the latency of this call's method of any use?
     pub(crate) fn measures(&self) -> bool {
-        let measured = matches!(
-            self.settings().attempt_timeout,
-            AttemptTimeout::Measured { .. }
-        );
-        measured && self.wanted.idempotent
+        self.settings().measures(&self.wanted)
     }
 
     /// Does an attempt end in its time even if no other can follow?

@@ -3,17 +3,17 @@
 use http::{
     Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, request::Parts,
 };
-use std::time::Duration;
-use ziggurat_core::{
-    KnownWord, Words,
-    clock::{self, Instant},
-    grpc,
-};
+use std::{fmt, time::Duration};
+use ziggurat_core::{Deadline, KnownWord, Words, clock::Instant, grpc};
 
-/// What a later attempt needs, in fewer pieces than a clone has: a list of headers is one
-/// allocation, a map of them is two, and the extensions are three and more.
+mod sheets;
+
+/// What a later attempt needs of a head, on a sheet that is used again: a clone is five allocations
+/// and more, and this is none.
+pub(crate) struct Copied(Option<Box<Sheet>>);
+
 #[derive(Debug)]
-pub(crate) struct Copied {
+struct Sheet {
     method: Method,
     uri: Uri,
     version: Version,
@@ -42,42 +42,99 @@ pub(crate) struct Told {
 // === impl Copied ===
 
 impl Copied {
+    /// Inlined, as all that it writes stays where it is written.
     #[inline]
     pub(crate) fn of<B>(
         request: &Request<B>,
         told: Option<Told>,
         known: Option<KnownWord>,
     ) -> Self {
-        let headers = request.headers().iter();
-        Self {
-            method: request.method().clone(),
-            uri: request.uri().clone(),
-            version: request.version(),
-            headers: headers
-                .map(|(name, value)| (name.clone(), value.clone()))
-                .collect(),
-            words: Kept::of(request.extensions(), known),
-            told,
+        let mut sheet = sheets::take();
+        sheet.method.clone_from(request.method());
+        sheet.uri.clone_from(request.uri());
+        sheet.version = request.version();
+        // An iterator over a map does not know its length, and grows what it is collected into.
+        sheet.headers.reserve(request.headers().len());
+        for (name, value) in request.headers() {
+            sheet.headers.push((name.clone(), value.clone()));
+        }
+        sheet.words = Kept::of(request.extensions(), known);
+        sheet.told = told;
+        Self(Some(sheet))
+    }
+
+    /// The deadline among its words, if they are ours alone; an [`Attempt`](ziggurat_core::Attempt) is
+    /// not among them.
+    #[inline]
+    pub(crate) fn ours(&self) -> Option<Option<Deadline>> {
+        match &self.0.as_ref()?.words {
+            Kept::Words(words) if words.are_ours() => Some(words.deadline()),
+            _ => None,
         }
     }
 
     /// What the caller wants the server to be told of the time.
-    pub(crate) const fn told(&self) -> Option<Told> {
-        self.told
+    pub(crate) fn told(&self) -> Option<Told> {
+        self.0.as_ref()?.told
     }
 
     pub(crate) fn parts(&self) -> Parts {
         let mut parts = Request::new(()).into_parts().0;
+        if let Some(sheet) = &self.0 {
+            sheet.write(&mut parts);
+        }
+        parts
+    }
+}
+
+impl Drop for Copied {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(sheet) = self.0.take() {
+            sheets::give_back(sheet);
+        }
+    }
+}
+
+impl fmt::Debug for Copied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+// === impl Sheet ===
+
+impl Sheet {
+    fn blank() -> Self {
+        Self {
+            method: Method::GET,
+            uri: Uri::default(),
+            version: Version::HTTP_11,
+            headers: Vec::new(),
+            words: Kept::default(),
+            told: None,
+        }
+    }
+
+    fn write(&self, parts: &mut Parts) {
         parts.method = self.method.clone();
         parts.uri = self.uri.clone();
         parts.version = self.version;
         // Room for what the layers inside add.
         parts.headers = HeaderMap::with_capacity(self.headers.len() + 4);
         for (name, value) in &self.headers {
-            parts.headers.append(name.clone(), value.clone());
+            parts.headers.append(name, value.clone());
         }
         parts.extensions = self.words.extensions();
-        parts
+    }
+
+    /// Lets go of all that belongs to a call.
+    #[inline]
+    fn wipe(&mut self) {
+        self.method = Method::GET;
+        self.uri = Uri::default();
+        self.headers.clear();
+        self.words = Kept::default();
     }
 }
 
@@ -100,11 +157,19 @@ impl Kept {
     }
 }
 
+impl Default for Kept {
+    #[inline]
+    fn default() -> Self {
+        Self::Words(Words::default())
+    }
+}
+
 // === impl Told ===
 
 impl Told {
-    /// What the caller says, and whether it also says how many attempts came before.
-    pub(crate) fn by(headers: &HeaderMap) -> (Option<Self>, bool) {
+    /// What the caller says, which is heard `at` this time, and whether it also says how many attempts
+    /// came before. Whoever says the first has a deadline, which nobody looks at without a time.
+    pub(crate) fn by(headers: &HeaderMap, at: Option<Instant>) -> (Option<Self>, bool) {
         // A constant is made anew, and dropped, wherever it is looked for.
         static TIMEOUT: HeaderName = grpc::TIMEOUT;
         static ATTEMPTS: HeaderName = grpc::PREVIOUS_ATTEMPTS;
@@ -112,16 +177,15 @@ impl Told {
         // To compare the few names that there are is quicker than to hash two.
         for (name, value) in headers {
             if *name == TIMEOUT {
-                told = told.or_else(|| Self::of(value));
+                told = told.or_else(|| Self::of(value, at?));
             }
             attempted |= *name == ATTEMPTS;
         }
         (told, attempted)
     }
 
-    fn of(value: &HeaderValue) -> Option<Self> {
+    fn of(value: &HeaderValue, at: Instant) -> Option<Self> {
         let timeout = grpc::decode_timeout(value).ok()?;
-        let at = clock::now();
         Some(Self { timeout, at })
     }
 

@@ -83,11 +83,12 @@
 //! No service is cloned before an attempt has failed, and a call is counted without a locked instruction
 //! by the first 16 threads.
 //!
-//! Of an HTTP request the first attempt gets the head as it came; what is kept for a second one is a
-//! list of its headers, and a clone of its extensions if they hold more than
-//! [known words](ziggurat_core::Words), in one piece with what is shared of its body. That makes two
-//! allocations for a plain request, no more than a clone of its head makes, and no copy at all of a
-//! request that can be sent only once. The one frame of a unary call is kept without another.
+//! Of an HTTP request the first attempt gets the head as it came; what is kept for a second one is
+//! written on a sheet that the thread uses again: a list of its headers, and a clone of its extensions if
+//! they hold more than [known words](ziggurat_core::Words). That makes one allocation for a plain request,
+//! what is shared of its body, and none without a body: one less than a clone of its head makes. Nothing
+//! is copied of a request that can be sent only once. The one frame of a unary call is kept without
+//! another.
 //! [`Attempt`](ziggurat_core::Attempt) is put into the second attempt and those that follow; where the
 //! first one goes a balancer notes on a [`Trail`](ziggurat_core::Trail). Time is read once in 64 calls of
 //! a thread, unless the call has a deadline or its attempts a timeout.

@@ -17,24 +17,25 @@ pub trait Repeat<Req>: Clone {
     /// What the call wants.
     fn wanted(&self, request: &Req, settings: &Settings) -> Wanted;
 
-    /// What is kept of a request, before it is given to [`first`](Self::first), which may keep more.
-    fn prepare(&self, request: &Req) -> Self::Kept;
-
-    /// Makes the request of the first attempt of a call.
+    /// Makes a request that of the first attempt of a call, as far as that can be done where it stands,
+    /// and says what is kept of it. [`first`](Self::first) is given both.
     ///
     /// Nobody asks for `attempt` unless the call [begins](Beginning) `told`: where the first one goes
     /// is noted on a [`Trail`](ziggurat_core::Trail), so a request that has to be made larger for it may
     /// go without.
-    fn first(
+    fn prepare(
         &self,
-        request: Req,
-        kept: &mut Self::Kept,
+        request: &mut Req,
         begins: &Beginning<'_>,
         attempt: impl FnOnce() -> Attempt,
-    ) -> Self::Request;
+    ) -> Self::Kept;
 
-    /// Makes the request of the first attempt once more, as [`first`](Self::first) has: that one was
-    /// not sent.
+    /// The request of the first attempt of a call, which was [prepared](Self::prepare): last, and all at
+    /// once, as what is large is slow to move.
+    fn first(&self, request: Req, kept: &mut Self::Kept, begins: &Beginning<'_>) -> Self::Request;
+
+    /// Makes the request of the first attempt once more, as [`prepare`](Self::prepare) has: that one
+    /// was not sent.
     fn begin(
         &self,
         kept: &mut Self::Kept,
@@ -177,6 +178,7 @@ impl<'c> Beginning<'c> {
 
 impl Wanted {
     /// What the words say that the request carries; `idempotent` where they say nothing.
+    #[inline]
     pub fn of<C: Carry<Req>, Req>(carry: &C, request: &Req, idempotent: bool) -> Self {
         let options = carry
             .extensions(request)

@@ -17,7 +17,7 @@ mod room;
 mod tape;
 
 use self::{room::Share, tape::Tape};
-use crate::{Superseded, head::Copied};
+use crate::Superseded;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use std::{
@@ -50,12 +50,8 @@ pub(crate) struct Replay<B> {
     turn: u32,
 }
 
-/// What the attempts of one call share of its request, in one piece.
-struct Reel<B> {
-    /// Of no use to the body: it is where an allocation is made anyway.
-    head: Option<Copied>,
-    tape: Mutex<Tape<B>>,
-}
+/// What the attempts of one call share of its body.
+type Reel<B> = Mutex<Tape<B>>;
 
 // === impl ReplayBody ===
 
@@ -136,17 +132,14 @@ impl<B: Body<Data = Bytes>> Replay<B> {
         if inner.is_end_stream() {
             return Self::empty();
         }
-        Self::beside(inner, limit, share, None)
+        Self::filled(inner, limit, share)
     }
 
-    /// The same of a body that is not empty, and beside it the head of its request.
+    /// The same of a body that is not empty.
     #[inline(always)]
-    pub(crate) fn beside(inner: B, limit: usize, share: Share, head: Option<Copied>) -> Self {
-        let reel = Arc::new(Reel {
-            head,
-            tape: Mutex::new(Tape::new(inner, limit, share)),
-        });
-        let tape = Some(reel);
+    pub(crate) fn filled(inner: B, limit: usize, share: Share) -> Self {
+        let reel = Mutex::new(Tape::new(inner, limit, share));
+        let tape = Some(Arc::new(reel));
         Self { tape, turn: 0 }
     }
 
@@ -172,11 +165,6 @@ impl<B> Replay<B> {
             tape: None,
             turn: 0,
         }
-    }
-
-    /// What is kept beside it.
-    pub(crate) fn head(&self) -> Option<&Copied> {
-        self.tape.as_ref()?.head.as_ref()
     }
 
     /// Could a later attempt send all that earlier ones have sent?
@@ -272,7 +260,7 @@ impl<B> Drop for Replay<B> {
 
 #[inline]
 fn lock<B>(reel: &Reel<B>) -> MutexGuard<'_, Tape<B>> {
-    reel.tape.lock().unwrap_or_else(PoisonError::into_inner)
+    reel.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -16,8 +16,8 @@ mod wanted;
 
 /// What is kept of an HTTP request: its head, and as much of its body as the limit allows.
 pub struct Kept<B> {
-    /// The head, where there is no body to keep it beside.
-    own: Option<Box<Copied>>,
+    /// `None`: no attempt follows.
+    head: Option<Copied>,
     body: Replay<B>,
     /// Its attempts say in a header how long they may take.
     tells: bool,
@@ -26,49 +26,50 @@ pub struct Kept<B> {
 // === impl Kept ===
 
 impl<B: Body<Data = Bytes>> Kept<B> {
-    /// Makes the request of the first attempt of the caller's own. A copy of its head is kept, unless
-    /// it can be sent only once.
-    // Inlined by force: a request is moved into every function that is not, and out of it.
+    /// Makes the head of the caller's request that of the first attempt, where it stands. A copy of it
+    /// is kept, unless it can be sent only once.
+    // Written in no function that returns it: what is returned is moved.
     #[inline(always)]
-    fn first(
-        &mut self,
-        mut request: Request<B>,
+    fn prepare(
+        request: &mut Request<B>,
         said: Option<Told>,
+        tells: bool,
         begins: &Beginning<'_>,
         attempt: impl FnOnce() -> Attempt,
-    ) -> Request<ReplayBody<B>> {
+    ) -> Self {
         if begins.once {
             request.headers_mut().insert(chain::STOP, chain::AGAIN);
         }
-        let empty = request.body().is_end_stream();
-        let again = empty || is_within(request.body(), begins.settings.replay_limit);
-        let copied = again.then(|| Copied::of(&request, said, begins.known));
+        let body = request.body();
+        let again = body.is_end_stream() || is_within(body, begins.settings.replay_limit);
+        let head = again.then(|| Copied::of(request, said, begins.known));
+        let ours = head.as_ref().and_then(Copied::ours);
         if begins.told {
             request.extensions_mut().insert(attempt());
-        } else {
+        } else if ours.is_none() {
             disown(request.extensions_mut(), attempt);
         }
-        lend(request.extensions_mut(), begins.deadline);
-        self.tell(request.headers_mut(), said, begins.deadline);
-        // Last, and all at once: a head is large, and every time it is moved can be seen.
-        request.map(|body| self.keep(body, empty, copied, begins))
+        let deadline = begins.deadline.map(|(deadline, _)| deadline);
+        if ours != Some(deadline) {
+            lend(request.extensions_mut(), begins.deadline);
+        }
+        // What the caller says it has just said.
+        if tells && said.is_none() {
+            tell(request.headers_mut(), None, begins.deadline);
+        }
+        let body = Replay::empty();
+        Self { head, body, tells }
     }
 
+    /// The body of the first attempt, of which as much is kept as the limit allows.
     #[inline(always)]
-    fn keep(
-        &mut self,
-        body: B,
-        empty: bool,
-        copied: Option<Copied>,
-        begins: &Beginning<'_>,
-    ) -> ReplayBody<B> {
-        if empty {
-            self.own = copied.map(Box::new);
+    fn keep(&mut self, body: B, begins: &Beginning<'_>) -> ReplayBody<B> {
+        let limit = begins.settings.replay_limit;
+        if body.is_end_stream() {
             return ReplayBody::default();
         }
-        let limit = begins.settings.replay_limit;
         let share = begins.room().share(begins.settings.replay_total);
-        self.body = Replay::beside(body, limit, share, copied);
+        self.body = Replay::filled(body, limit, share);
         self.body.body()
     }
 
@@ -97,55 +98,28 @@ impl<B: Body<Data = Bytes>> Kept<B> {
 }
 
 impl<B> Kept<B> {
-    /// Of a request that was not taken apart yet.
-    const fn nothing() -> Self {
-        Self {
-            own: None,
-            body: Replay::empty(),
-            tells: false,
-        }
-    }
-
     /// The head of an attempt that follows.
     fn head(&self) -> Parts {
-        self.copied()
-            .map_or_else(|| Request::new(()).into_parts().0, Copied::parts)
+        let blank = || Request::new(()).into_parts().0;
+        self.head.as_ref().map_or_else(blank, Copied::parts)
     }
 
     fn told(&self) -> Option<Told> {
-        self.copied().and_then(Copied::told)
+        self.head.as_ref().and_then(Copied::told)
     }
 
-    /// What the server of the attempt that begins now is told of the time.
-    #[inline]
-    fn tell(
-        &self,
-        headers: &mut HeaderMap,
-        told: Option<Told>,
-        deadline: Option<(Deadline, Instant)>,
-    ) {
-        let Some((deadline, now)) = deadline.filter(|_| self.tells) else {
-            return;
-        };
-        let left = match told {
-            Some(told) => told.remaining(now),
-            None => Some(deadline.remaining(now)),
-        };
-        if let Some(left) = left {
-            headers.insert(grpc::TIMEOUT, grpc::encode_timeout(left));
+    /// What the server of a later attempt is told of the time.
+    fn tell(&self, headers: &mut HeaderMap, deadline: Option<(Deadline, Instant)>) {
+        if self.tells {
+            tell(headers, self.told(), deadline);
         }
-    }
-
-    /// `None`: no attempt follows.
-    fn copied(&self) -> Option<&Copied> {
-        self.own.as_deref().or_else(|| self.body.head())
     }
 }
 
 impl<B> fmt::Debug for Kept<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Kept")
-            .field("head", &self.copied())
+            .field("head", &self.head)
             .finish_non_exhaustive()
     }
 }
@@ -165,5 +139,20 @@ fn lend(words: &mut Extensions, deadline: Option<(Deadline, Instant)>) {
         && words.get() != Some(&deadline)
     {
         words.insert(deadline);
+    }
+}
+
+/// What the server of the attempt that begins now is told of the time.
+#[inline]
+fn tell(headers: &mut HeaderMap, told: Option<Told>, deadline: Option<(Deadline, Instant)>) {
+    let Some((deadline, now)) = deadline else {
+        return;
+    };
+    let left = match told {
+        Some(told) => told.remaining(now),
+        None => Some(deadline.remaining(now)),
+    };
+    if let Some(left) = left {
+        headers.insert(grpc::TIMEOUT, grpc::encode_timeout(left));
     }
 }

@@ -143,7 +143,7 @@ impl<S, M> Retry<S, M> {
     #[inline]
     pub(crate) fn start<Req>(
         &mut self,
-        request: Req,
+        mut request: Req,
         chosen: Chosen<S, M>,
         wanted: Wanted,
     ) -> ResponseFuture<S, M, Req>
@@ -160,15 +160,16 @@ impl<S, M> Retry<S, M> {
         let counted = shared.budget.call_at(&settings.rules, clock::now);
         let now = Course::needs_time(settings, &wanted).then(clock::now);
         let begins = Beginning::of(&chosen, &wanted, now, false);
-        let mut kept = shared.mode.prepare(&request);
         let mut further = None;
         let attempt = || Further::tried(&mut further);
-        let first = shared.mode.first(request, &mut kept, &begins, attempt);
+        let mut kept = shared.mode.prepare(&mut request, &begins, attempt);
         let due =
             now.and_then(|now| Call::<S, M, Req>::first_due(shared, settings, wanted, &kept, now));
         let mut trail = Trail::new();
         let following = trail.enter();
-        let future = self.inner.call(first);
+        let future = self
+            .inner
+            .call(shared.mode.first(request, &mut kept, &begins));
         drop(following);
         let course = Course::new(chosen, wanted, now);
         let call = Call::begun(course, kept, counted, trail, further, (now, due));
@@ -179,7 +180,7 @@ impl<S, M> Retry<S, M> {
     #[cold]
     fn fail<Req>(
         &mut self,
-        request: Req,
+        mut request: Req,
         chosen: Chosen<S, M>,
         wanted: Wanted,
     ) -> ResponseFuture<S, M, Req>
@@ -191,9 +192,9 @@ impl<S, M> Retry<S, M> {
         let counted = shared.budget.call_at(&settings.rules, clock::now);
         let now = Course::needs_time(settings, &wanted).then(clock::now);
         let begins = Beginning::of(&chosen, &wanted, now, false);
-        let mut kept = shared.mode.prepare(&request);
         let attempt = || Attempt::new(1, Tried::new());
-        drop(shared.mode.first(request, &mut kept, &begins, attempt));
+        let mut kept = shared.mode.prepare(&mut request, &begins, attempt);
+        drop(shared.mode.first(request, &mut kept, &begins));
         let call = Call::unmade(Course::new(chosen, wanted, now), kept, counted);
         let (error, spare) = (self.failed.take(), self.spare());
         // A service that failed must not be asked again.

@@ -179,6 +179,16 @@ fn a_status_and_a_timeout_are_found_among_few_headers_and_among_many() {
     }
 }
 
+/// The units of `grpc-timeout`, finest first, in nanoseconds.
+const UNITS: [(u8, u64); 6] = [
+    (b'n', 1),
+    (b'u', 1_000),
+    (b'm', 1_000_000),
+    (b'S', 1_000_000_000),
+    (b'M', 60_000_000_000),
+    (b'H', 3_600_000_000_000),
+];
+
 /// As the specification has it, slowly: the finest unit whose count has at most eight digits.
 fn plainly(timeout: Duration) -> (u128, u8) {
     let nanos = timeout.as_nanos();

@@ -4,7 +4,7 @@ use super::{Cover, Due, Stamp, Timer};
 use crate::{Body, Observer, Settings, local};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header::CONTENT_TYPE};
 use std::time::Duration;
-use ziggurat_core::{Carry, Deadline, grpc};
+use ziggurat_core::{Carry, Deadline, grpc, headers::find};
 
 /// For HTTP, of a client or of a server; the time that is left travels in `grpc-timeout`.
 #[derive(Clone, Debug)]
@@ -20,6 +20,9 @@ enum Role {
     Server,
 }
 
+// A constant is made anew, and dropped, wherever it is looked for.
+static TIMEOUT: HeaderName = grpc::TIMEOUT;
+static TYPE: HeaderName = CONTENT_TYPE;
 /// A tick of tokio's timer: two that are due a tick apart never fire in the wrong order.
 const TICK: Duration = Duration::from_millis(1);
 /// About 31 years in milliseconds; longer numbers are not meant.
@@ -57,14 +60,14 @@ impl Http {
     /// What the headers tell: how long the caller will wait.
     fn told(&self, headers: &HeaderMap, observer: &dyn Observer) -> Option<Duration> {
         let read = |name: &HeaderName, read: fn(&HeaderValue) -> Option<Duration>| {
-            let value = headers.get(name)?;
+            let value = find(headers, name)?;
             let timeout = read(value);
             if timeout.is_none() {
                 observer.malformed(name, value);
             }
             timeout
         };
-        let grpc = read(&grpc::TIMEOUT, |value| grpc::decode_timeout(value).ok());
+        let grpc = read(&TIMEOUT, |value| grpc::decode_timeout(value).ok());
         let named = self
             .header
             .as_ref()
@@ -87,6 +90,8 @@ impl Http {
 }
 
 impl<B> Stamp<Request<B>> for Http {
+    const ASKS: bool = true;
+
     fn stamp(
         &self,
         request: &mut Request<B>,
@@ -144,9 +149,7 @@ fn of_server<B>(request: &Request<B>, settings: &Settings, told: Option<Duration
 }
 
 fn is_grpc(headers: &HeaderMap) -> bool {
-    headers
-        .get(CONTENT_TYPE)
-        .is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
+    find(headers, &TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
 }
 
 /// Whole milliseconds in decimal digits.

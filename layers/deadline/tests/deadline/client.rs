@@ -202,3 +202,24 @@ async fn a_changed_setting_holds_for_the_next_call() {
     setter.set(within(70));
     assert_eq!(told(&send(&layer, grpc()).await), Some(ms(70)));
 }
+
+// Real time: the system's clock is what is read once.
+#[tokio::test]
+async fn the_layers_inside_are_told_the_time_at_which_the_call_began() {
+    let inner = tower::service_fn(|call: Call| {
+        let deadline: Deadline = *call.extensions().get().unwrap();
+        let began = clock::now();
+        while clock::present() == began {
+            std::thread::yield_now();
+        }
+        assert_eq!(clock::now(), began);
+        assert_eq!(deadline.remaining(began), ms(50));
+        async { Ok::<_, std::io::Error>(Response::new(String::new())) }
+    });
+    let service = DeadlineLayer::client(within(50)).layer(inner);
+    service.oneshot(grpc()).await.unwrap();
+    let outside = clock::now();
+    while clock::now() == outside {
+        std::thread::yield_now();
+    }
+}

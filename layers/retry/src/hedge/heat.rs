@@ -46,17 +46,17 @@ impl<S, M: Repeat<Req>, Req> Heat<S, M, Req> {
         hedging: Arc<Hedging>,
         settings: Settings,
         wanted: Wanted,
-        request: Req,
+        mut request: Req,
     ) -> (Self, M::Request) {
         let (shared, own) = (chosen.shared(), chosen.settings());
         let counted = shared.budget.call_at(&own.rules, clock::now);
         let timed = settings.delay.permille().is_some() || wanted.deadline.is_some();
         let began = timed.then(clock::now);
         let begins = Beginning::of(&chosen, &wanted, began, true);
-        let mut kept = shared.mode.prepare(&request);
         let mut tried = None;
         let attempt = || Attempt::new(1, tried.insert(Tried::new()).clone());
-        let request = shared.mode.first(request, &mut kept, &begins, attempt);
+        let mut kept = shared.mode.prepare(&mut request, &begins, attempt);
+        let request = shared.mode.first(request, &mut kept, &begins);
         let heat = Self::new(
             chosen,
             hedging,

@@ -17,18 +17,17 @@ pub struct ByPredicate<F> {
 macro_rules! by_clone {
     () => {
         #[inline]
-        fn prepare(&self, request: &Req) -> Req {
+        fn prepare(
+            &self,
+            request: &mut Req,
+            _: &Beginning<'_>,
+            _: impl FnOnce() -> Attempt,
+        ) -> Req {
             request.clone()
         }
 
         #[inline]
-        fn first(
-            &self,
-            request: Req,
-            _: &mut Req,
-            _: &Beginning<'_>,
-            _: impl FnOnce() -> Attempt,
-        ) -> Req {
+        fn first(&self, request: Req, _: &mut Req, _: &Beginning<'_>) -> Req {
             request
         }
 

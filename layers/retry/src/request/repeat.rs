@@ -3,20 +3,26 @@
 use super::{Kept, wanted::wanted};
 use crate::{Beginning, Repeat, ReplayBody, Settings, Wanted, chain, head::Told};
 use bytes::Bytes;
-use http::{HeaderValue, Request};
+use http::{HeaderMap, HeaderValue, Request};
 use http_body::Body;
 use ziggurat_core::{Attempt, Deadline, Grpc, Http, clock::Instant, grpc};
 
 /// What is up to the request's body and head alone.
 macro_rules! by_kept {
     () => {
+        #[inline]
         fn wanted(&self, request: &Request<B>, settings: &Settings) -> Wanted {
             wanted(self, request, settings)
         }
 
         #[inline]
-        fn prepare(&self, _: &Request<B>) -> Kept<B> {
-            Kept::nothing()
+        fn first(
+            &self,
+            request: Request<B>,
+            kept: &mut Kept<B>,
+            begins: &Beginning<'_>,
+        ) -> Self::Request {
+            request.map(|body| kept.keep(body, begins))
         }
 
         fn is_repeatable(&self, kept: &Kept<B>) -> bool {
@@ -62,17 +68,15 @@ where
     type Request = Request<ReplayBody<B>>;
     type Kept = Kept<B>;
 
-    #[inline(always)]
-    fn first(
+    #[inline]
+    fn prepare(
         &self,
-        mut request: Request<B>,
-        kept: &mut Kept<B>,
+        request: &mut Request<B>,
         begins: &Beginning<'_>,
         attempt: impl FnOnce() -> Attempt,
-    ) -> Self::Request {
-        let said = said(&mut request);
-        kept.tells = begins.tells;
-        kept.first(request, said, begins, attempt)
+    ) -> Kept<B> {
+        let said = said(request.headers_mut(), begins.deadline.map(|(_, now)| now));
+        Kept::prepare(request, said, begins.tells, begins, attempt)
     }
 
     fn begin(
@@ -82,7 +86,7 @@ where
         deadline: Option<(Deadline, Instant)>,
     ) -> Self::Request {
         let mut request = kept.begin(attempt, deadline);
-        kept.tell(request.headers_mut(), kept.told(), deadline);
+        kept.tell(request.headers_mut(), deadline);
         request
     }
 
@@ -99,7 +103,7 @@ where
         if previous > 0 {
             headers.insert(grpc::PREVIOUS_ATTEMPTS, HeaderValue::from(previous));
         }
-        kept.tell(headers, kept.told(), deadline);
+        kept.tell(headers, deadline);
         request
     }
 
@@ -115,15 +119,14 @@ where
     type Request = Request<ReplayBody<B>>;
     type Kept = Kept<B>;
 
-    #[inline(always)]
-    fn first(
+    #[inline]
+    fn prepare(
         &self,
-        request: Request<B>,
-        kept: &mut Kept<B>,
+        request: &mut Request<B>,
         begins: &Beginning<'_>,
         attempt: impl FnOnce() -> Attempt,
-    ) -> Self::Request {
-        kept.first(request, None, begins, attempt)
+    ) -> Kept<B> {
+        Kept::prepare(request, None, false, begins, attempt)
     }
 
     fn begin(
@@ -155,10 +158,10 @@ where
 
 /// What the caller says of the time, and no word of how many attempts came before: this layer counts.
 #[inline]
-fn said<B>(request: &mut Request<B>) -> Option<Told> {
-    let (told, attempted) = Told::by(request.headers());
+fn said(headers: &mut HeaderMap, at: Option<Instant>) -> Option<Told> {
+    let (told, attempted) = Told::by(headers, at);
     if attempted {
-        request.headers_mut().remove(grpc::PREVIOUS_ATTEMPTS);
+        headers.remove(grpc::PREVIOUS_ATTEMPTS);
     }
     told
 }

@@ -4,6 +4,7 @@ use crate::{Settings, Wanted};
 use http::Request;
 use ziggurat_core::Carry;
 
+#[inline]
 pub(super) fn wanted<C, B>(carry: &C, request: &Request<B>, settings: &Settings) -> Wanted
 where
     C: Carry<Request<B>>,
@@ -22,6 +23,7 @@ where
 }
 
 /// Eight bytes at a time, and good enough for a handful of methods.
+#[inline(never)]
 fn hash(path: &str) -> u64 {
     // 2^64 divided by the golden ratio, as Fibonacci hashing has it.
     const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
