@@ -9,7 +9,7 @@
 //!
 //! | | |
 //! |---|---|
-//! | **Readiness** | the inner service's; a permit is taken in `call`; a readiness that fails is told by the next call |
+//! | **Readiness** | the inner service's; a permit is taken in `call`; a readiness that fails is told by the next call. A call that asked Redis waits for it once more, until its deadline or 10 s |
 //! | **Clones** | share one limit, and so do all services that one layer value wraps, and all processes that use the same rule on the same Redis |
 //! | **Dropped futures** | give nothing back: what was taken of a rate is used |
 //! | **Errors it adds** | those of [`ziggurat_limit`]: [`Limited`](ziggurat_limit::Limited), [`TooCostly`](ziggurat_limit::TooCostly), [`KeyTooLong`](ziggurat_limit::KeyTooLong); [`Unchecked`]: UNAVAILABLE, if Redis cannot be asked and the policy is [`OnOutage::Closed`]; [`UnknownRule`]: FAILED_PRECONDITION |
@@ -23,8 +23,8 @@
 //! the first that waited none does until Redis answers again.
 //!
 //! One server is meant, or the primary of several, for a key is counted in one place. A cluster sends
-//! those who ask the wrong node elsewhere (`MOVED`), which nobody here follows: it is a Redis out of
-//! reach. In front of a cluster goes a proxy; or a [`prefix`](RedisQuota::prefix) with a hash tag, such as
+//! those who ask the wrong node elsewhere (`MOVED`), which nobody here follows: for such a key, and no
+//! other, the policy decides. In front of a cluster goes a proxy; or a [`prefix`](RedisQuota::prefix) with a hash tag, such as
 //! `{limits}`, keeps all keys on the one node that is then named in the address. Reads of a replica are
 //! of no use, as each question writes.
 //!

@@ -8,6 +8,7 @@ mod redis {
     mod gochat;
     mod layer;
     mod outage;
+    mod refusals;
     mod rules;
     mod secure;
     mod support;

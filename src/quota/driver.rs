@@ -61,6 +61,8 @@ pub(super) struct Driver {
 const ORDERS: usize = 4_096;
 /// What may be asked at once over the connection.
 const AT_ONCE: usize = 1_024;
+/// One that has worked for so long is connected to at once when it fails.
+const STEADY: Duration = Duration::from_secs(1);
 /// How long a new connection may take, with the greetings: there is a task that waits, no call.
 const CONNECT: Duration = Duration::from_secs(1);
 
@@ -118,7 +120,7 @@ impl Driver {
 
 async fn run(link: Arc<Link>, mut orders: mpsc::Receiver<Order>) {
     let backoff = backoff();
-    // How often it failed since Redis last did what it was told.
+    // How often it failed since Redis last did what it was told, for a while.
     let mut failed = 0;
     loop {
         if failed > 1 {
@@ -128,7 +130,10 @@ async fn run(link: Arc<Link>, mut orders: mpsc::Receiver<Order>) {
         match connect(&link, failed > 0, &mut orders).await {
             Some(way) => {
                 link.tell(false);
-                if serve(&link, &way.connection, &mut orders).await {
+                let began = clock::now();
+                let worked = serve(&link, &way.connection, &mut orders).await;
+                // One that does some of what it is told is not connected to anew for every call.
+                if worked && clock::now().saturating_duration_since(began) > STEADY {
                     failed = 0;
                 }
             }
@@ -204,7 +209,7 @@ async fn serve(
         match answer {
             // The others wait for the same connection: dropped, they hear of it at once.
             Err(Trouble::Down | Trouble::Slow) => return worked,
-            Ok(_) | Err(Trouble::Malformed) => worked = true,
+            Ok(_) | Err(Trouble::Malformed | Trouble::Elsewhere) => worked = true,
         }
     }
 }
@@ -230,6 +235,7 @@ async fn ask(
             tracing::warn!("rate limits: Redis holds something else under a key of ours");
             settings.observer.malformed();
         }
+        Err(Trouble::Elsewhere) => settings.observer.elsewhere(),
         Err(trouble) => tracing::debug!(?trouble, "rate limits: Redis was asked in vain"),
     }
     if let (Some(limit), Some(hash)) = (order.limit.upgrade(), order.hash) {

@@ -31,6 +31,9 @@ pub trait Observer: Send + Sync + 'static {
     /// Redis holds something else under a key, or answered what makes no sense.
     fn malformed(&self) {}
 
+    /// Another node of a cluster has the key that Redis was asked for.
+    fn elsewhere(&self) {}
+
     /// There was no place for a key: this call is asked for by itself.
     fn overflowed(&self) {}
 

@@ -46,6 +46,8 @@ pub(super) enum Trouble {
     Slow,
     /// Of this key alone: it holds something else, or the answer makes no sense.
     Malformed,
+    /// Of this key alone: another node of a cluster has it.
+    Elsewhere,
 }
 
 // === impl Layout ===
@@ -130,6 +132,7 @@ impl Layout {
 fn trouble(error: &RedisError) -> Trouble {
     match error.code() {
         Some("WRONGTYPE" | "BADBUCKET") => Trouble::Malformed,
+        Some("MOVED" | "ASK" | "TRYAGAIN" | "CLUSTERDOWN") => Trouble::Elsewhere,
         _ if error.is_timeout() => Trouble::Slow,
         _ => Trouble::Down,
     }

@@ -4,47 +4,48 @@ use super::limit::{Limit, Taken};
 use std::{
     fmt,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
+    time::Duration,
 };
 use tower::Service;
-use ziggurat_core::{BoxError, Carry, Grpc, Unready};
-use ziggurat_limit::{Cost, Each, KeyExtractor, QueuedFuture};
+use ziggurat_core::{BoxError, Carry, Deadline, Grpc};
+use ziggurat_limit::{Cost, Each, KeyExtractor, Queued, QueuedFuture, Turn};
 
 /// A service with a limit on Redis for every key; clones share them.
 pub struct RedisLimit<S, K, C = Each, W = Grpc> {
-    inner: S,
+    inner: Queued<S>,
     limit: Arc<Limit>,
     key: K,
     cost: C,
     carry: W,
-    /// What `inner` said instead of being ready: the next call's answer.
-    unready: Option<BoxError>,
 }
+
+/// A call that had to ask Redis waits no longer than this until its service is ready again.
+const READY: Duration = Duration::from_secs(10);
 
 // === impl RedisLimit ===
 
 impl<S, K, C, W> RedisLimit<S, K, C, W> {
     pub(super) const fn new(inner: S, limit: Arc<Limit>, key: K, cost: C, carry: W) -> Self {
         Self {
-            inner,
+            inner: Queued::new(inner),
             limit,
             key,
             cost,
             carry,
-            unready: None,
         }
     }
 }
 
 impl<S: Clone, K: Clone, C: Clone, W: Clone> Clone for RedisLimit<S, K, C, W> {
     fn clone(&self) -> Self {
-        Self::new(
-            self.inner.clone(),
-            Arc::clone(&self.limit),
-            self.key.clone(),
-            self.cost.clone(),
-            self.carry.clone(),
-        )
+        Self {
+            inner: self.inner.clone(),
+            limit: Arc::clone(&self.limit),
+            key: self.key.clone(),
+            cost: self.cost.clone(),
+            carry: self.carry.clone(),
+        }
     }
 }
 
@@ -61,30 +62,19 @@ where
     type Future = QueuedFuture<S, Req>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        // What failed is not asked again before it is told.
-        if self.unready.is_none()
-            && let Err(error) = ready!(self.inner.poll_ready(cx))
-        {
-            self.unready = Some(Unready::answer(error.into()));
-        }
-        Poll::Ready(Ok(()))
+        self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, request: Req) -> Self::Future {
-        if let Some(error) = self.unready.take() {
-            return QueuedFuture::failed(error);
-        }
-        let taken = {
-            let key = self.key.key(&request);
-            let deadline = || self.carry.deadline(&request);
-            self.limit
-                .take(key.as_ref(), self.cost.cost(&request), deadline)
-        };
-        match taken {
-            Taken::Now(Ok(())) => QueuedFuture::sent(self.inner.call(request)),
-            Taken::Now(Err(error)) => QueuedFuture::failed(error),
-            Taken::Wait(wait) => QueuedFuture::waiting(&mut self.inner, request, wait.done()),
-        }
+        self.inner.call(request, |request| {
+            let key = self.key.key(request);
+            let deadline = || self.carry.deadline(request);
+            let cost = self.cost.cost(request);
+            match self.limit.take(key.as_ref(), cost, deadline) {
+                Taken::Now(answer) => Turn::Now(answer),
+                Taken::Wait(wait) => Turn::Later(wait.done(), ready_by(deadline())),
+            }
+        })
     }
 }
 
@@ -95,4 +85,10 @@ impl<S: fmt::Debug, K, C, W> fmt::Debug for RedisLimit<S, K, C, W> {
             .field("limit", &self.limit)
             .finish_non_exhaustive()
     }
+}
+
+/// The deadline of a call, or a bound of our own.
+fn ready_by(deadline: Option<Deadline>) -> Deadline {
+    let latest = Deadline::after(READY);
+    deadline.map_or(latest, |deadline| deadline.min(latest))
 }

@@ -38,6 +38,7 @@ pub(super) struct Counts {
     pub(super) down: AtomicU64,
     pub(super) up: AtomicU64,
     pub(super) malformed: AtomicU64,
+    pub(super) elsewhere: AtomicU64,
     pub(super) overflowed: AtomicU64,
     pub(super) unknown: AtomicU64,
 }
@@ -81,6 +82,10 @@ impl Observer for Told {
 
     fn malformed(&self) {
         self.0.malformed.fetch_add(1, Relaxed);
+    }
+
+    fn elsewhere(&self) {
+        self.0.elsewhere.fetch_add(1, Relaxed);
     }
 
     fn overflowed(&self) {

@@ -82,12 +82,12 @@ impl<K, C> KeyedLimitLayer<K, C> {
         }
     }
 
-    /// Has room for so many keys in use at once, of 32 bytes each. A key is in use until its burst has
+    /// Has room for so many keys in use at once, of 33 bytes each. A key is in use until its burst has
     /// come together again. This starts new limits, as [`isolated`](Self::isolated) does.
     ///
     /// When there are more, most find a place left by chance, and new ones that find none share one limit
     /// of this rate; those that have a place keep it. One that shared that limit and finds a place later
-    /// has a burst there, too.
+    /// begins there with what it left: the rate holds for every key. So may others who come then.
     ///
     /// # Errors
     ///

@@ -82,7 +82,7 @@ pub use self::{
     nested::{NestedLimit, NestedLimitLayer},
     observer::Observer,
     queue::Queue,
-    queued::{QueuedFuture, QueuedLimit, QueuedLimitLayer},
+    queued::{Queued, QueuedFuture, QueuedLimit, QueuedLimitLayer, Turn},
     rate::Rate,
     service::RateLimit,
 };

@@ -45,6 +45,8 @@ struct Place {
 
 const MOST: usize = 1_000_000;
 const LONGEST: Duration = Duration::from_secs(3_600);
+/// Whose turn it is looks again after so long: the rate may be another one by then.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 // === impl Queue ===
 
@@ -93,13 +95,19 @@ impl Line {
     }
 
     /// What may go at once goes; what would be too late, or one too many, is told so at once; all
-    /// else waits in the future that is returned.
+    /// else waits in the future that is returned, until the time that is.
     pub(crate) fn join(
         self: &Arc<Self>,
         shared: &Arc<Shared>,
         cost: u32,
         deadline: Option<Deadline>,
-    ) -> Result<Option<impl Future<Output = Result<(), Refusal>> + Send + use<>>, Refusal> {
+    ) -> Result<
+        Option<(
+            impl Future<Output = Result<(), Refusal>> + Send + use<>,
+            Deadline,
+        )>,
+        Refusal,
+    > {
         // Relaxed here and below: they are counts, and order is kept by the semaphore.
         let fresh = self.waiting.load(Ordering::Relaxed) == 0;
         if fresh {
@@ -121,11 +129,12 @@ impl Line {
         };
         shared.observer.tell(|observer| observer.queued());
         let shared = Arc::clone(shared);
-        Ok(Some(async move {
+        let turn = async move {
             let turn = timeout_at(latest.instant(), place.wait(&shared, latest));
             let over = || Err(Refusal::Limited(shared.wait(cost.into())));
             turn.await.unwrap_or_else(|_| over())
-        }))
+        };
+        Ok(Some((turn, latest)))
     }
 }
 
@@ -162,7 +171,7 @@ impl Place {
             }
             match shared.try_take(self.cost) {
                 Err(Refusal::Limited(wait)) if wait <= latest.remaining(clock::now()) => {
-                    time::sleep(wait).await;
+                    time::sleep(wait.min(LOOK_AGAIN)).await;
                 }
                 answer => return answer,
             }

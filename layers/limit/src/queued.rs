@@ -1,27 +1,31 @@
 //! A limit whose calls wait for their turn.
 
 mod future;
+mod turn;
 
-pub use self::future::QueuedFuture;
+pub use self::{
+    future::QueuedFuture,
+    turn::{Queued, Turn},
+};
 
 use crate::{Cost, Each, Queue, queue::Line, shared::Shared};
 use std::{
     fmt,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 use tower_layer::Layer;
 use tower_service::Service;
-use ziggurat_core::{BoxError, Carry, Grpc, Unready};
+use ziggurat_core::{BoxError, Carry, Grpc};
 
 /// Lets calls wait for a permit of a rate limit, in order; made by
 /// [`RateLimitLayer::wait_in`](crate::RateLimitLayer::wait_in).
 ///
 /// A call waits in its future, and only if its turn comes before its deadline; else it is rejected at
 /// once. One that is dropped while it waits has taken nothing, and those behind it move up. It holds
-/// nothing of the service inside meanwhile, and waits for its readiness when its turn has come. Then it
-/// has left the queue and what it costs is spent, also if it is dropped before the service is ready; its
-/// deadline is for a layer around this one to keep.
+/// nothing of the service inside meanwhile, and waits for its readiness when its turn has come, as long as
+/// it might have waited for that. Then it has left the queue and what it costs is spent, also if it is
+/// dropped before the service is ready, or fails with [`Unready`](ziggurat_core::Unready) because it never is.
 ///
 /// Its deadline is that of the request's extensions ([`carry_with`](Self::carry_with) for requests that
 /// are not HTTP). Whoever holds a future has to poll it, as others wait behind it. The timer is tokio's,
@@ -36,13 +40,11 @@ pub struct QueuedLimitLayer<C = Each, W = Grpc> {
 
 /// A service whose calls wait for their turn; clones share the limit and the queue.
 pub struct QueuedLimit<S, C = Each, W = Grpc> {
-    inner: S,
+    inner: Queued<S>,
     shared: Arc<Shared>,
     line: Arc<Line>,
     cost: C,
     carry: W,
-    /// What `inner` said instead of being ready: the next call's answer.
-    unready: Option<BoxError>,
 }
 
 // === impl QueuedLimitLayer ===
@@ -76,12 +78,11 @@ impl<S, C: Clone, W: Clone> Layer<S> for QueuedLimitLayer<C, W> {
 
     fn layer(&self, inner: S) -> Self::Service {
         QueuedLimit {
-            inner,
+            inner: Queued::new(inner),
             shared: Arc::clone(&self.shared),
             line: Arc::clone(&self.line),
             cost: self.cost.clone(),
             carry: self.carry.clone(),
-            unready: None,
         }
     }
 }
@@ -96,7 +97,6 @@ impl<S: Clone, C: Clone, W: Clone> Clone for QueuedLimit<S, C, W> {
             line: Arc::clone(&self.line),
             cost: self.cost.clone(),
             carry: self.carry.clone(),
-            unready: None,
         }
     }
 }
@@ -113,36 +113,30 @@ where
     type Future = QueuedFuture<S, Req>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        // What failed is not asked again before it is told.
-        if self.unready.is_none()
-            && let Err(error) = ready!(self.inner.poll_ready(cx))
-        {
-            self.unready = Some(Unready::answer(error.into()));
-        }
-        Poll::Ready(Ok(()))
+        self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, request: Req) -> Self::Future {
-        if let Some(error) = self.unready.take() {
-            return QueuedFuture::failed(error);
-        }
-        let (cost, deadline) = (self.cost.cost(&request), self.carry.deadline(&request));
-        match self.line.join(&self.shared, cost, deadline) {
-            Ok(None) => QueuedFuture::sent(self.inner.call(request)),
-            Ok(Some(turn)) => {
-                let shared = Arc::clone(&self.shared);
-                let turn = async move {
-                    turn.await
-                        .inspect_err(|refusal| shared.observer.hear(refusal))?;
-                    Ok(())
-                };
-                QueuedFuture::waiting(&mut self.inner, request, turn)
+        let (shared, line) = (&self.shared, &self.line);
+        self.inner.call(request, |request| {
+            let (cost, deadline) = (self.cost.cost(request), self.carry.deadline(request));
+            match line.join(shared, cost, deadline) {
+                Ok(None) => Turn::Now(Ok(())),
+                Ok(Some((turn, latest))) => {
+                    let shared = Arc::clone(shared);
+                    let turn = async move {
+                        turn.await
+                            .inspect_err(|refusal| shared.observer.hear(refusal))?;
+                        Ok(())
+                    };
+                    Turn::Later(turn, latest)
+                }
+                Err(refusal) => {
+                    shared.observer.hear(&refusal);
+                    Turn::Now(Err(refusal.into()))
+                }
             }
-            Err(refusal) => {
-                self.shared.observer.hear(&refusal);
-                QueuedFuture::failed(refusal.into())
-            }
-        }
+        })
     }
 }
 

@@ -12,13 +12,17 @@
 //! bits of SipHash with a secret of this table, so nobody can find two that share a limit; by chance one
 //! in a million tables of six million keys has such a pair, and neither of the two gets more for it.
 //!
+//! A key that shared the one limit and finds a place later begins there where that limit was: each of its
+//! calls has had a slot of its own, so it never gets more than its rate and one burst. A set remembers this
+//! for all of its keys, so a new one may find less of its burst than it has earned.
+//!
 //! Only a key that has no place takes a lock, one of a few: no key may get two.
 
 mod place;
 
 use self::{
     place::{NOBODY, Place},
-    sync::{Mutex, MutexGuard},
+    sync::{AtomicU64, Mutex, MutexGuard, Ordering},
 };
 use crate::{
     Key, Rate,
@@ -36,6 +40,9 @@ pub(crate) struct Table {
     /// Taken to give a place of a set away.
     locks: Box<[Mutex<()>]>,
     overflow: Gcra,
+    /// Of each set, where the TAT of the overflow was when it last admitted a key of it. Changed and
+    /// believed under the lock alone.
+    overflowed: Box<[AtomicU64]>,
     numbers: RandomState,
     others: RandomState,
 }
@@ -72,6 +79,7 @@ impl Table {
             sets: (0..sets).map(|_| Set::default()).collect(),
             locks: (0..LOCKS).map(|_| Mutex::new(())).collect(),
             overflow: Gcra::new(),
+            overflowed: (0..sets).map(|_| AtomicU64::new(0)).collect(),
             numbers: RandomState::new(),
             others: RandomState::new(),
         }
@@ -134,7 +142,7 @@ impl Table {
             return wait;
         }
         match set.places().any(|place| place.is_free(now)) {
-            true => step(0, rate, cost.into(), now).wait(),
+            true => step(self.overflowed(hash), rate, cost.into(), now).wait(),
             false => self.overflow.wait(rate, cost.into(), now),
         }
     }
@@ -159,9 +167,11 @@ impl Table {
         let (rate, now) = present();
         let own = set.find(hash);
         let own = own.and_then(|place| place.take(hash, cost, (rate, now), present));
+        // What it had of the overflow counts: no slot of that is given to it twice.
+        let from = self.overflowed(hash);
         let claim = || {
             let mut places = set.home_first(hash);
-            places.find_map(|place| place.claim(hash, cost, rate, now))
+            places.find_map(|place| place.claim(hash, from, cost, (rate, now)))
         };
         if let Some(taken) = own.or_else(claim) {
             return (Found::Own, taken);
@@ -169,9 +179,16 @@ impl Table {
         // Who comes next may find one free: a slower rate may have had them in use for long.
         set.places()
             .for_each(|place| place.bring_back((rate, now), present));
-        drop(turn);
         let taken = self.overflow.take(rate, cost, now, present);
+        if taken.is_ok() {
+            self.overflowed[self.at(hash)].store(self.overflow.tat(), Ordering::Relaxed);
+        }
+        drop(turn);
         (Found::Overflow, taken)
+    }
+
+    fn overflowed(&self, hash: u64) -> u64 {
+        self.overflowed[self.at(hash)].load(Ordering::Relaxed)
     }
 
     fn at(&self, hash: u64) -> usize {

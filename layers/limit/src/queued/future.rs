@@ -6,12 +6,13 @@ use std::{
     pin::Pin,
     task::{Context, Poll, ready},
 };
+use tokio::time::{Sleep, sleep_until};
 use tower_service::Service;
-use ziggurat_core::{BoxError, Unready};
+use ziggurat_core::{BoxError, Deadline, Unready};
 
 pin_project! {
-    /// The response of a [`QueuedLimit`](crate::QueuedLimit), to come; or of a limit of one's own, whose
-    /// calls wait before they are sent.
+    /// The response of a [`QueuedLimit`](crate::QueuedLimit), to come; or of a limit of one's own that
+    /// lets calls wait in a [`Queued`](crate::Queued).
     #[must_use = "futures do nothing unless polled"]
     pub struct QueuedFuture<S, Req>
     where
@@ -37,6 +38,10 @@ struct Waiting<S, Req> {
     request: Req,
     /// Until it has come.
     turn: Option<Turn>,
+    /// How long the service is waited for.
+    latest: Deadline,
+    /// From when it was not ready.
+    timer: Option<Pin<Box<Sleep>>>,
 }
 
 type Turn = Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send>>;
@@ -46,38 +51,32 @@ const DONE: &str = "a future is not polled after it is done";
 // === impl QueuedFuture ===
 
 impl<S: Service<Req>, Req> QueuedFuture<S, Req> {
-    /// A call that is not sent.
-    pub const fn failed(error: BoxError) -> Self {
+    pub(super) const fn failed(error: BoxError) -> Self {
         Self {
             state: State::Failed { error: Some(error) },
         }
     }
 
-    /// A call that was sent at once.
-    pub const fn sent(future: S::Future) -> Self {
+    pub(super) const fn sent(future: S::Future) -> Self {
         Self {
             state: State::Sent { future },
         }
     }
 
     /// A call that is sent when its `turn` has come and the service is ready then; or that fails with what
-    /// `turn` says.
-    ///
-    /// `service` is left as a clone that was never ready: what it has reserved is let go, so that who
-    /// waits here holds nothing there.
-    pub fn waiting(
-        service: &mut S,
+    /// `turn` says, or when the service is not ready by `latest`.
+    pub(super) fn waiting(
+        service: S,
         request: Req,
         turn: impl Future<Output = Result<(), BoxError>> + Send + 'static,
-    ) -> Self
-    where
-        S: Clone,
-    {
-        *service = service.clone();
+        latest: Deadline,
+    ) -> Self {
         let waiting = Box::new(Waiting {
-            service: service.clone(),
+            service,
             request,
             turn: Some(Box::pin(turn)),
+            latest,
+            timer: None,
         });
         Self {
             state: State::Waiting {
@@ -131,8 +130,15 @@ impl<S: Service<Req>, Req> Waiting<S, Req> {
             ready!(turn.as_mut().poll(cx))?;
             self.turn = None;
         }
-        let ready = ready!(self.service.poll_ready(cx));
-        Poll::Ready(ready.map_err(|error| Unready::answer(error.into())))
+        if let Poll::Ready(ready) = self.service.poll_ready(cx) {
+            return Poll::Ready(ready.map_err(|error| Unready::answer(error.into())));
+        }
+        let latest = self.latest.instant();
+        let timer = self
+            .timer
+            .get_or_insert_with(|| Box::pin(sleep_until(latest)));
+        ready!(timer.as_mut().poll(cx));
+        Poll::Ready(Err(Unready::answer("its turn came too late".into())))
     }
 
     fn send(mut self) -> State<S, Req, S::Future> {

@@ -81,20 +81,20 @@ impl Place {
         self.ours(hash)(tat).then(|| step(tat, rate, cost.into(), now).wait())
     }
 
-    /// Takes for a new key, which has this place from then on; `None` if it is in use. No other place may
-    /// be claimed for this key meanwhile.
+    /// Takes for a new key, of what comes after `from`, and it has this place from then on; `None` if it is
+    /// in use. No other place may be claimed for this key meanwhile.
     pub(super) fn claim(
         &self,
         hash: u64,
+        from: u64,
         cost: u32,
-        rate: Rate,
-        now: u64,
+        (rate, now): (Rate, u64),
     ) -> Option<Result<(), u64>> {
         let tat = self.tat.tat();
         if tat > now.saturating_mul(TICKS) {
             return None;
         }
-        let next = match step(tat, rate, cost.into(), now) {
+        let next = match step(tat.max(from), rate, cost.into(), now) {
             Step::Admit(next) => next,
             Step::Wait(wait, _) => return Some(Err(wait)),
         };

@@ -96,10 +96,9 @@ fn a_key_that_is_full_again_leaves_and_comes_back_full() {
     assert_eq!(take(&table, 99, rate, SECOND - 1).0, Found::Overflow);
     assert_eq!(table.in_use(SECOND), 0);
     assert_eq!(take(&table, 99, rate, SECOND).0, Found::Own);
-    assert_eq!(
-        (0..10).filter(|_| take(&table, 0, rate, SECOND).1).count(),
-        5
-    );
+    // By when what was taken without a place has passed, too.
+    let late = 2 * SECOND;
+    assert_eq!((0..10).filter(|_| take(&table, 0, rate, late).1).count(), 5);
 }
 
 #[test]
@@ -163,7 +162,7 @@ fn four_threads_whose_keys_come_and_go_get_no_more_than_the_rate_of_each() {
     const KEYS: u64 = 40;
     // Sixteen places; a key is full again after a fifth of a second.
     let (table, rate) = (Table::new(1), rate(10, 2));
-    let clock = std::sync::atomic::AtomicU64::new(0);
+    let clock = AtomicU64::new(0);
     let admitted = Mutex::new(vec![Vec::new(); KEYS as usize]);
     std::thread::scope(|scope| {
         for seed in 0..4 {
@@ -171,7 +170,7 @@ fn four_threads_whose_keys_come_and_go_get_no_more_than_the_rate_of_each() {
             scope.spawn(move || {
                 let dice = ziggurat_core::Dice::seeded(seed);
                 for _ in 0..20_000 {
-                    let read = || clock.fetch_add(50_000, std::sync::atomic::Ordering::Relaxed);
+                    let read = || clock.fetch_add(50_000, Ordering::Relaxed);
                     let key = dice.below(KEYS as usize);
                     let hash = table.hash(Some(&Key::Number(key as u64)));
                     let latest = std::cell::Cell::new(read());
@@ -180,7 +179,7 @@ fn four_threads_whose_keys_come_and_go_get_no_more_than_the_rate_of_each() {
                         (rate, latest.get())
                     };
                     let taken = table.take(hash, 1, (rate, latest.get()), present);
-                    if taken == (Found::Own, Ok(())) {
+                    if taken.1.is_ok() {
                         admitted.lock().unwrap()[key].push(latest.get());
                     }
                 }
@@ -199,4 +198,53 @@ fn four_threads_whose_keys_come_and_go_get_no_more_than_the_rate_of_each() {
         most = most.max(admitted.len());
     }
     assert!(most > 10, "{most}");
+}
+
+#[test]
+fn a_key_that_shared_the_limit_of_all_without_a_place_has_no_second_burst_when_it_finds_one() {
+    let (table, rate) = (Table::new(1), rate(10, 100));
+    // All places are in use, for a tenth of a second.
+    let mut other = 1_000;
+    while table.in_use(0) < WAYS * table.sets.len() {
+        let _ = take(&table, other, rate, 0);
+        other += 1;
+    }
+    // This one's own set is full: it takes of what all without a place share, and then finds one.
+    let mut admitted = 0;
+    let key = 7;
+    for now in [0, SECOND / 5] {
+        for _ in 0..1_000 {
+            admitted += u32::from(take(&table, key, rate, now).1);
+        }
+    }
+    let most = 100 + 2;
+    assert!(admitted <= most, "{admitted}");
+    // Whoever comes later has all of its burst, and one who looks hears the same.
+    let late = 20 * SECOND;
+    let hash = table.hash(Some(&Key::Number(8)));
+    assert_eq!(table.wait(hash, 100, rate, late), 0);
+    assert_eq!(
+        (0..200).filter(|_| take(&table, 8, rate, late).1).count(),
+        100
+    );
+}
+
+#[test]
+fn what_some_took_without_a_place_costs_new_keys_elsewhere_nothing() {
+    let (table, rate) = (Table::new(1_000), rate(10, 100));
+    let mut key = 0;
+    // Until one has no place.
+    while take(&table, key, rate, 0).0 == Found::Own {
+        key += 1;
+    }
+    for _ in 0..1_000 {
+        let _ = take(&table, key, rate, 0);
+    }
+    let now = SECOND / 5;
+    let (mut whole, mut less) = (0, 0);
+    for new in 1_000_000..1_000_100 {
+        let taken = (0..200).filter(|_| take(&table, new, rate, now).1).count();
+        if taken == 100 { whole += 1 } else { less += 1 }
+    }
+    assert!(whole > 80, "{whole} and {less}");
 }

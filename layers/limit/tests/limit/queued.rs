@@ -9,7 +9,7 @@ use std::{
 use tokio::time::{self, Instant};
 use tokio_test::{assert_pending, assert_ready, task};
 use tower::{BoxError, Layer, Service, ServiceExt, limit::ConcurrencyLimitLayer, service_fn};
-use ziggurat_core::{ByResult, CallOptions, Code, Deadline, Rejection, Unready, error};
+use ziggurat_core::{ByResult, CallOptions, Code, Deadline, Live, Rejection, Unready, error};
 use ziggurat_limit::{
     Each, Limited, Observer, Queue, QueuedFuture, QueuedLimit, QueuedLimitLayer, Rate,
     RateLimitLayer, TooCostly,
@@ -239,6 +239,64 @@ async fn who_has_had_its_turn_and_waits_for_the_service_keeps_nobody_and_what_it
     let begun = Instant::now();
     assert_eq!(second.into_inner().await.unwrap(), 3);
     assert!(begun.elapsed() >= 990 * MS, "{:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_had_its_turn_waits_for_the_service_no_longer_than_the_queue_lets_it() {
+    #[derive(Clone, Default)]
+    struct Told(Arc<std::sync::atomic::AtomicUsize>);
+    impl Observer for Told {
+        fn limited(&self) {
+            self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+    let told = Told::default();
+    let queue = Queue::new(9).unwrap().longest(3 * SECOND).unwrap();
+    let limit = RateLimitLayer::new(rate(1, 1)).observe_with(told.clone());
+    let one_at_once = ConcurrencyLimitLayer::new(1).layer(Echo);
+    let service = limit.wait_in(queue).carry_with(ByResult);
+    let service = service.layer(one_at_once.clone());
+    assert_eq!(service.clone().oneshot(1).await.unwrap(), 1);
+    let mut busy = one_at_once;
+    ServiceExt::<u32>::ready(&mut busy).await.unwrap();
+    let begun = Instant::now();
+    // It was ready when it was called, and is not when its turn comes.
+    let call = Box::pin(service.clone().call(2));
+    let error = time::timeout(10 * SECOND, call).await.unwrap();
+    let error = error.unwrap_err();
+    let waited = begun.elapsed();
+    assert!(
+        (3 * SECOND..3 * SECOND + 5 * MS).contains(&waited),
+        "{waited:?}"
+    );
+    let rejection = error::find::<Rejection>(&*error).unwrap();
+    assert_eq!(rejection.code(), Code::Unavailable);
+    assert!(error::find::<Unready>(&*error).is_some(), "{error}");
+    // The limit had let it in.
+    assert_eq!(told.0.load(std::sync::atomic::Ordering::Relaxed), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rate_that_is_raised_serves_those_who_wait_by_the_old_one() {
+    let (setter, live) = Live::channel(Rate::new(1, 1_000 * SECOND).unwrap());
+    let queue = Queue::new(9).unwrap().longest(3_600 * SECOND).unwrap();
+    let layer = RateLimitLayer::new(live)
+        .wait_in(queue)
+        .carry_with(ByResult);
+    let service = layer.layer(Strict::echo());
+    assert_eq!(service.clone().oneshot(0).await.unwrap(), 0);
+    let mut calls: Vec<_> = (1..4)
+        .map(|call| task::spawn(service.clone().oneshot(call)))
+        .collect();
+    for call in &mut calls[..3] {
+        assert_pending!(call.poll());
+    }
+    let begun = Instant::now();
+    setter.set(rate(10, 1));
+    for (nth, call) in (1..).zip(calls) {
+        assert_eq!(call.into_inner().await.unwrap(), nth);
+    }
+    assert!(begun.elapsed() <= 2 * SECOND, "{:?}", begun.elapsed());
 }
 
 #[tokio::test(start_paused = true)]
