@@ -1,7 +1,8 @@
 //! Who is an outlier among the endpoints of a service: the two algorithms of gRFC A50, on numbers.
 //!
 //! Differences to the text of A50: what counts as a success is what the stack's `Classify` says, not
-//! the status `OK` alone; and who is out already is not judged once more.
+//! the status `OK` alone; who is out already is not judged once more; and the part of the endpoints
+//! that may be out is one that the last of them does not exceed, except by being the only one.
 
 use ziggurat_core::InvalidSetting;
 

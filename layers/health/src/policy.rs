@@ -199,6 +199,7 @@ impl Standing {
 
     /// Nobody is to be ejected any more.
     pub(crate) fn release(&mut self, now: Instant) -> Verdict {
+        self.ejections = 0;
         match self.phase {
             Phase::Serving { .. } => Verdict::Stay,
             _ => self.come_back(now),

@@ -74,6 +74,19 @@ fn five_failures_in_a_row_are_enough_and_four_are_not() {
 }
 
 #[test]
+fn once_nobody_is_to_be_ejected_earlier_ejections_are_held_against_nobody() {
+    let mut bench = Bench::new();
+    let base = bench.settings.base;
+    for times in 1..=3 {
+        assert!(near(bench.eject(), base * times));
+    }
+    assert_eq!(bench.standing.release(bench.now), Verdict::Return);
+    assert!(near(bench.eject(), base), "as in gRFC A50");
+    assert_eq!(bench.standing.release(bench.now), Verdict::Return);
+    assert_eq!(bench.standing.release(bench.now), Verdict::Stay);
+}
+
+#[test]
 fn three_timeouts_in_a_row_are_enough_but_not_with_failures_between() {
     let mut bench = Bench::new();
     for outcome in [Outcome::Timeout, Outcome::Timeout, Outcome::Failure] {
