@@ -1,23 +1,24 @@
 //! The head of a request that may have to be sent again.
 
+use self::page::Page;
 use http::{
     Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, request::Parts,
 };
 use std::{fmt, time::Duration};
 use ziggurat_core::{Deadline, KnownWord, Words, clock::Instant, grpc};
 
+mod page;
 mod sheets;
 
 /// What a later attempt needs of a head, on a sheet that is used again: a clone is five allocations
 /// and more, and this is none.
 pub(crate) struct Copied(Option<Box<Sheet>>);
 
-#[derive(Debug)]
 struct Sheet {
     method: Method,
     uri: Uri,
     version: Version,
-    headers: Vec<(HeaderName, HeaderValue)>,
+    headers: Page,
     words: Kept,
     told: Option<Told>,
 }
@@ -53,11 +54,7 @@ impl Copied {
         sheet.method.clone_from(request.method());
         sheet.uri.clone_from(request.uri());
         sheet.version = request.version();
-        // An iterator over a map does not know its length, and grows what it is collected into.
-        sheet.headers.reserve(request.headers().len());
-        for (name, value) in request.headers() {
-            sheet.headers.push((name.clone(), value.clone()));
-        }
+        sheet.headers.write(request.headers());
         sheet.words = Kept::of(request.extensions(), known);
         sheet.told = told;
         Self(Some(sheet))
@@ -98,7 +95,7 @@ impl Drop for Copied {
 
 impl fmt::Debug for Copied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        f.debug_struct("Copied").finish_non_exhaustive()
     }
 }
 
@@ -110,7 +107,7 @@ impl Sheet {
             method: Method::GET,
             uri: Uri::default(),
             version: Version::HTTP_11,
-            headers: Vec::new(),
+            headers: Page::default(),
             words: Kept::default(),
             told: None,
         }
@@ -120,11 +117,7 @@ impl Sheet {
         parts.method = self.method.clone();
         parts.uri = self.uri.clone();
         parts.version = self.version;
-        // Room for what the layers inside add.
-        parts.headers = HeaderMap::with_capacity(self.headers.len() + 4);
-        for (name, value) in &self.headers {
-            parts.headers.append(name, value.clone());
-        }
+        parts.headers = self.headers.map();
         parts.extensions = self.words.extensions();
     }
 
@@ -133,7 +126,7 @@ impl Sheet {
     fn wipe(&mut self) {
         self.method = Method::GET;
         self.uri = Uri::default();
-        self.headers.clear();
+        self.headers.wipe();
         self.words = Kept::default();
     }
 }

@@ -84,7 +84,7 @@
 //! by the first 16 threads.
 //!
 //! Of an HTTP request the first attempt gets the head as it came; what is kept for a second one is
-//! written on a sheet that the thread uses again: a list of its headers, and a clone of its extensions if
+//! written on a sheet that the thread uses again: its headers as text, and a clone of its extensions if
 //! they hold more than [known words](ziggurat_core::Words). That makes one allocation for a plain request,
 //! what is shared of its body, and none without a body: one less than a clone of its head makes. Nothing
 //! is copied of a request that can be sent only once. The one frame of a unary call is kept without
