@@ -9,7 +9,10 @@ use tokio::{
 };
 use ziggurat_core::{BoxError, clock};
 
-/// Tries every address that `host` has, each for its share of the time.
+/// What RFC 8305, 5, gives an address before the next is tried.
+const LEAST: Duration = Duration::from_millis(250);
+
+/// Tries the addresses that `host` has, each for its share of the time.
 pub(crate) async fn dial(
     host: &str,
     port: u16,
@@ -20,8 +23,8 @@ pub(crate) async fn dial(
     let mut left = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
     let mut last = BoxError::from("the name has no address");
     for address in addresses {
-        // One address that swallows everything must not use up the time of the others.
-        let share = settings.connect_timeout.saturating_sub(begun.elapsed()) / left.max(1);
+        let time = settings.connect_timeout.saturating_sub(begun.elapsed());
+        let share = share(time, left);
         left = left.saturating_sub(1);
         match timeout(share, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => match ready(&stream, settings) {
@@ -33,6 +36,12 @@ pub(crate) async fn dial(
         }
     }
     Err(last)
+}
+
+/// One address that swallows everything must not use up the time of the others; but the shares of
+/// very many would be over before the first could answer.
+fn share(time: Duration, addresses: u32) -> Duration {
+    (time / addresses.max(1)).max(LEAST.min(time))
 }
 
 fn ready(stream: &TcpStream, settings: &Settings) -> io::Result<()> {
@@ -77,6 +86,20 @@ mod tests {
     use tokio::net::TcpListener;
 
     const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn of_very_many_addresses_each_has_the_time_to_answer() {
+        let ms = Duration::from_millis;
+        for (time, addresses, each) in [
+            (10_000, 0, 10_000),
+            (10_000, 4, 2_500),
+            (10_000, 10_000, 250),
+            (100, 10, 100),
+            (0, 3, 0),
+        ] {
+            assert_eq!(share(ms(time), addresses), ms(each), "{time} / {addresses}");
+        }
+    }
 
     #[tokio::test]
     async fn the_kernel_is_told_how_long_a_silent_peer_is_believed_in() {

@@ -42,6 +42,8 @@ mod support;
 mod tls;
 #[path = "connect/transports.rs"]
 mod transports;
+#[path = "connect/unlawful.rs"]
+mod unlawful;
 #[path = "connect/uploads.rs"]
 mod uploads;
 #[path = "connect/windows.rs"]

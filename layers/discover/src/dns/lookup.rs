@@ -25,7 +25,7 @@ pub(super) struct Lookup {
     domain: Option<Arc<str>>,
 }
 
-/// The addresses of targets as they were last time.
+/// The addresses of names as they were last time.
 pub(super) type Known = BTreeMap<String, Vec<IpAddr>>;
 
 /// For how long an answer holds; `None`: it does not say.
@@ -63,7 +63,9 @@ impl Lookup {
         };
         let (found, ttl) = match self.records {
             Records::Addresses { port } => {
-                let (addresses, ttl) = self.addresses(&name).await?;
+                let before = known.get(&name).map_or(&[][..], Vec::as_slice);
+                let (addresses, ttl) = self.addresses(&name, before).await?;
+                known.insert(name, addresses.clone());
                 let at = |ip| instance(service, ip, port.get());
                 (addresses.into_iter().filter_map(at).collect(), ttl)
             }
@@ -78,19 +80,26 @@ impl Lookup {
         Ok((by_id.into_values().map(Arc::new).collect(), ttl))
     }
 
-    /// The addresses of both kinds; one kind that fails is no trouble if there is the other.
-    async fn addresses(&self, name: &str) -> Result<(Vec<IpAddr>, Ttl), BoxError> {
+    /// The addresses of both kinds; one kind that fails is no trouble if there is the other. Its
+    /// addresses stay as they were `before`.
+    async fn addresses(
+        &self,
+        name: &str,
+        before: &[IpAddr],
+    ) -> Result<(Vec<IpAddr>, Ttl), BoxError> {
         let (v4, v6) = tokio::join!(
             self.records(name, RecordType::A),
             self.records(name, RecordType::AAAA)
         );
+        let is_v4 = v4.is_ok();
         let (v4, v6) = match (v4, v6) {
             (Ok(v4), Ok(v6)) => (v4, v6),
             (Ok(found), Err(error)) | (Err(error), Ok(found)) => {
                 if found.0.is_empty() {
                     return Err(error.into());
                 }
-                (found, (Vec::new(), None))
+                let failed = before.iter().filter(|ip| ip.is_ipv4() != is_v4);
+                return Ok(half(found, failed.copied().collect(), is_v4));
             }
             (Err(error), Err(_)) => return Err(error.into()),
         };
@@ -118,7 +127,7 @@ impl Lookup {
         let names: BTreeSet<_> = targets.iter().map(|srv| srv.target.to_utf8()).collect();
         known.retain(|target, _| names.contains(target));
         for alike in targets.chunk_by(|one, other| one.priority == other.priority) {
-            for (srv, found) in self.look_up(alike).await {
+            for (srv, found) in self.look_up(alike, known).await {
                 let target = srv.target.to_utf8();
                 match found {
                     Ok((addresses, ttl)) => {
@@ -157,18 +166,27 @@ impl Lookup {
         Ok((targets, ttl))
     }
 
-    async fn look_up(&self, targets: &[SRV]) -> Vec<(SRV, Result<(Vec<IpAddr>, Ttl), BoxError>)> {
+    async fn look_up(
+        &self,
+        targets: &[SRV],
+        known: &Known,
+    ) -> Vec<(SRV, Result<(Vec<IpAddr>, Ttl), BoxError>)> {
         let mut found = Vec::new();
         for some in targets.chunks(AT_ONCE) {
-            let names = some.iter().map(|srv| self.address_of(srv.clone()));
+            let names = some.iter().map(|srv| self.address_of(srv.clone(), known));
             found.extend(join_all(names).await);
         }
         found
     }
 
-    async fn address_of(&self, srv: SRV) -> (SRV, Result<(Vec<IpAddr>, Ttl), BoxError>) {
+    async fn address_of(
+        &self,
+        srv: SRV,
+        known: &Known,
+    ) -> (SRV, Result<(Vec<IpAddr>, Ttl), BoxError>) {
         let target = srv.target.to_utf8();
-        let found = self.addresses(&target).await;
+        let before = known.get(&target).map_or(&[][..], Vec::as_slice);
+        let found = self.addresses(&target, before).await;
         (srv, found)
     }
 
@@ -213,6 +231,17 @@ fn at(service: &str, ip: IpAddr, srv: &SRV) -> Option<Instance> {
     let target = srv.target.to_utf8();
     let one = instance(service, ip, srv.port)?.with_weight(weight);
     Some(one.with_metadata("target", target.trim_end_matches('.')))
+}
+
+/// What was found of one kind, and what was known of the other, which could not be looked up now.
+fn half((found, ttl): (Vec<Record>, Ttl), known: Vec<IpAddr>, is_v4: bool) -> (Vec<IpAddr>, Ttl) {
+    // Soon again; but there are networks that never answer for the sixth.
+    let ttl = match known.is_empty() && is_v4 {
+        true => ttl,
+        false => Some(Duration::ZERO),
+    };
+    let found = found.iter().filter_map(|record| record.data.ip_addr());
+    (found.chain(known).collect(), ttl)
 }
 
 fn seconds(ttl: u32) -> Duration {

@@ -31,6 +31,28 @@ async fn addresses_of_both_kinds_are_instances_in_order_and_only_news_is_told() 
 }
 
 #[tokio::test]
+async fn addresses_of_a_kind_that_cannot_be_looked_up_stay_and_are_asked_for_soon() {
+    let server = Server::start().await;
+    server.addresses("echo.test.", 1, &["10.0.0.1", "::1"]);
+    for records in [port(80), Records::Services] {
+        server.set("_grpc._tcp.echo.test.", 1, [srv(1, 1, 80, "echo.test.")]);
+        server.addresses("echo.test.", 1, &["10.0.0.1", "::1"]);
+        let mut changes = server.dns(records).resolve("echo");
+        assert_eq!(
+            next(&mut changes).await.unwrap(),
+            ["10.0.0.1:80", "[::1]:80"]
+        );
+        server.fail_kind("A", Some(ResponseCode::ServFail));
+        server.addresses("echo.test.", 3_600, &["::1", "::2"]);
+        let all = ["10.0.0.1:80", "[::1]:80", "[::2]:80"];
+        assert_eq!(next(&mut changes).await.unwrap(), all);
+        server.fail_kind("A", None);
+        let less = ["[::1]:80", "[::2]:80"];
+        assert_eq!(next(&mut changes).await.unwrap(), less);
+    }
+}
+
+#[tokio::test]
 async fn it_is_asked_again_when_the_time_to_live_is_over_within_bounds() {
     let server = Server::start().await;
     // The time to live in seconds; the bounds, and when it is asked again, in milliseconds.

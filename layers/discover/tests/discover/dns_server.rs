@@ -42,6 +42,8 @@ pub(crate) struct Zone {
     pub(crate) failing: Option<ResponseCode>,
     /// Answers this name with this.
     pub(crate) failing_for: Option<(String, ResponseCode)>,
+    /// Answers questions of this kind with this.
+    pub(crate) failing_kind: Option<(String, ResponseCode)>,
     /// Has no room for answers by UDP.
     pub(crate) truncates: bool,
     /// Takes so long.
@@ -111,6 +113,10 @@ impl Server {
         self.zone.lock().unwrap().failing_for = with.map(|code| (name.to_owned(), code));
     }
 
+    pub(crate) fn fail_kind(&self, kind: &str, with: Option<ResponseCode>) {
+        self.zone.lock().unwrap().failing_kind = with.map(|code| (kind.to_owned(), code));
+    }
+
     /// How often it was asked for addresses of the fourth kind.
     pub(crate) fn asked(&self) -> usize {
         let zone = self.zone.lock().unwrap();
@@ -147,7 +153,10 @@ impl Zone {
         answer.add_query(question);
         let records = self.records.get(&name);
         let for_this = self.failing_for.as_ref().filter(|(of, _)| *of == name);
-        let failing = self.failing.or(for_this.map(|(_, code)| *code));
+        let asked = kind.to_string();
+        let of_kind = self.failing_kind.as_ref().filter(|(of, _)| *of == asked);
+        let failing = for_this.or(of_kind).map(|(_, code)| *code);
+        let failing = self.failing.or(failing);
         answer.metadata.response_code = match (failing, records) {
             (Some(code), _) => code,
             (None, None) => ResponseCode::NXDomain,
