@@ -1,8 +1,8 @@
 //! What the peer speaks.
 
-use http::{HeaderMap, HeaderValue, header::CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Method, Request, header::CONTENT_TYPE};
 
-/// What a request's content type says that its peer speaks.
+/// What a request's content type says that its peer speaks, and whether it wants more than a head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Protocol {
     Grpc,
@@ -10,12 +10,21 @@ pub(crate) enum Protocol {
     GrpcWeb,
     GrpcWebText,
     Http,
+    /// HTTP, to which no content may be answered.
+    Head,
 }
 
 // === impl Protocol ===
 
 impl Protocol {
-    pub(crate) fn of(headers: &HeaderMap) -> Self {
+    pub(crate) fn of<B>(request: &Request<B>) -> Self {
+        match *request.method() {
+            Method::HEAD => Self::Head,
+            _ => Self::of_content(request.headers()),
+        }
+    }
+
+    fn of_content(headers: &HeaderMap) -> Self {
         let Some(value) = headers.get(CONTENT_TYPE) else {
             return Self::Http;
         };
@@ -41,7 +50,7 @@ impl Protocol {
             Self::Grpc => "application/grpc",
             Self::GrpcWeb => "application/grpc-web+proto",
             Self::GrpcWebText => "application/grpc-web-text+proto",
-            Self::Http => "text/plain; charset=utf-8",
+            Self::Http | Self::Head => "text/plain; charset=utf-8",
         })
     }
 }
@@ -72,8 +81,8 @@ mod tests {
         ] {
             let value = HeaderValue::from_static(text);
             let headers = HeaderMap::from_iter([(CONTENT_TYPE, value)]);
-            assert_eq!(Protocol::of(&headers), protocol, "{text:?}");
+            assert_eq!(Protocol::of_content(&headers), protocol, "{text:?}");
         }
-        assert_eq!(Protocol::of(&HeaderMap::new()), Protocol::Http);
+        assert_eq!(Protocol::of_content(&HeaderMap::new()), Protocol::Http);
     }
 }

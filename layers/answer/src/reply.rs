@@ -3,7 +3,7 @@
 use crate::{Body, message, protocol::Protocol};
 use http::{
     HeaderMap, HeaderValue, Response,
-    header::{CONTENT_TYPE, RETRY_AFTER},
+    header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER},
 };
 use std::{borrow::Cow, error::Error, time::Duration};
 use ziggurat_core::{
@@ -92,9 +92,13 @@ impl<'e> Reply<'e> {
     /// The whole response, for a peer that speaks `protocol`.
     pub(crate) fn into_response<B>(self, protocol: Protocol) -> Response<Body<B>> {
         let (mut response, mut headers);
-        if protocol == Protocol::Http {
-            let text = message::truncate(&self.message).to_owned();
-            headers = HeaderMap::with_capacity(2);
+        if let Protocol::Http | Protocol::Head = protocol {
+            let mut text = message::truncate(&self.message).to_owned();
+            headers = HeaderMap::with_capacity(3);
+            if protocol == Protocol::Head {
+                headers.insert(CONTENT_LENGTH, text.len().into());
+                text.clear();
+            }
             if let Some(Pushback::After(time)) = self.pushback {
                 headers.insert(RETRY_AFTER, seconds(time));
             }

@@ -67,7 +67,7 @@ where
     }
 
     fn call(&mut self, request: Request<Req>) -> Self::Future {
-        let protocol = Protocol::of(request.headers());
+        let protocol = Protocol::of(&request);
         let observer = self.observer.clone();
         match self.failed.take() {
             Some(error) => ResponseFuture::failed(error, protocol, observer),

@@ -18,7 +18,7 @@ static IDS: [HeaderName; 2] = [
 ];
 /// Besides the standard's and the prefix: what proxies and networks in front of servers write of their
 /// own, and libraries behind them read.
-const FORWARDING: [&str; 12] = [
+const FORWARDING: [&str; 22] = [
     "forwarded",
     "x-real-ip",
     "x-client-ip",
@@ -31,6 +31,16 @@ const FORWARDING: [&str; 12] = [
     "fastly-client-ip",
     "fly-client-ip",
     "cloudfront-viewer-address",
+    "forwarded-for",
+    "client-ip",
+    "cf-pseudo-ipv4",
+    "x-appengine-user-ip",
+    "x-azure-clientip",
+    "x-azure-socketip",
+    "x-nf-client-connection-ip",
+    "x-originating-ip",
+    "x-remote-ip",
+    "x-vercel-forwarded-for",
 ];
 const FORWARDING_PREFIX: &str = "x-forwarded";
 

@@ -210,6 +210,16 @@ async fn nobody_says_of_itself_where_it_comes_from_in_any_words() {
         "fastly-client-ip",
         "fly-client-ip",
         "cloudfront-viewer-address",
+        "forwarded-for",
+        "client-ip",
+        "cf-pseudo-ipv4",
+        "x-appengine-user-ip",
+        "x-azure-clientip",
+        "x-azure-socketip",
+        "x-nf-client-connection-ip",
+        "x-originating-ip",
+        "x-remote-ip",
+        "x-vercel-forwarded-for",
         "x-envoy-external-address",
     ] {
         let mut sent = request(&[(name, "127.0.0.1"), (name, "::1")]);

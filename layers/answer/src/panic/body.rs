@@ -17,6 +17,12 @@ pin_project! {
         #[pin]
         inner: Option<B>,
     }
+
+    impl<B> PinnedDrop for Body<B> {
+        fn drop(this: Pin<&mut Self>) {
+            let _it_may_panic = catch(|| this.project().inner.set(None));
+        }
+    }
 }
 
 // === impl Body ===

@@ -17,6 +17,12 @@ pin_project! {
         #[pin]
         state: State<F>,
     }
+
+    impl<F> PinnedDrop for ResponseFuture<F> {
+        fn drop(this: Pin<&mut Self>) {
+            this.over();
+        }
+    }
 }
 
 pin_project! {
@@ -42,6 +48,12 @@ impl<F> ResponseFuture<F> {
             state: State::Called { future },
         }
     }
+
+    /// Drops what is left of the call, which may panic, too.
+    fn over(self: Pin<&mut Self>) {
+        let over = State::Failed { panicked: None };
+        let _it_may_panic = catch(|| self.project().state.set(over));
+    }
 }
 
 impl<F, B, E> Future for ResponseFuture<F>
@@ -51,9 +63,8 @@ where
 {
     type Output = Result<Response<Body<B>>, BoxError>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut state = self.project().state;
-        let panicked = match state.as_mut().project() {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let panicked = match self.as_mut().project().state.project() {
             StateProj::Failed { panicked } => panicked
                 .take()
                 .expect("`ResponseFuture` polled after completion"),
@@ -69,8 +80,7 @@ where
             },
         };
         // What is left of the call gives back what it holds before its answer leaves.
-        let over = State::Failed { panicked: None };
-        let _it_may_panic_again = catch(|| state.set(over));
+        self.over();
         Poll::Ready(Err(panicked.into()))
     }
 }

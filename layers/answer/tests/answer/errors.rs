@@ -212,3 +212,31 @@ async fn a_tonic_status_says_never_to_try_again_if_its_cause_or_its_peer_does() 
         assert!(!response.headers().contains_key("retry-after"));
     }
 }
+
+#[tokio::test]
+async fn who_asks_for_the_head_alone_gets_that_of_the_same_error() {
+    let inner = service_fn(|_: Request<Empty<bytes::Bytes>>| async {
+        Err::<Response<String>, _>(BoxError::from(limited()))
+    });
+    let service = AnswerLayer::new().layer(inner);
+    let request = Request::head("/").body(Empty::new()).unwrap();
+    let answer = service.oneshot(request).await.unwrap();
+    assert_eq!(answer.status(), 429);
+    assert_eq!(answer.headers()["retry-after"], "1");
+    assert_eq!(
+        answer.headers()["content-type"],
+        "text/plain; charset=utf-8"
+    );
+    assert_eq!(answer.headers()["content-length"], "9");
+    // A client of HTTP/2 takes anything else for a broken protocol.
+    assert!(answer.body().is_end_stream());
+    assert!(
+        answer
+            .into_body()
+            .collect()
+            .await
+            .unwrap()
+            .to_bytes()
+            .is_empty()
+    );
+}

@@ -202,3 +202,45 @@ async fn what_does_not_panic_passes_as_it_is() {
     assert_eq!(collected.trailers().unwrap()["grpc-status"], "0");
     assert_eq!(&collected.to_bytes()[5..], b"hello");
 }
+
+/// Panics when it is dropped, whether it was answered or not.
+struct Mined<F>(F);
+
+impl<F: Future + Unpin> Future for Mined<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        Pin::new(&mut self.0).poll(cx)
+    }
+}
+
+impl<F> Drop for Mined<F> {
+    fn drop(&mut self) {
+        panic!("dropped");
+    }
+}
+
+#[tokio::test]
+async fn what_panics_when_it_is_dropped_takes_no_connection_with_it() {
+    let answered = service_fn(|_: Request<http_body_util::Empty<Bytes>>| {
+        let (begun, drops, _alive) = (true, true, Arc::default());
+        let body = Breaks {
+            begun,
+            drops,
+            _alive,
+        };
+        Mined(ready(Ok::<_, BoxError>(Response::new(body))))
+    });
+    let mut call = stack(&Told::default(), answered);
+    let mut call = call.call(request("text/plain"));
+    let answer = (&mut call).await.unwrap();
+    // A caller who goes away in the middle of the answer; and the call, which is over.
+    drop(answer);
+    drop(call);
+
+    let never = service_fn(|_: Request<http_body_util::Empty<Bytes>>| {
+        Mined(std::future::pending::<Result<Response<String>, BoxError>>())
+    });
+    let mut cancelled = stack(&Told::default(), never);
+    drop(cancelled.call(request("text/plain")));
+}
