@@ -139,7 +139,7 @@ fn apply<E: Endpoint, P: Arrange>(
     match change {
         Change::Insert(id, endpoint) => {
             endpoint.availability().listen(hub.changed());
-            book.insert(id, endpoint);
+            book.insert(id, endpoint, hub.facts().now());
         }
         Change::Remove(id) => book.remove(&id, hub.facts().now()),
     }

@@ -117,15 +117,15 @@ impl<E: Endpoint> Book<E> {
         }
     }
 
-    /// Takes `endpoint` in, in the place and with the statistics of its predecessor if it has one.
-    pub(crate) fn insert(&mut self, id: EndpointId, endpoint: E) {
+    /// Takes `endpoint` in `now`, in the place and with the statistics of its predecessor if it has one.
+    pub(crate) fn insert(&mut self, id: EndpointId, endpoint: E, now: u64) {
         let known = self.index.get(&id).copied();
         let predecessor = known.and_then(|at| self.candidates.get(at));
         let stats = match predecessor {
             Some(predecessor) => Arc::clone(predecessor.stats()),
             None => match self.left.remove(&id) {
                 Some((_, stats)) => {
-                    stats.come_back();
+                    stats.come_back(now);
                     stats
                 }
                 None => Arc::new(Stats::new(id.clone(), Arc::clone(&self.facts))),

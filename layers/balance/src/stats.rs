@@ -163,9 +163,12 @@ impl Stats {
     }
 
     /// It left and is back, and may well be another process by now: how quick it is is remembered, but
-    /// what it said of its load was said by the one before.
-    pub(crate) fn come_back(&self) {
+    /// what it said of its load was said by the one before, and its caches are cold.
+    pub(crate) fn come_back(&self, now: u64) {
         self.reported.start_over();
+        if self.is_known() {
+            self.born.store(now.max(1), Relaxed);
+        }
     }
 
     /// It said how loaded it is.

@@ -189,3 +189,21 @@ fn who_stalls_after_a_quiet_minute_is_no_better_than_who_answers() {
     let alone = stalled.load(now, 1, &weighing());
     assert!(alone < load(&answers), "it was cancelled: {alone}");
 }
+
+#[test]
+fn one_that_left_and_is_back_keeps_what_is_known_and_starts_slowly() {
+    let stats = stats();
+    call(&stats, 10 * MILLI, SECOND);
+    let now = 60 * SECOND;
+    stats.observe(10 * MILLI, now, weighing().decay);
+    assert_eq!(stats.grown(now, &weighing()), 1.0);
+    stats.come_back(now);
+    assert!(stats.cost(now, &weighing()) > 9.0 * MILLI as f64);
+    assert!((stats.grown(now, &weighing()) - 0.1).abs() < 0.01);
+    assert!((stats.grown(now + 5 * SECOND, &weighing()) - 0.5).abs() < 0.01);
+    // Of whom nothing is known one call finds out first.
+    let unknown = self::stats();
+    unknown.come_back(now);
+    call(&unknown, 10 * MILLI, now + SECOND);
+    assert!((unknown.grown(now + SECOND, &weighing()) - 0.1).abs() < 0.01);
+}
