@@ -62,6 +62,7 @@ mod channel;
 mod future;
 mod gate;
 mod keeper;
+mod observer;
 mod request;
 mod settings;
 mod stack;
@@ -74,6 +75,7 @@ pub use self::{
     body::Body,
     channel::{Channel, Closed, NotReady},
     future::ResponseFuture,
+    observer::Observer,
     request::RequestExt,
     settings::{AttemptRequest, ChannelSettings},
     state::ChannelState,

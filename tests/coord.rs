@@ -3,6 +3,21 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod coord {
+    /// A test on the embedded store of each case that any store is asked.
+    macro_rules! over_memory {
+        ($cases:ident: $($case:ident,)*) => {
+            mod over_memory {
+                use super::*;
+                $(
+                    #[tokio::test(start_paused = true)]
+                    async fn $case() {
+                        $cases::$case(Arc::new(MemoryStore::new())).await;
+                    }
+                )*
+            }
+        };
+    }
+
     mod bent;
     mod broken;
     mod config;

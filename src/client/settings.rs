@@ -1,5 +1,6 @@
 //! What may be set for the channels to a service.
 
+use super::observer::Observers;
 use http::{HeaderValue, Request, uri::Authority};
 use std::{num::NonZeroUsize, time::Duration};
 use tower::Service;
@@ -39,6 +40,7 @@ pub struct ChannelSettings {
     pub(super) subset: Option<NonZeroUsize>,
     pub(super) feedback: Option<Feedback>,
     pub(super) connector: Connector,
+    pub(super) observers: Observers,
 }
 
 /// A request as it is when an endpoint is picked for it: one for each attempt of a call.
@@ -81,6 +83,7 @@ impl ChannelSettings {
             subset: None,
             feedback: None,
             connector: Connector::default(),
+            observers: Observers::default(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! The order of the client's layers, and why each stands where it does.
 
-use super::{AttemptRequest, ChannelSettings};
+use super::{AttemptRequest, ChannelSettings, observer::Active};
 use bytes::Bytes;
 use http_body_util::Full;
 use std::sync::Arc;
@@ -37,7 +37,7 @@ pub(super) fn stack(
     settings: &ChannelSettings,
 ) -> (Stack, Pick) {
     // By the name that was asked for: who can write to the registry cannot choose another.
-    let connector = settings.connector.clone().service(service);
+    let mut connector = settings.connector.clone().service(service);
     let mut discover = DiscoverLayer::new(resolve, service);
     if let Some(most) = settings.subset {
         discover = discover.subset(most);
@@ -45,14 +45,9 @@ pub(super) fn stack(
     if let Some(feedback) = settings.feedback.clone() {
         discover = discover.feedback(feedback);
     }
-    let pick = ServiceBuilder::new()
-        .layer(BalanceLayer::new(settings.policy.clone()).settings(settings.balance.clone()))
-        .layer(discover)
-        // Around the connector: every endpoint that it makes is watched, whoever calls it.
-        .layer(HealthLayer::new(settings.health.clone()))
-        // Inside of the watch over calls: what is asked here is none of them.
-        .layer(ActiveLayer::new(settings.active_health.clone(), body))
-        .service(connector);
+    let mut balance = BalanceLayer::new(settings.policy.clone()).settings(settings.balance.clone());
+    let mut health = HealthLayer::new(settings.health.clone());
+    let mut active: Active = ActiveLayer::new(settings.active_health.clone(), body);
     // The connection tells the server of the time when an attempt leaves, by what is left then.
     let mut retry = RetryLayer::new(settings.retry.clone())
         .tell(false)
@@ -61,6 +56,24 @@ pub(super) fn stack(
     if let Some(methods) = settings.retry_by_method.clone() {
         retry = retry.by_method(methods);
     }
+    let mut breaker = BreakerLayer::new(settings.breaker.clone());
+    let mut deadline = DeadlineLayer::client(settings.deadline.clone()).tell(false);
+    if let Some(observer) = settings.observers.of(service) {
+        connector = observer.connector(connector);
+        discover = observer.discover(discover);
+        balance = observer.balance(balance);
+        (health, active) = (observer.health(health), observer.active(active));
+        (breaker, deadline) = (observer.breaker(breaker), observer.deadline(deadline));
+        retry = observer.retry(retry);
+    }
+    let pick = ServiceBuilder::new()
+        .layer(balance)
+        .layer(discover)
+        // Around the connector: every endpoint that it makes is watched, whoever calls it.
+        .layer(health)
+        // Inside of the watch over calls: what is asked here is none of them.
+        .layer(active)
+        .service(connector);
     let mut hedge = HedgeLayer::over(retry, settings.hedge.clone());
     if let Some(methods) = settings.hedge_by_method.clone() {
         hedge = hedge.by_method(methods);
@@ -69,9 +82,9 @@ pub(super) fn stack(
         // Outermost: the span of a call covers everything that was done for it.
         .layer(TraceLayer::client().inject(false))
         // Outside the retry: an open circuit costs no retries, and one call is one outcome.
-        .layer(BreakerLayer::new(settings.breaker.clone()))
+        .layer(breaker)
         // Inside the breaker: a service that hangs is a failure that it sees.
-        .layer(DeadlineLayer::client(settings.deadline.clone()).tell(false))
+        .layer(deadline)
         // Above the balance: every attempt picks again. A call is hedged or tried again, never both.
         .layer(hedge)
         // What goes out is the attempt's: written once, and not kept for the next one.

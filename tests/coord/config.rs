@@ -21,20 +21,6 @@ use ziggurat_core::Dice;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-macro_rules! over_memory {
-    ($cases:ident: $($case:ident,)*) => {
-        mod over_memory {
-            use super::*;
-            $(
-                #[tokio::test(start_paused = true)]
-                async fn $case() {
-                    $cases::$case(Arc::new(MemoryStore::new())).await;
-                }
-            )*
-        }
-    };
-}
-
 config_cases::for_each_case!(over_memory);
 
 fn spied() -> (Arc<Spy>, ConfigCenter) {

@@ -25,20 +25,6 @@ use ziggurat::coord::{
 const SECOND: Duration = Duration::from_secs(1);
 const TTL: Duration = Duration::from_secs(30);
 
-macro_rules! over_memory {
-    ($cases:ident: $($case:ident,)*) => {
-        mod over_memory {
-            use super::*;
-            $(
-                #[tokio::test(start_paused = true)]
-                async fn $case() {
-                    $cases::$case(Arc::new(MemoryStore::new())).await;
-                }
-            )*
-        }
-    };
-}
-
 lock_cases::for_each_case!(over_memory);
 
 fn memory() -> (Arc<MemoryStore>, Locks) {

@@ -20,6 +20,7 @@ mod interop;
 mod late;
 mod malformed;
 mod membership;
+mod observing;
 mod on_a_server;
 mod outcomes;
 mod overload;
