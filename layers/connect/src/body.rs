@@ -3,7 +3,7 @@
 use crate::{error::Undelivered, exchange::Hold, guard::guard, life::Life};
 use bytes::Bytes;
 use h2::{Reason, RecvStream};
-use http::{Response, header::CONTENT_LENGTH};
+use http::{HeaderName, Response, header::CONTENT_LENGTH};
 use http_body::{Frame, SizeHint};
 use std::{
     fmt,
@@ -11,7 +11,7 @@ use std::{
     sync::Arc,
     task::{Context, Poll, ready},
 };
-use ziggurat_core::BoxError;
+use ziggurat_core::{BoxError, headers};
 
 /// The body of an answer; by default an empty one.
 ///
@@ -150,6 +150,8 @@ impl Open {
 }
 
 fn announced(answer: &Response<RecvStream>) -> Option<u64> {
-    let length = answer.headers().get(CONTENT_LENGTH)?;
+    // A constant is made anew, and dropped, wherever it is looked for.
+    static LENGTH: HeaderName = CONTENT_LENGTH;
+    let length = headers::find(answer.headers(), &LENGTH)?;
     length.to_str().ok()?.parse().ok()
 }

@@ -8,6 +8,8 @@ pub(crate) struct Frames {
     came: usize,
     /// So many bytes of the payload are still to come.
     left: usize,
+    /// Of what kind they are.
+    is_data: bool,
 }
 
 const HEAD: usize = 9;
@@ -16,7 +18,6 @@ const DATA: u8 = 0;
 const END_STREAM_OR_PADDED: u8 = 0x1 | 0x8;
 /// A kind that nobody knows, and so passes over (RFC 9113, 5.5).
 const NOTHING: u8 = 0xff;
-const KIND: usize = 3;
 
 // === impl Frames ===
 
@@ -28,36 +29,49 @@ impl Frames {
     pub(crate) fn data(&mut self, mut bytes: &mut [u8]) -> usize {
         let mut data = 0;
         while !bytes.is_empty() {
-            let wanted = if self.left > 0 {
-                self.left
+            if self.left > 0 {
+                let (payload, rest) = bytes.split_at_mut(self.left.min(bytes.len()));
+                self.left -= payload.len();
+                data += if self.is_data { payload.len() } else { 0 };
+                bytes = rest;
+            } else if self.came == 0 && bytes.len() >= HEAD {
+                // Nearly always.
+                let (head, rest) = bytes.split_at_mut(HEAD);
+                self.begin(head);
+                bytes = rest;
             } else {
-                HEAD - self.came
-            };
-            let (these, rest) = bytes.split_at_mut(wanted.min(bytes.len()));
-            data += self.take(these);
-            bytes = rest;
+                let (piece, rest) = bytes.split_at_mut((HEAD - self.came).min(bytes.len()));
+                self.collect(piece);
+                bytes = rest;
+            }
         }
         data
     }
 
-    fn take(&mut self, bytes: &mut [u8]) -> usize {
-        if self.left > 0 {
-            self.left -= bytes.len();
-            let [_, _, _, kind, ..] = self.head;
-            return if kind == DATA { bytes.len() } else { 0 };
-        }
-        let end = self.came + bytes.len();
-        self.head[self.came..end].copy_from_slice(bytes);
+    /// A frame begins, of which the head is not in one piece.
+    #[cold]
+    fn collect(&mut self, piece: &mut [u8]) {
+        let end = self.came + piece.len();
+        self.head[self.came..end].copy_from_slice(piece);
         self.came = end % HEAD;
         if self.came == 0 {
-            let [a, b, c, kind, flags, ..] = self.head;
-            self.left = u32::from_be_bytes([0, a, b, c]) as usize;
-            let empty = self.left == 0 && kind == DATA && flags & END_STREAM_OR_PADDED == 0;
-            if empty && bytes.len() >= HEAD - KIND {
-                bytes[bytes.len() - (HEAD - KIND)] = NOTHING;
-            }
+            let mut head = self.head;
+            self.begin(&mut head);
+            // What came before is out of reach.
+            let reach = piece.len();
+            piece.copy_from_slice(&head[HEAD - reach..]);
         }
-        0
+    }
+
+    fn begin(&mut self, head: &mut [u8]) {
+        let &mut [a, b, c, ref mut kind, flags, ..] = head else {
+            return;
+        };
+        self.left = u32::from_be_bytes([0, a, b, c]) as usize;
+        self.is_data = *kind == DATA;
+        if self.is_data && self.left == 0 && flags & END_STREAM_OR_PADDED == 0 {
+            *kind = NOTHING;
+        }
     }
 }
 
@@ -92,6 +106,7 @@ mod tests {
 
     #[test]
     fn data_that_is_empty_is_of_no_kind_unless_it_ends_a_stream() {
+        const KIND: usize = 3;
         let head = |kind, flags, length: u8| [0, 0, length, kind, flags, 0, 0, 0, 1];
         let said = [
             (DATA, 0, 0, NOTHING),
