@@ -1,38 +1,41 @@
 //! Why a call was not sent.
 
-use std::{error::Error, fmt, time::Duration};
+use std::{error::Error, fmt, sync::OnceLock, time::Duration};
 use ziggurat_core::{BoxError, Code, Rejection};
 
 /// The circuit is open: the call was not sent.
 #[derive(Clone, Debug)]
 pub struct Open {
-    rejection: Rejection,
+    /// In nanoseconds, if it is known.
+    wait: Option<u64>,
+    rejection: Lazy,
 }
 
 /// The service is failing, and the circuit sends it only a share of the calls: not this one.
 #[derive(Clone, Debug)]
 pub struct Throttled {
-    rejection: Rejection,
+    rejection: Lazy,
 }
+
+/// Made when somebody asks: an open circuit says no more often than anybody reads why. Boxed, as nobody
+/// should carry the room for it until then.
+type Lazy = OnceLock<Box<Rejection>>;
 
 /// Why the circuit did not admit a call: small, because an admission hands it on by value.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Refusal {
-    /// Until then, if that is known.
-    Open(Option<Duration>),
+    /// For so many nanoseconds, if that is known.
+    Open(Option<u64>),
     Throttled,
 }
 
 // === impl Open ===
 
 impl Open {
-    fn new(retry_after: Option<Duration>) -> Self {
-        let rejection = Rejection::decided(Code::Unavailable, "circuit open");
+    const fn new(wait: Option<u64>) -> Self {
         Self {
-            rejection: match retry_after {
-                Some(retry_after) => rejection.with_retry_after(retry_after),
-                None => rejection,
-            },
+            wait,
+            rejection: OnceLock::new(),
         }
     }
 
@@ -41,7 +44,10 @@ impl Open {
     /// `None` while one is under way, which may close it at any moment, or if it was opened by hand.
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
-        self.rejection.retry_after()
+        match self.wait {
+            Some(nanos) => Some(Duration::from_nanos(nanos)),
+            None => None,
+        }
     }
 }
 
@@ -53,16 +59,24 @@ impl fmt::Display for Open {
 
 impl Error for Open {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&self.rejection)
+        let rejection = || {
+            let rejection = Rejection::decided(Code::Unavailable, "circuit open");
+            Box::new(match self.retry_after() {
+                Some(retry_after) => rejection.with_retry_after(retry_after),
+                None => rejection,
+            })
+        };
+        Some(&**self.rejection.get_or_init(rejection))
     }
 }
 
 // === impl Throttled ===
 
 impl Throttled {
-    fn new() -> Self {
-        let rejection = Rejection::decided(Code::Unavailable, "throttled");
-        Self { rejection }
+    const fn new() -> Self {
+        Self {
+            rejection: OnceLock::new(),
+        }
     }
 }
 
@@ -74,15 +88,15 @@ impl fmt::Display for Throttled {
 
 impl Error for Throttled {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&self.rejection)
+        let rejection = || Box::new(Rejection::decided(Code::Unavailable, "throttled"));
+        Some(&**self.rejection.get_or_init(rejection))
     }
 }
 
 // === impl Refusal ===
 
 impl Refusal {
-    /// Out of the way of the calls that are admitted.
-    #[inline(never)]
+    #[inline(always)]
     pub(crate) fn into_error(self) -> BoxError {
         match self {
             Self::Open(wait) => boxed(|| Open::new(wait)),

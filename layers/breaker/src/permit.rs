@@ -72,7 +72,7 @@ impl Shared {
     #[inline(never)]
     fn admit_at(&self) -> Result<Permit, BoxError> {
         let seat = seat::among(SEATS);
-        match self.circuit.admit_at(seat, clock::now()) {
+        match self.circuit.admit_at(seat, clock::now) {
             Ok(ticket) => Ok(self.permit(seat, ticket)),
             Err(refusal) => Err(refusal.into_error()),
         }

@@ -47,6 +47,7 @@
 
 mod adaptive;
 mod algorithm;
+mod common;
 mod endpoint;
 mod error;
 mod future;

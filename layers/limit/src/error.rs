@@ -1,7 +1,7 @@
 //! Why a call was not sent.
 
 use std::{error::Error, fmt, sync::OnceLock, time::Duration};
-use ziggurat_core::{Code, Rejection};
+use ziggurat_core::{BoxError, Code, Rejection};
 
 /// More calls came than the rate allows: this one was not sent.
 #[derive(Clone, Debug)]
@@ -147,12 +147,21 @@ impl Error for KeyTooLong {
 
 // === impl Refusal ===
 
-impl From<Refusal> for ziggurat_core::BoxError {
+impl From<Refusal> for BoxError {
+    #[inline]
     fn from(refusal: Refusal) -> Self {
         match refusal {
-            Refusal::Limited(wait) => Limited::new(wait).into(),
+            Refusal::Limited(wait) => limited(wait),
             Refusal::TooCostly { cost, burst } => TooCostly::new(cost, burst).into(),
             Refusal::KeyTooLong(len) => KeyTooLong::new(len).into(),
         }
     }
+}
+
+/// Written into its box: what is written first and then moved into it is waited for.
+#[inline(always)]
+fn limited(wait: Duration) -> BoxError {
+    let place = Box::new_uninit();
+    let limited: Box<Limited> = Box::write(place, Limited::new(wait));
+    limited
 }

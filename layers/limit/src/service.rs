@@ -79,7 +79,7 @@ where
         }
         match self.shared.take(self.cost.cost(&request)) {
             Ok(()) => ResponseFuture::sent(self.inner.call(request)),
-            Err(refusal) => ResponseFuture::failed(refusal.into()),
+            Err(error) => ResponseFuture::failed(error),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, OnceLock},
     time::Duration,
 };
-use ziggurat_core::{Live, clock, clock::Instant};
+use ziggurat_core::{BoxError, Live, clock, clock::Instant};
 
 /// A rate, and what came of it so far; on lines of cache of its own, as clones count themselves beside it.
 #[repr(align(128))]
@@ -46,12 +46,19 @@ impl Shared {
     }
 
     /// Takes what a call costs.
-    pub(crate) fn take(&self, cost: u32) -> Result<(), Refusal> {
-        self.try_take(cost)
-            .inspect_err(|refusal| self.observer.hear(refusal))
+    // As a whole: the way from a refusal to its error is not worth a call, and none through memory.
+    #[inline(never)]
+    pub(crate) fn take(&self, cost: u32) -> Result<(), BoxError> {
+        let refusal = match self.try_take(cost) {
+            Ok(()) => return Ok(()),
+            Err(refusal) => refusal,
+        };
+        self.observer.hear(&refusal);
+        Err(refusal.into())
     }
 
     /// Takes what a call costs, and tells nobody.
+    #[inline(always)]
     pub(crate) fn try_take(&self, cost: u32) -> Result<(), Refusal> {
         let present = || (self.rate.get(), self.origin.present());
         let (rate, now) = (self.rate.get(), self.origin.nanos());

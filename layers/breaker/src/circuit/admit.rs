@@ -16,7 +16,7 @@ impl Circuit {
     ) -> Result<Ticket, Refusal> {
         match self.admit_plainly() {
             Some(ticket) => Ok(ticket),
-            None => self.admit_at(seat, clock()),
+            None => self.admit_at(seat, clock),
         }
     }
 
@@ -28,8 +28,18 @@ impl Circuit {
         plain.then(|| admitted(word))
     }
 
-    pub(crate) fn admit_at(&self, seat: usize, now: Instant) -> Result<Ticket, Refusal> {
+    #[inline(always)]
+    pub(crate) fn admit_at(
+        &self,
+        seat: usize,
+        clock: impl FnOnce() -> Instant,
+    ) -> Result<Ticket, Refusal> {
         let word = self.switch.word();
+        // Whatever the time is.
+        if word.state() == State::ForcedOpen {
+            return Err(self.reject(word, 0));
+        }
+        let now = clock();
         let ticket = if word.is_closed() {
             admitted(word)
         } else {
@@ -46,6 +56,7 @@ impl Circuit {
         self.settings.read(|settings| settings.slow.is_some())
     }
 
+    #[inline(always)]
     fn admit_unless_closed(
         &self,
         seat: usize,
@@ -60,12 +71,18 @@ impl Circuit {
         }
     }
 
+    #[inline(always)]
     fn admit_unless_open(&self, word: Word, now: Instant) -> Result<Ticket, Refusal> {
         let nanos = self.switch.nanos(now);
         let wait = self.switch.holds(nanos);
         if wait > 0 {
             return Err(self.reject(word, wait));
         }
+        self.try_probe(now, nanos)
+    }
+
+    #[inline(never)]
+    fn try_probe(&self, now: Instant, nanos: u64) -> Result<Ticket, Refusal> {
         let (verdict, word) = self.change(|machine, settings| machine.admit(now, settings));
         match verdict {
             Verdict::Admit => Ok(admitted(word)),
@@ -75,6 +92,7 @@ impl Circuit {
     }
 
     /// More and more of the load, until all.
+    #[inline(never)]
     fn admit_recovering(&self, word: Word, now: Instant) -> Result<Ticket, Refusal> {
         let left = self.switch.holds(self.switch.nanos(now));
         if left == 0 {
@@ -91,6 +109,7 @@ impl Circuit {
     }
 
     /// A share is rejected, as long as there is one.
+    #[inline(never)]
     fn admit_throttled(&self, seat: usize, word: Word, now: Instant) -> Result<Ticket, Refusal> {
         let nanos = self.switch.nanos(now);
         let totals = self.totals(word, nanos).unwrap_or_default();
@@ -110,11 +129,11 @@ impl Circuit {
         Err(Refusal::Throttled)
     }
 
+    #[inline(always)]
     fn reject(&self, word: Word, wait: u64) -> Refusal {
         self.switch.news().rejected();
         // While a probe is under way nobody knows: it may close the circuit at any moment.
-        let wait = (word.state() == State::Open).then(|| Duration::from_nanos(wait));
-        Refusal::Open(wait)
+        Refusal::Open((word.state() == State::Open).then_some(wait))
     }
 }
 

@@ -28,7 +28,7 @@ fn call(circuit: &Circuit, outcome: Outcome, now: Instant) -> Result<(), Refusal
 /// How long it is still open, if that is known.
 fn refused(admitted: Result<Ticket, Refusal>) -> Option<Duration> {
     match admitted {
-        Err(Refusal::Open(wait)) => wait,
+        Err(Refusal::Open(wait)) => wait.map(Duration::from_nanos),
         other => panic!("the circuit should be open: {other:?}"),
     }
 }

@@ -84,7 +84,7 @@ fn by_hand(
 
 fn agree(ours: &Refusal, theirs: Refused) -> bool {
     match (ours, theirs) {
-        (Refusal::Open(ours), Refused::Open(wait)) => *ours == wait.map(Duration::from_nanos),
+        (Refusal::Open(ours), Refused::Open(wait)) => *ours == wait,
         (Refusal::Throttled, Refused::Throttled) => true,
         _ => false,
     }
