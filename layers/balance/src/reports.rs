@@ -14,6 +14,7 @@ use ziggurat_core::InvalidSetting;
 /// | [`weight_expiration_period`](Self::weight_expiration_period) | 3 min |
 /// | [`weight_update_period`](Self::weight_update_period) | 1 s |
 /// | [`error_utilization_penalty`](Self::error_utilization_penalty) | 1 |
+/// | [`at_most`](Self::at_most) | 4 |
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LoadReports {
     /// Nanoseconds, as are the times of reports.
@@ -21,10 +22,14 @@ pub struct LoadReports {
     expiration: u64,
     update: Duration,
     penalty: f64,
+    most: f64,
 }
 
 /// Weights that change more often than this are worth less than they cost (gRFC A58).
 const SHORTEST_UPDATE: Duration = Duration::from_millis(100);
+
+/// More than any server has over another.
+const MOST: f64 = 1_000.0;
 
 // === impl LoadReports ===
 
@@ -43,6 +48,7 @@ impl LoadReports {
             expiration: nanos(Duration::from_secs(180)),
             update: Duration::from_secs(1),
             penalty: 1.0,
+            most: 4.0,
         }
     }
 
@@ -100,6 +106,29 @@ impl LoadReports {
         Ok(self)
     }
 
+    /// Sets how many times as many calls an endpoint gets at most as the median one does, of two as the
+    /// other, whatever it reports.
+    ///
+    /// gRFC A58 knows no bound, but a report is a peer's word: one endpoint that lies, or is idle and
+    /// divides by next to nothing, would get nearly all calls. Of `n` endpoints that otherwise are alike
+    /// it gets `most / (n - 1 + most)` of them. Set more where servers differ by more than this.
+    ///
+    /// # Errors
+    ///
+    /// If it is below 1 or above 1000.
+    pub fn at_most(mut self, most: f64) -> Result<Self, InvalidSetting> {
+        if !(1.0..=MOST).contains(&most) {
+            let rule = "must be from 1 to 1000";
+            return Err(InvalidSetting::new("load reports", "at_most", most, rule));
+        }
+        self.most = most;
+        Ok(self)
+    }
+
+    pub(crate) const fn most(&self) -> f64 {
+        self.most
+    }
+
     pub(crate) const fn blackout(&self) -> u64 {
         self.blackout
     }
@@ -129,10 +158,26 @@ mod tests {
             reports.error_utilization_penalty(-0.1),
             reports.error_utilization_penalty(f64::NAN),
             reports.error_utilization_penalty(f64::INFINITY),
+            reports.at_most(0.9),
+            reports.at_most(f64::NAN),
+            reports.at_most(1_000.1),
         ];
         let fields = refused.map(|refused| refused.unwrap_err().field());
         let penalty = "error_utilization_penalty";
-        assert_eq!(fields, ["weight_update_period", penalty, penalty, penalty]);
+        let most = "at_most";
+        assert_eq!(
+            fields,
+            [
+                "weight_update_period",
+                penalty,
+                penalty,
+                penalty,
+                most,
+                most,
+                most
+            ]
+        );
+        assert!(reports.at_most(1.0).is_ok());
         assert!(reports.weight_update_period(SHORTEST_UPDATE).is_ok());
         assert!(reports.error_utilization_penalty(0.0).is_ok());
     }

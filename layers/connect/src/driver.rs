@@ -1,6 +1,7 @@
 //! One HTTP/2 connection, as the task that drives it sees it.
 
 use crate::{
+    door::Door,
     error::{NotConnected, SILENT},
     heard::{Heard, Hearing},
     lane::Lane,
@@ -34,6 +35,7 @@ pub(crate) struct Driver {
     /// Tells of a GOAWAY, of which h2 tells only who would open a stream. `None`: it came.
     watch: Option<SendRequest<Bytes>>,
     lane: Arc<Lane>,
+    door: Arc<Door>,
     pulse: Option<Pulse>,
     /// The peer did not answer in time.
     silent: Arc<AtomicBool>,
@@ -76,10 +78,11 @@ pub(crate) async fn handshake(
     slots: &Arc<Slots>,
 ) -> Result<(Link, Driver), BoxError> {
     let runtime = Handle::try_current()?;
-    let heard = Heard::default();
+    let (heard, door) = (Heard::default(), Arc::<Door>::default());
     let builder = builder(settings);
     let adaptive = settings.windows == Windows::Adaptive;
-    let (sender, mut connection) = builder.handshake(heard.on(stream)).await?;
+    let stream = heard.on(stream, Arc::clone(&door));
+    let (sender, mut connection) = builder.handshake(stream).await?;
     let pulse = Pulse::new(&mut connection, keepalive, adaptive);
     let mut wire = Wire {
         connection: Some(connection),
@@ -92,11 +95,13 @@ pub(crate) async fn handshake(
         wire,
         watch: Some(sender.clone()),
         lane: Arc::clone(&lane),
+        door: Arc::clone(&door),
         pulse,
         silent: Arc::clone(&silent),
         limited_anew: true,
     };
-    Ok((Link::new(number, lane, sender, silent, runtime), driver))
+    let link = Link::new(number, lane, sender, door, silent, runtime);
+    Ok((link, driver))
 }
 
 fn builder(settings: &Settings) -> Builder {
@@ -154,6 +159,9 @@ impl Driver {
 
     /// Reads and writes; ready when the socket is closed.
     fn poll_wire(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.silent.load(Ordering::Relaxed) {
+            return self.poll_cut(cx);
+        }
         if self.wire.poll(cx).is_ready() {
             self.limited_anew = true;
             return Poll::Ready(());
@@ -166,16 +174,27 @@ impl Driver {
         match ready!(pulse.poll(cx, read, self.lane.in_use())) {
             Beat::Lost => {
                 self.silent.store(true, Ordering::Relaxed);
-                // Dropped, it tells every stream.
-                self.wire.connection = None;
-                self.limited_anew = true;
-                Poll::Ready(())
+                self.poll_cut(cx)
             }
             Beat::Wider(window) => {
                 self.wire.widen(window);
                 Poll::Pending
             }
         }
+    }
+}
+
+impl Driver {
+    /// Closes the socket once nobody hands a call over.
+    fn poll_cut(&mut self, cx: &Context<'_>) -> Poll<()> {
+        if !self.door.shut() {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        // Dropped, it tells every stream.
+        self.wire.connection = None;
+        self.limited_anew = true;
+        Poll::Ready(())
     }
 }
 

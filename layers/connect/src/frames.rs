@@ -1,65 +1,63 @@
-//! Which of the bytes that come are DATA, and which of it says nothing.
+//! What the frames are that come: how much of them is DATA, which of it says nothing, and whether there
+//! is a GOAWAY.
 
 /// Follows the frames of a connection (RFC 9113, 4.1).
 #[derive(Debug, Default)]
 pub(crate) struct Frames {
+    /// The head of a frame, as far as it has come; in one piece it is never here.
     head: [u8; HEAD],
-    /// So many bytes of the head have come.
     came: usize,
     /// So many bytes of the payload are still to come.
     left: usize,
-    /// Of what kind they are.
-    is_data: bool,
+    kind: u8,
+}
+
+/// What is among some bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// So many bytes are the payload of DATA.
+    pub(crate) data: usize,
+    /// A GOAWAY has come, to its last byte.
+    pub(crate) goodbye: bool,
 }
 
 const HEAD: usize = 9;
 const DATA: u8 = 0;
-/// Of the flags of DATA: it may be empty without them alone.
-const END_STREAM_OR_PADDED: u8 = 0x1 | 0x8;
+const GOAWAY: u8 = 7;
 /// A kind that nobody knows, and so passes over (RFC 9113, 5.5).
 const NOTHING: u8 = 0xff;
+/// Of the flags of DATA: it may be empty without them alone.
+const END_STREAM_OR_PADDED: u8 = 0x1 | 0x8;
 
 // === impl Frames ===
 
 impl Frames {
-    /// How many of `bytes`, which come after all before, are the payload of DATA.
+    /// What is among `bytes`, which come after all before.
     ///
     /// Frames of DATA without any are made to be of no kind: h2 ends a connection that had a hundred
     /// of them in its life, whoever's they were. (One whose head comes in two pieces it may see.)
-    pub(crate) fn data(&mut self, mut bytes: &mut [u8]) -> usize {
-        let mut data = 0;
-        while !bytes.is_empty() {
-            if self.left > 0 {
-                let (payload, rest) = bytes.split_at_mut(self.left.min(bytes.len()));
-                self.left -= payload.len();
-                data += if self.is_data { payload.len() } else { 0 };
-                bytes = rest;
-            } else if self.came == 0 && bytes.len() >= HEAD {
-                // Nearly always.
-                let (head, rest) = bytes.split_at_mut(HEAD);
-                self.begin(head);
-                bytes = rest;
-            } else {
-                let (piece, rest) = bytes.split_at_mut((HEAD - self.came).min(bytes.len()));
-                self.collect(piece);
-                bytes = rest;
+    pub(crate) fn follow(&mut self, mut bytes: &mut [u8]) -> Found {
+        let mut found = Found::default();
+        loop {
+            let payload = self.left.min(bytes.len());
+            self.left -= payload;
+            match self.kind {
+                DATA => found.data += payload,
+                GOAWAY => found.goodbye |= payload > 0 && self.left == 0,
+                _ => {}
             }
-        }
-        data
-    }
-
-    /// A frame begins, of which the head is not in one piece.
-    #[cold]
-    fn collect(&mut self, piece: &mut [u8]) {
-        let end = self.came + piece.len();
-        self.head[self.came..end].copy_from_slice(piece);
-        self.came = end % HEAD;
-        if self.came == 0 {
-            let mut head = self.head;
-            self.begin(&mut head);
-            // What came before is out of reach.
-            let reach = piece.len();
-            piece.copy_from_slice(&head[HEAD - reach..]);
+            bytes = &mut bytes[payload..];
+            if bytes.is_empty() {
+                return found;
+            }
+            let wanted = HEAD - self.came;
+            let (head, rest) = bytes.split_at_mut(wanted.min(bytes.len()));
+            if head.len() == HEAD {
+                self.begin(head);
+            } else {
+                self.piece(head);
+            }
+            bytes = rest;
         }
     }
 
@@ -68,9 +66,23 @@ impl Frames {
             return;
         };
         self.left = u32::from_be_bytes([0, a, b, c]) as usize;
-        self.is_data = *kind == DATA;
-        if self.is_data && self.left == 0 && flags & END_STREAM_OR_PADDED == 0 {
+        self.kind = *kind;
+        if *kind == DATA && self.left == 0 && flags & END_STREAM_OR_PADDED == 0 {
             *kind = NOTHING;
+        }
+    }
+
+    /// A part of a head that comes in several.
+    #[cold]
+    fn piece(&mut self, part: &mut [u8]) {
+        let end = self.came + part.len();
+        self.head[self.came..end].copy_from_slice(part);
+        self.came = end % HEAD;
+        if self.came == 0 {
+            let mut head = self.head;
+            self.begin(&mut head);
+            // What came before is out of reach.
+            part.copy_from_slice(&head[HEAD - part.len()..]);
         }
     }
 }
@@ -80,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn data_is_told_from_all_else_wherever_it_is_cut() {
+    fn data_and_goodbyes_are_told_from_all_else_wherever_it_is_cut() {
         let frame = |kind, length: u8| {
             let head = [0, 0, length, kind, 0, 0, 0, 0, 1];
             [&head[..], &vec![7; length.into()]].concat()
@@ -92,16 +104,25 @@ mod tests {
             frame(8, 4),
             frame(DATA, 0),
             frame(1, 0),
+            frame(GOAWAY, 8),
             frame(DATA, 9),
         ]
         .concat();
         for piece in 1..=all.len() {
             let mut frames = Frames::default();
             let mut came = all.clone();
-            let pieces = came.chunks_mut(piece);
-            let data: usize = pieces.map(|bytes| frames.data(bytes)).sum();
-            assert_eq!(data, 109, "in pieces of {piece}");
+            let found = came.chunks_mut(piece).map(|bytes| frames.follow(bytes));
+            let (mut data, mut goodbyes) = (0, 0);
+            for found in found {
+                data += found.data;
+                goodbyes += usize::from(found.goodbye);
+            }
+            assert_eq!((data, goodbyes), (109, 1), "in pieces of {piece}");
         }
+        let goodbye = all.len() - 18;
+        let mut all = all;
+        assert!(!Frames::default().follow(&mut all[..goodbye - 1]).goodbye);
+        assert!(Frames::default().follow(&mut all[..goodbye]).goodbye);
     }
 
     #[test]
@@ -118,7 +139,7 @@ mod tests {
         for (kind, flags, length, seen) in said {
             let whole = [&head(kind, flags, length)[..], &vec![7; length.into()]].concat();
             let mut came = [&whole[..], &whole].concat();
-            Frames::default().data(&mut came);
+            Frames::default().follow(&mut came);
             for came in came.chunks(whole.len()) {
                 assert_eq!(came[KIND], seen, "{kind} {flags} {length}");
                 assert_eq!(came[..KIND], whole[..KIND]);

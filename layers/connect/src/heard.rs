@@ -1,6 +1,7 @@
-//! A stream that notes how much was read from it.
+//! A stream that notes how much was read from it, and holds back what ends it while calls are handed
+//! over.
 
-use crate::{frames::Frames, road::Stream};
+use crate::{door::Door, frames::Frames, road::Stream};
 use std::{
     io::{self, IoSlice},
     pin::Pin,
@@ -20,6 +21,18 @@ pub(crate) struct Hearing {
     stream: Stream,
     heard: Heard,
     frames: Frames,
+    door: Arc<Door>,
+    end: Option<End>,
+    /// Why nothing can be written any more.
+    broken: Option<io::Error>,
+}
+
+/// What was read and ends the connection, and is held back.
+struct End {
+    /// A GOAWAY and all that came with it, or nothing; or an error.
+    read: io::Result<Vec<u8>>,
+    /// Calls that were handed over before are still to be sent.
+    unsent: bool,
 }
 
 /// What was read, in bytes.
@@ -49,16 +62,70 @@ impl Heard {
         }
     }
 
-    pub(crate) fn on(&self, stream: Stream) -> Hearing {
+    pub(crate) fn on(&self, stream: Stream, door: Arc<Door>) -> Hearing {
         Hearing {
             stream,
             heard: self.clone(),
             frames: Frames::default(),
+            door,
+            end: None,
+            broken: None,
         }
     }
 }
 
 // === impl Hearing ===
+
+impl Hearing {
+    /// Hands out what was held back, once nobody hands a call over and those that were are sent.
+    #[cold]
+    fn poll_end(
+        &mut self,
+        mut end: End,
+        cx: &Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let is_shut = self.door.shut();
+        if !is_shut || end.unsent {
+            // h2 writes when there is nothing to read.
+            end.unsent &= !is_shut;
+            self.end = Some(end);
+            return soon(cx);
+        }
+        // Only now: that the connection ends can be seen from here on.
+        add(&self.heard.0.all, 1);
+        let mut bytes = end.read?;
+        let rest = bytes.split_off(bytes.len().min(buffer.remaining()));
+        buffer.put_slice(&bytes);
+        self.end = (!rest.is_empty()).then_some(End {
+            read: Ok(rest),
+            unsent: false,
+        });
+        Poll::Ready(Ok(()))
+    }
+
+    /// As what was written last, unless it has failed and somebody hands a call over.
+    fn poll_written<T>(
+        &mut self,
+        written: Poll<io::Result<T>>,
+        cx: &Context<'_>,
+    ) -> Poll<io::Result<T>> {
+        match written {
+            Poll::Ready(Err(error)) if !self.door.shut() => {
+                self.broken = Some(error);
+                soon(cx)
+            }
+            written => written,
+        }
+    }
+
+    /// Ready, with the error, when it broke before.
+    fn poll_broken<T>(&mut self) -> Poll<io::Result<T>> {
+        self.broken
+            .take()
+            .map_or(Poll::Pending, |error| Poll::Ready(Err(error)))
+    }
+}
 
 impl AsyncRead for Hearing {
     fn poll_read(
@@ -66,13 +133,26 @@ impl AsyncRead for Hearing {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
+        if let Some(end) = self.end.take() {
+            return self.poll_end(end, cx, buffer);
+        }
+        let (before, room) = (buffer.filled().len(), buffer.remaining());
         let read = ready!(Pin::new(&mut self.stream).poll_read(cx, buffer));
         let bytes = &mut buffer.filled_mut()[before..];
-        let Self { heard, frames, .. } = &mut *self;
-        let Tally { all, data } = &*heard.0;
-        add(all, bytes.len().max(1));
-        add(data, frames.data(bytes));
+        let found = self.frames.follow(bytes);
+        add(&self.heard.0.data, found.data);
+        let is_over = read.is_err() || bytes.is_empty() && room > 0;
+        // A PING comes behind the GOAWAY of whoever ends in peace, and what comes after its answer is
+        // not looked at: what was handed over must be sent before.
+        if found.goodbye || is_over && !self.door.shut() {
+            let end = End {
+                read: read.map(|()| bytes.to_vec()),
+                unsent: found.goodbye,
+            };
+            buffer.set_filled(before);
+            return self.poll_end(end, cx, buffer);
+        }
+        add(&self.heard.0.all, bytes.len().max(1));
         Poll::Ready(read)
     }
 }
@@ -83,7 +163,11 @@ impl AsyncWrite for Hearing {
         cx: &mut Context<'_>,
         buffer: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buffer)
+        let written = match self.poll_broken() {
+            Poll::Pending => Pin::new(&mut self.stream).poll_write(cx, buffer),
+            broken => broken,
+        };
+        self.poll_written(written, cx)
     }
 
     fn poll_write_vectored(
@@ -91,7 +175,11 @@ impl AsyncWrite for Hearing {
         cx: &mut Context<'_>,
         buffers: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, buffers)
+        let written = match self.poll_broken() {
+            Poll::Pending => Pin::new(&mut self.stream).poll_write_vectored(cx, buffers),
+            broken => broken,
+        };
+        self.poll_written(written, cx)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -99,12 +187,22 @@ impl AsyncWrite for Hearing {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let flushed = match self.poll_broken() {
+            Poll::Pending => Pin::new(&mut self.stream).poll_flush(cx),
+            broken => broken,
+        };
+        self.poll_written(flushed, cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
+}
+
+/// To be asked again in a moment: nobody stays in the door.
+fn soon<T>(cx: &Context<'_>) -> Poll<T> {
+    cx.waker().wake_by_ref();
+    Poll::Pending
 }
 
 fn take(count: &AtomicUsize) -> usize {
@@ -117,4 +215,96 @@ fn take(count: &AtomicUsize) -> usize {
 
 fn add(count: &AtomicUsize, read: usize) {
     count.store(count.load(Relaxed) + read, Relaxed);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::task::Waker;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    const GOAWAY: [u8; 17] = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0];
+    const PING: [u8; 17] = [0, 0, 8, 6, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8];
+
+    fn read(hearing: &mut Hearing, room: usize) -> Poll<io::Result<Vec<u8>>> {
+        let mut bytes = vec![0; room];
+        let mut buffer = ReadBuf::new(&mut bytes);
+        let mut nobody = Context::from_waker(Waker::noop());
+        let read = Pin::new(hearing).poll_read(&mut nobody, &mut buffer);
+        read.map_ok(|()| buffer.filled().to_vec())
+    }
+
+    fn hearing() -> (Hearing, Arc<Door>, tokio::io::DuplexStream) {
+        let (ours, theirs) = duplex(1 << 10);
+        let door = Arc::<Door>::default();
+        let hearing = Heard::default().on(Box::new(ours), Arc::clone(&door));
+        (hearing, door, theirs)
+    }
+
+    #[tokio::test]
+    async fn a_goodbye_is_held_back_while_a_call_is_handed_over() {
+        let (mut hearing, door, mut theirs) = hearing();
+        let inside = door.enter().unwrap();
+        theirs.write_all(&PING).await.unwrap();
+        let all = read(&mut hearing, 100);
+        assert!(matches!(all, Poll::Ready(Ok(bytes)) if bytes == PING));
+
+        theirs.write_all(&[PING, GOAWAY].concat()).await.unwrap();
+        theirs.shutdown().await.unwrap();
+        for _ in 0..3 {
+            assert!(read(&mut hearing, 100).is_pending());
+            assert!(door.enter().is_none(), "others are sent away");
+        }
+        drop(inside);
+        assert!(read(&mut hearing, 100).is_pending(), "first it is sent");
+        let mut all = Vec::new();
+        while let Poll::Ready(Ok(bytes)) = read(&mut hearing, 10)
+            && !bytes.is_empty()
+        {
+            all.extend(bytes);
+        }
+        assert_eq!(
+            all,
+            [PING, GOAWAY].concat(),
+            "in the pieces that there is room for"
+        );
+    }
+
+    #[tokio::test]
+    async fn what_was_handed_over_is_sent_before_a_goodbye_is_heard() {
+        let (mut hearing, door, mut theirs) = hearing();
+        drop(door.enter());
+        theirs.write_all(&GOAWAY).await.unwrap();
+        assert!(read(&mut hearing, 100).is_pending());
+        assert!(door.enter().is_none());
+        let all = read(&mut hearing, 100);
+        assert!(matches!(all, Poll::Ready(Ok(bytes)) if bytes == GOAWAY));
+    }
+
+    #[tokio::test]
+    async fn the_end_of_the_stream_is_held_back_and_so_is_what_breaks_it() {
+        let (mut hearing, door, theirs) = hearing();
+        let inside = door.enter().unwrap();
+        drop(theirs);
+        assert!(read(&mut hearing, 100).is_pending());
+        let mut nobody = Context::from_waker(Waker::noop());
+        for _ in 0..2 {
+            let written = Pin::new(&mut hearing).poll_write(&mut nobody, b"more");
+            assert!(written.is_pending());
+        }
+        drop(inside);
+        let written = hearing.write_all(b"more").await;
+        assert_eq!(written.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+        assert_eq!(hearing.read(&mut [0; 10]).await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn without_room_nothing_is_read_and_nothing_is_over() {
+        let (mut hearing, door, _theirs) = hearing();
+        assert!(matches!(
+            read(&mut hearing, 0),
+            Poll::Ready(Ok(_)) | Poll::Pending
+        ));
+        assert!(door.enter().is_some());
+    }
 }

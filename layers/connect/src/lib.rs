@@ -26,7 +26,9 @@
 //! further connection is made. A call to an endpoint that is down
 //! fails at once, whatever its `wait_for_ready` says: to wait for another is a balancer's work.
 //!
-//! A call that a closing connection gives back goes to the next one. What fails for good says how
+//! A call that a closing connection gives back goes to the next one. The end of a connection is held
+//! back from h2 while calls are handed over, so that none is lost in that moment; and a GOAWAY until
+//! they are sent, so that a server that closes in peace serves them. What fails for good says how
 //! far it got ([`Sent`](ziggurat_core::Sent)): *never*, when the message came back; *unprocessed*,
 //! when the server said so by GOAWAY or REFUSED_STREAM; *unknown* in every other case, and a body
 //! that is cut off is one.
@@ -72,6 +74,7 @@ mod body;
 mod connection;
 mod connector;
 mod dial;
+mod door;
 mod driver;
 mod error;
 mod exchange;

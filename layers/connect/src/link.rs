@@ -1,6 +1,7 @@
 //! One HTTP/2 connection, as calls use it.
 
 use crate::{
+    door::Door,
     error::Undelivered,
     exchange::{Exchange, Failed},
     lane::Lane,
@@ -31,6 +32,7 @@ pub(crate) struct Link {
     /// Where the rest of a request is sent whose answer has begun.
     pub(crate) runtime: Handle,
     sender: SendRequest<Bytes>,
+    door: Arc<Door>,
     silent: Arc<AtomicBool>,
     answered: AtomicBool,
 }
@@ -45,7 +47,8 @@ pub(crate) enum Opened<B> {
     Sent(Exchange<B>),
     /// The connection takes no more calls.
     Back(Request<B>),
-    /// The connection closed just now, and nobody has the head any more.
+    /// h2 does not send it, and nobody has the head any more: what it has against the request, or,
+    /// found in this very moment, against the peer.
     Lost(h2::Error),
 }
 
@@ -56,6 +59,7 @@ impl Link {
         number: u64,
         lane: Arc<Lane>,
         sender: SendRequest<Bytes>,
+        door: Arc<Door>,
         silent: Arc<AtomicBool>,
         runtime: Handle,
     ) -> Self {
@@ -65,6 +69,7 @@ impl Link {
             lexicon: Lexicon::new(),
             runtime,
             sender,
+            door,
             silent,
             answered: AtomicBool::new(false),
         }
@@ -81,6 +86,10 @@ impl Link {
         let (mut head, body) = request.into_parts();
         self.lexicon.teach(&mut head.headers);
         let ended = body.is_end_stream();
+        // Until it is sent or given back, the connection does not end.
+        let Some(_inside) = self.door.enter() else {
+            return Opened::Back(Request::from_parts(head, body));
+        };
         match sender.send_request(Request::from_parts(head, ()), ended) {
             Ok((answer, stream)) => {
                 let upload = (!ended).then(|| Upload::new(stream, body));

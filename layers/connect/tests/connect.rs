@@ -16,6 +16,8 @@ mod dropped;
 mod faults;
 #[path = "connect/frames.rs"]
 mod frames;
+#[path = "connect/goodbyes.rs"]
+mod goodbyes;
 #[path = "connect/heads.rs"]
 mod heads;
 #[path = "connect/idle.rs"]

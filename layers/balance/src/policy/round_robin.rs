@@ -52,11 +52,12 @@ impl RoundRobin {
 
     /// Each endpoint as often as it has room: by `qps / (utilization + eps / qps * penalty)`, of what it
     /// says in the trailers of its answers (gRFC A58 `weighted_round_robin`, whose schedule ours is but
-    /// for being smoother, and for a mean that claims without bounds do not make; reports of a request each as in gRFC A51, none out of band).
+    /// for being smoother, and bounded; reports of a request each as in gRFC A51, none out of band).
     ///
     /// One whose reports do not count, or not yet, gets the mean of the others'. While fewer than two
-    /// have a weight all come alike, whatever they weigh elsewhere. Nobody gets more than ten times the
-    /// mean, nor less than a tenth of it, whatever he says.
+    /// have a weight all come alike, whatever they weigh elsewhere. Nobody gets more than
+    /// [`at_most`](LoadReports::at_most) times the median, whatever he says, so of `n`
+    /// endpoints a liar has `4 / (n + 3)` of the calls by default; nor less than a tenth of it.
     #[must_use]
     pub fn by_load(reports: LoadReports) -> Self {
         Self::new(By::Load(reports), Dice::new())
@@ -88,7 +89,7 @@ impl Arrange for RoundRobin {
                 let weights: Vec<_> = endpoints.iter().map(|(_, weight)| weight).collect();
                 Schedule::weighted(&weights)
             }
-            By::Load(_) => Schedule::by_load(&endpoints.load_weights()),
+            By::Load(reports) => Schedule::by_load(&endpoints.load_weights(), reports.most()),
         }
     }
 

@@ -9,9 +9,9 @@ pub struct Schedule {
 
 /// The longest round, unless there are more endpoints than that.
 const LONGEST: u64 = 16_384;
-/// How far from the mean a weight may be that an endpoint claims for itself.
-const FARTHEST: f64 = 10.0;
-/// The turns of one that weighs the mean: fine enough to tell a hundredth more from a hundredth less.
+/// How far below the median a weight may be that an endpoint claims for itself.
+const LEAST: f64 = 0.1;
+/// The turns of one that weighs the median: fine enough to tell a hundredth more from a hundredth less.
 const TURNS: f64 = 100.0;
 /// 2^32 divided by the golden ratio: its multiples, cut off at 2^32, are as far apart as can be.
 const GOLDEN: u32 = 0x9E37_79B9;
@@ -61,17 +61,19 @@ impl Schedule {
         }
     }
 
-    /// Each comes as often as it has room. Those of which nothing is known count as the mean of the
-    /// others; with fewer than two others all come once.
-    pub(crate) fn by_load(weights: &[Option<f64>]) -> Self {
-        let known: Vec<_> = weights.iter().flatten().copied().collect();
+    /// Each comes as often as it has room, but at most `most` times as often as the median. Those of which nothing is known count as the mean of the others; with fewer than two others all
+    /// come once.
+    pub(crate) fn by_load(weights: &[Option<f64>], most: f64) -> Self {
+        let mut known: Vec<_> = weights.iter().flatten().copied().collect();
         if known.len() < 2 {
             return Self::plain(weights.len());
         }
-        let mean = bounded_mean(known);
+        let median = median(&mut known);
+        let share = |weight: f64| (weight / median).clamp(LEAST, most);
+        let mean = known.iter().copied().map(share).sum::<f64>() / known.len() as f64;
         let turns = |weight: &Option<f64>| {
-            let share = weight.map_or(1.0, |weight| weight / mean);
-            (share.clamp(1.0 / FARTHEST, FARTHEST) * TURNS).round() as u32
+            let share = weight.map_or(mean, share);
+            (share * TURNS).round() as u32
         };
         Self::weighted(&weights.iter().map(turns).collect::<Vec<_>>())
     }
@@ -90,34 +92,11 @@ impl Schedule {
     }
 }
 
-/// The mean, where none counts for more than [`FARTHEST`] times that mean: one who claims everything for
-/// himself would otherwise leave all others the least there is.
-fn bounded_mean(mut weights: Vec<f64>) -> f64 {
-    weights.sort_unstable_by(f64::total_cmp);
-    let count = weights.len() as f64;
-    // Up to each of them, and in parts of the count: finite, whatever they are.
-    let sums: Vec<_> = weights
-        .iter()
-        .scan(0.0, |sum, weight| {
-            *sum = f64::min(*sum + weight / count, f64::MAX);
-            Some(*sum)
-        })
-        .collect();
-    let mut mean = f64::MAX;
-    for (bounded, (weight, sum)) in weights.iter().zip(&sums).rev().enumerate() {
-        // Were so many, the heaviest, bounded, they would have this much of all there is.
-        let taken = bounded as f64 * FARTHEST / count;
-        if taken < 1.0 {
-            mean = sum / (1.0 - taken);
-        }
-        // So many claim too much that there is no bound among them: the least of their claims is.
-        let heaviest = mean * FARTHEST;
-        if taken >= 1.0 || *weight <= heaviest {
-            break;
-        }
-        mean = weight / FARTHEST;
-    }
-    mean
+/// The median, the lower of two in the middle: what fewer than half of them claim moves it to the claim
+/// of another, and no further.
+fn median(weights: &mut [f64]) -> f64 {
+    let middle = (weights.len() - 1) / 2;
+    *weights.select_nth_unstable_by(middle, f64::total_cmp).1
 }
 
 /// When it is due, in parts of 2^-48 of a round.
@@ -171,8 +150,10 @@ mod tests {
         }
     }
 
+    const MOST: f64 = 4.0;
+
     fn shares(weights: &[Option<f64>]) -> Vec<f64> {
-        let schedule = Schedule::by_load(weights);
+        let schedule = Schedule::by_load(weights, MOST);
         let mut shares = vec![0.0; weights.len()];
         for nth in 0..schedule.len() as u64 {
             shares[schedule.turn(nth)] += 1.0 / schedule.len() as f64;
@@ -205,29 +186,56 @@ mod tests {
     }
 
     #[test]
-    fn nobody_gets_ten_times_the_mean_whatever_he_claims() {
-        for (endpoints, liars) in [(20, 1), (200, 1), (200, 3), (1_000, 1), (1_000, 50)] {
+    fn nobody_gets_more_than_four_shares_whatever_he_claims() {
+        for (endpoints, liars) in [
+            (2, 1),
+            (3, 1),
+            (5, 1),
+            (5, 2),
+            (10, 1),
+            (10, 4),
+            (20, 1),
+            (200, 3),
+            (1_000, 50),
+        ] {
             let mut weights = vec![Some(1.0); endpoints];
             for (nth, weight) in weights.iter_mut().take(liars).enumerate() {
                 *weight = Some(1e300 * (1.0 + nth as f64));
             }
             let shares = shares(&weights);
-            let mean = 1.0 / endpoints as f64;
-            for share in &shares[..liars] {
-                assert!(*share < 10.5 * mean, "{endpoints} {liars}: {share}");
-            }
-            // What is left is shared by the others alike.
-            let left = (1.0 - 10.0 * mean * liars as f64) / (endpoints - liars) as f64;
-            for share in &shares[liars..] {
+            let one = 1.0 / (MOST * liars as f64 + (endpoints - liars) as f64);
+            for (nth, share) in shares.iter().enumerate() {
+                let due = if nth < liars { MOST * one } else { one };
                 assert!(
-                    (share / left - 1.0).abs() < 0.1,
-                    "{endpoints} {liars}: {share}"
+                    (share / due - 1.0).abs() < 0.1,
+                    "{liars} of {endpoints}: {share} of {due}"
                 );
             }
         }
-        // Of so few nobody can.
-        let three = shares(&[Some(1e300), Some(1.0), Some(1.0)]);
-        assert!(three.iter().all(|share| *share > 0.03), "{three:?}");
+    }
+
+    #[test]
+    fn who_makes_himself_small_moves_nobody_else() {
+        for endpoints in [3, 4, 5, 10, 20] {
+            let mut weights = vec![Some(1.0); endpoints];
+            weights[0] = Some(1e-300);
+            weights[1] = Some(2.0);
+            let shares = shares(&weights);
+            let small = shares[0] / shares[2];
+            assert!((shares[1] / shares[2] - 2.0).abs() < 0.1, "{shares:?}");
+            assert!((small - LEAST).abs() < 0.02, "{shares:?}");
+        }
+    }
+
+    #[test]
+    fn how_many_shares_one_may_get_is_a_setting() {
+        let weights = [Some(8.0), Some(1.0)];
+        for (most, due) in [(1.0, 0.5), (4.0, 0.8), (20.0, 8.0 / 9.0)] {
+            let schedule = Schedule::by_load(&weights, most);
+            let turns = (0..schedule.len() as u64).filter(|nth| schedule.turn(*nth) == 0);
+            let share = turns.count() as f64 / schedule.len() as f64;
+            assert!((share - due).abs() < 0.01, "{most}: {share}");
+        }
     }
 
     #[test]
@@ -248,7 +256,8 @@ mod tests {
             let weights: Vec<_> = (0..endpoints)
                 .map(|_| (dice.below(8) > 0).then(|| 10_f64.powf(dice.fraction() * 616.0 - 308.0)))
                 .collect();
-            let most = 10.0 * 1.1 / endpoints as f64;
+            // The median and all above it have a share at least.
+            let most = 1.1 * MOST / (MOST + (endpoints - 1) as f64 / 3.0);
             let shares = shares(&weights);
             assert!(shares.iter().all(|share| *share > 0.0), "{endpoints}");
             assert!(
