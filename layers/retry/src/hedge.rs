@@ -86,6 +86,7 @@ mod layer;
 mod race;
 mod service;
 mod settings;
+mod start;
 
 pub use self::{
     future::ResponseFuture,

@@ -95,7 +95,7 @@
 //!
 //! What only a later attempt or a timer needs is somewhere else, and made when it is needed: the future
 //! is about 200 bytes larger than that of the inner service, and so is that of a [`hedge::Hedge`], which
-//! makes one allocation for a call that may be hedged.
+//! makes one allocation for a call that may be hedged and is not answered at once.
 //!
 //! # Example
 //!

@@ -1,6 +1,9 @@
 //! The attempts of one call, side by side.
 
-use super::heat::{Heat, Weight};
+use super::{
+    heat::{Heat, Weight},
+    start::Start,
+};
 use crate::{Judge, Permit, Repeat};
 use pin_project_lite::pin_project;
 use std::{
@@ -26,10 +29,21 @@ pin_project! {
     {
         #[pin]
         first: Option<S::Future>,
-        // In one piece, and somewhere else: every layer further out moves what is here, and a call
-        // that is not hedged is moved in the place of one that is.
-        side: Pin<Box<Side<S, M, Req>>>,
+        stage: Stage<S, M, Req>,
     }
+}
+
+/// Has the first attempt been asked?
+enum Stage<S, M, Req>
+where
+    M: Repeat<Req>,
+    S: Service<M::Request>,
+{
+    /// `None`: it was answered at once, and all is over.
+    Fresh(Option<Start<S, M, Req>>),
+    /// In one piece, and somewhere else: every layer further out moves what is here, and a call that is
+    /// not hedged is moved in the place of one that is.
+    Beside(Pin<Box<Side<S, M, Req>>>),
 }
 
 pin_project! {
@@ -92,25 +106,17 @@ where
 {
     /// The first attempt is under way, or the service has failed before.
     #[inline]
-    pub(super) fn new(
-        first: Result<S::Future, BoxError>,
-        again: Option<S>,
-        heat: Heat<S, M, Req>,
-    ) -> Self {
-        let (first, failed) = match first {
-            Ok(first) => (Some(first), None),
-            Err(error) => (None, Some(error)),
-        };
-        let side = Box::pin(Side {
-            first_turn: 0,
-            rivals: Vec::new(),
-            timer: None,
-            again,
-            heat,
-            failed,
-            best: None,
-        });
-        Self { first, side }
+    pub(super) fn new(first: Result<S::Future, BoxError>, start: Start<S, M, Req>) -> Self {
+        match first {
+            Ok(first) => Self {
+                first: Some(first),
+                stage: Stage::Fresh(Some(start)),
+            },
+            Err(error) => Self {
+                first: None,
+                stage: Stage::Beside(Side::of(start, Some(error))),
+            },
+        }
     }
 }
 
@@ -122,15 +128,79 @@ where
 {
     type Output = Result<S::Response, BoxError>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let field = Field {
-            first: this.first,
-            side: this.side.as_mut().project(),
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.as_mut().project();
+        let Stage::Fresh(start) = this.stage else {
+            return self.go_on(None, cx);
         };
-        field.poll(cx)
+        let Some(first) = this.first.as_mut().as_pin_mut() else {
+            return Poll::Pending;
+        };
+        let polled = first.poll(cx).map_err(Into::into);
+        if let Poll::Ready(result) = &polled
+            && start.as_ref().is_some_and(|start| start.succeeded(result))
+        {
+            // Whatever it still holds goes now, even if the caller keeps the future.
+            this.first.set(None);
+            *start = None;
+            return polled;
+        }
+        self.go_on(Some(polled), cx)
     }
 }
+
+impl<S, M, Req> Attempts<S, M, Req>
+where
+    M: Repeat<Req> + Judge<S::Response>,
+    S: Service<M::Request> + Clone,
+    S::Error: Into<BoxError>,
+{
+    /// With what the first attempt has just said, if it was asked.
+    #[inline(never)]
+    fn go_on(
+        self: Pin<&mut Self>,
+        polled: Option<Poll<<Self as Future>::Output>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<<Self as Future>::Output> {
+        let this = self.project();
+        if let Stage::Fresh(start) = this.stage
+            && let Some(start) = start.take()
+        {
+            *this.stage = Stage::Beside(Side::of(start, None));
+        }
+        let Stage::Beside(side) = this.stage else {
+            return Poll::Pending;
+        };
+        let field = Field {
+            first: this.first,
+            side: side.as_mut().project(),
+        };
+        field.poll(polled, cx)
+    }
+}
+
+// === impl Side ===
+
+impl<S, M, Req> Side<S, M, Req>
+where
+    M: Repeat<Req>,
+    S: Service<M::Request>,
+{
+    fn of(mut start: Start<S, M, Req>, failed: Option<BoxError>) -> Pin<Box<Self>> {
+        Box::pin(Self {
+            first_turn: 0,
+            rivals: Vec::new(),
+            timer: None,
+            again: start.again.take(),
+            heat: Heat::of(start),
+            failed,
+            best: None,
+        })
+    }
+}
+
+// === impl Field ===
 
 impl<S, M, Req> Field<'_, S, M, Req>
 where
@@ -138,14 +208,26 @@ where
     S: Service<M::Request> + Clone,
     S::Error: Into<BoxError>,
 {
-    fn poll(mut self, cx: &mut Context<'_>) -> Poll<Result<S::Response, BoxError>> {
-        if let Some(error) = self.side.failed.take()
-            && let Some(end) = self.ended(0, Err(error))
+    /// The first attempt was polled already, if it is given what came of that.
+    fn poll(
+        mut self,
+        polled: Option<Poll<Result<S::Response, BoxError>>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<S::Response, BoxError>> {
+        let failed = self.side.failed.take().map(Err);
+        let fresh = polled.is_some();
+        let answered = polled.and_then(|polled| match polled {
+            Poll::Ready(result) => Some(result),
+            Poll::Pending => None,
+        });
+        if let Some(result) = failed.or(answered)
+            && let Some(end) = self.ended(0, result)
         {
             return self.finish(end);
         }
         // All of them, whoever was woken.
-        for lane in 0..=self.side.rivals.len() {
+        let lanes = if fresh { 0 } else { self.side.rivals.len() + 1 };
+        for lane in 0..lanes {
             if let Some(end) = self.poll_lane(lane, cx) {
                 return self.finish(end);
             }

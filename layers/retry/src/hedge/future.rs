@@ -1,6 +1,6 @@
 //! The response of a call, whichever way it goes.
 
-use super::{attempts::Attempts, heat::Heat};
+use super::{attempts::Attempts, start::Start};
 use crate::{Judge, Repeat, future as retry};
 use pin_project_lite::pin_project;
 use std::{
@@ -53,12 +53,8 @@ where
     }
 
     #[inline]
-    pub(super) fn hedging(
-        first: Result<S::Future, BoxError>,
-        again: Option<S>,
-        heat: Heat<S, M, Req>,
-    ) -> Self {
-        let future = Attempts::new(first, again, heat);
+    pub(super) fn hedging(first: Result<S::Future, BoxError>, start: Start<S, M, Req>) -> Self {
+        let future = Attempts::new(first, start);
         let way = Way::Hedging { future };
         Self { way }
     }

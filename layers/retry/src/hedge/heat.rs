@@ -1,8 +1,8 @@
 //! What belongs to one call that is hedged, whatever service answers it.
 
-use super::{Settings, race::Race, service::Hedging};
+use super::{Settings, race::Race, service::Hedging, start::Start};
 use crate::{
-    AttemptTimedOut, Beginning, Counted, Judge, Permit, Repeat, Wanted, chain,
+    AttemptTimedOut, Counted, Judge, Permit, Repeat, Wanted, chain,
     shared::{Chosen, Shared},
     unseen::Unseen,
 };
@@ -39,46 +39,19 @@ pub(super) struct Heat<S, M: Repeat<Req>, Req> {
 // === impl Heat ===
 
 impl<S, M: Repeat<Req>, Req> Heat<S, M, Req> {
-    /// A call begins: the request of its first attempt comes along.
-    #[inline]
-    pub(super) fn first(
-        chosen: Chosen<S, M>,
-        hedging: Arc<Hedging>,
-        settings: Settings,
-        wanted: Wanted,
-        mut request: Req,
-    ) -> (Self, M::Request) {
-        let (shared, own) = (chosen.shared(), chosen.settings());
-        let counted = shared.budget.call_at(&own.rules, clock::now);
-        let timed = settings.delay.permille().is_some() || wanted.deadline.is_some();
-        let began = timed.then(clock::now);
-        let begins = Beginning::of(&chosen, &wanted, began, true);
-        let mut tried = None;
-        let attempt = || Attempt::new(1, tried.insert(Tried::new()).clone());
-        let mut kept = shared.mode.prepare(&mut request, &begins, attempt);
-        let request = shared.mode.first(request, &mut kept, &begins);
-        let heat = Self::new(
+    /// The first attempt of a call that began like this is not answered at once.
+    pub(super) fn of(start: Start<S, M, Req>) -> Self {
+        let settings = *start.settings();
+        let Start {
             chosen,
             hedging,
-            settings,
             wanted,
             kept,
-            (counted, began),
             tried,
-        );
-        (heat, request)
-    }
-
-    #[inline]
-    fn new(
-        chosen: Chosen<S, M>,
-        hedging: Arc<Hedging>,
-        settings: Settings,
-        wanted: Wanted,
-        kept: M::Kept,
-        (counted, began): (Counted, Option<Instant>),
-        tried: Option<Tried>,
-    ) -> Self {
+            began,
+            counted,
+            ..
+        } = start;
         let measured = settings.delay.permille().is_some();
         let so_far = measured.then(|| hedging.latencies.of(wanted.method).percentile());
         let delay = settings.delay.after(so_far.flatten());

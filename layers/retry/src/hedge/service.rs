@@ -1,6 +1,6 @@
 //! The service: hedges what is to be hedged, and leaves the rest to the retry inside.
 
-use super::{ResponseFuture, Settings, heat::Heat};
+use super::{ResponseFuture, Settings, start::Start};
 use crate::{Judge, Methods, Repeat, Retry, chain, latency::Latencies};
 use std::{
     fmt,
@@ -74,7 +74,7 @@ where
     fn call(&mut self, request: Req) -> Self::Future {
         let method = self.retry.shared().mode.method(&request);
         let watched = self.hedging.watched(method);
-        let settings = watched.as_deref().unwrap_or(&self.hedging.constant);
+        let settings = self.hedging.or_constant(&watched);
         if !settings.covers(method) {
             return ResponseFuture::retrying(self.retry.call(request));
         }
@@ -89,10 +89,9 @@ where
         if !wanted.idempotent || wanted.once {
             return ResponseFuture::retrying(self.retry.start(request, chosen, wanted));
         }
-        let (settings, hedging) = (*settings, Arc::clone(&self.hedging));
-        let again = self.retry.again();
+        let (hedging, again) = (Arc::clone(&self.hedging), self.retry.again());
         let (inner, failed) = self.retry.parts();
-        let (heat, request) = Heat::first(chosen, hedging, settings, wanted, request);
+        let (start, request) = Start::first(chosen, hedging, watched, wanted, again, request);
         let first = match failed.take() {
             None => Ok(inner.call(request)),
             Some(error) => {
@@ -101,7 +100,7 @@ where
                 Err(error)
             }
         };
-        ResponseFuture::hedging(first, again, heat)
+        ResponseFuture::hedging(first, start)
     }
 }
 
@@ -117,6 +116,11 @@ impl<S: fmt::Debug, M: fmt::Debug> fmt::Debug for Hedge<S, M> {
 // === impl Hedging ===
 
 impl Hedging {
+    /// The settings of a call of which it is known whether it has others.
+    pub(super) fn or_constant<'s>(&'s self, watched: &'s Option<Arc<Settings>>) -> &'s Settings {
+        watched.as_deref().unwrap_or(&self.constant)
+    }
+
     /// The settings of a call, if they are its method's own or may change.
     fn watched(&self, method: Option<&str>) -> Option<Arc<Settings>> {
         let own = self.methods.as_ref();

@@ -1,0 +1,87 @@
+//! A call that is hedged, as long as its first attempt may be answered at once.
+
+use super::{Settings, service::Hedging};
+use crate::{Beginning, Counted, Judge, Repeat, Wanted, shared::Chosen};
+use std::sync::Arc;
+use ziggurat_core::{
+    Attempt, BoxError, Tried,
+    clock::{self, Instant},
+};
+
+/// What belongs to one call, before anything is beside its first attempt.
+pub(super) struct Start<S, M: Repeat<Req>, Req> {
+    pub(super) chosen: Chosen<S, M>,
+    pub(super) hedging: Arc<Hedging>,
+    /// `None`: those of the layer, which never change.
+    watched: Option<Arc<Settings>>,
+    pub(super) wanted: Wanted,
+    pub(super) kept: M::Kept,
+    /// Made when somebody is told.
+    pub(super) tried: Option<Tried>,
+    /// When the first attempt began, if it matters.
+    pub(super) began: Option<Instant>,
+    pub(super) counted: Counted,
+    /// Makes the later attempts.
+    pub(super) again: Option<S>,
+}
+
+// === impl Start ===
+
+impl<S, M: Repeat<Req>, Req> Start<S, M, Req> {
+    /// A call begins: the request of its first attempt comes along.
+    #[inline]
+    pub(super) fn first(
+        chosen: Chosen<S, M>,
+        hedging: Arc<Hedging>,
+        watched: Option<Arc<Settings>>,
+        wanted: Wanted,
+        again: Option<S>,
+        mut request: Req,
+    ) -> (Self, M::Request) {
+        let (shared, own) = (chosen.shared(), chosen.settings());
+        let settings = hedging.or_constant(&watched);
+        let counted = shared.budget.call_at(&own.rules, clock::now);
+        let timed = settings.delay.permille().is_some() || wanted.deadline.is_some();
+        let began = timed.then(clock::now);
+        let begins = Beginning::of(&chosen, &wanted, began, true);
+        let mut tried = None;
+        let attempt = || Attempt::new(1, tried.insert(Tried::new()).clone());
+        let mut kept = shared.mode.prepare(&mut request, &begins, attempt);
+        let request = shared.mode.first(request, &mut kept, &begins);
+        let start = Self {
+            chosen,
+            hedging,
+            watched,
+            wanted,
+            kept,
+            tried,
+            began,
+            counted,
+            again,
+        };
+        (start, request)
+    }
+
+    /// The first attempt was answered at once: was that a success?
+    #[inline]
+    pub(super) fn succeeded<Rsp>(&self, result: &Result<Rsp, BoxError>) -> bool
+    where
+        M: Judge<Rsp>,
+    {
+        let shared = self.chosen.shared();
+        if shared.mode.judge(result).is_some() {
+            return false;
+        }
+        shared.budget.succeeded(&self.chosen.settings().rules);
+        if let (Some(began), Some(permille)) = (self.began, self.settings().delay.permille()) {
+            let took = clock::now().saturating_duration_since(began);
+            let latency = self.hedging.latencies.of(self.wanted.method);
+            latency.record(took, permille);
+        }
+        true
+    }
+
+    pub(super) fn settings(&self) -> &Settings {
+        self.hedging.or_constant(&self.watched)
+    }
+}
