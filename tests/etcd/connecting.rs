@@ -7,6 +7,7 @@ use super::{
 use std::time::Duration;
 use tokio::time;
 use ziggurat::coord::{EtcdSettings, EtcdStore, Keys, Put, Range, Store, StoreError, Watch};
+use ziggurat_core::Backoff;
 use ziggurat_testkit::{BlackHole, Etcd, EtcdCluster, RefusingAddress};
 
 const MS: Duration = Duration::from_millis(1);
@@ -47,6 +48,20 @@ async fn one_good_member_is_enough() {
     }
     // Asked once, and then left alone.
     assert!(hole.accepted() <= 2, "{}", hole.accepted());
+}
+
+#[tokio::test]
+async fn settings_that_no_clock_can_hold_work() {
+    let etcd = Etcd::start().await;
+    let long = EtcdSettings::new([etcd.url()]).unwrap();
+    let long = long.try_timeout(Duration::MAX).unwrap();
+    let long = long.keep_alive(Duration::MAX, Duration::MAX).unwrap();
+    let long = long.silence(Duration::MAX).unwrap();
+    let long = long.reconnect(Backoff::new(Duration::MAX, 2.0, Duration::MAX).unwrap());
+    let store = EtcdStore::connect(long).await.unwrap();
+    let mut watch = store.watch(Watch::new(Keys::prefix("a")).from(1));
+    put(&store, "a", "1").await;
+    assert_eq!(next(&mut watch).await.events.len(), 1);
 }
 
 #[tokio::test]

@@ -12,7 +12,10 @@ use etcd_client::{Client, Error};
 use parking_lot::Mutex;
 use std::{fmt, sync::Arc, time::Duration};
 use tokio::{sync::watch, time};
-use ziggurat_core::clock::{self, Instant};
+use ziggurat_core::{
+    Deadline,
+    clock::{self, Instant},
+};
 
 /// All members, and whose turn it is.
 pub(super) struct Cluster {
@@ -204,7 +207,7 @@ impl Cluster {
 
     /// Waits for a turn, no longer than for an answer.
     async fn turn(&self, repeatable: bool) -> Result<Turn<'_>, Cause> {
-        let late = clock::now() + self.settings.try_timeout;
+        let late = Deadline::after_from(self.settings.try_timeout, clock::now()).instant();
         let mut changed = self.changed.subscribe();
         loop {
             changed.borrow_and_update();

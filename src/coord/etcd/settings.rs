@@ -42,6 +42,8 @@ pub struct EtcdSettings {
 
 /// etcd closes a connection that is pinged more often (`--grpc-keepalive-min-time`).
 const MIN_KEEP_ALIVE: Duration = Duration::from_secs(5);
+/// 30 years: hyper adds these to the time, which cannot hold much more.
+const NEVER: Duration = Duration::from_secs(30 * 365 * 86_400);
 
 // === impl EtcdSettings ===
 
@@ -152,7 +154,8 @@ impl EtcdSettings {
                 "must be at least 5s",
             ));
         }
-        self.keep_alive = (interval, above_zero("keep_alive timeout", timeout)?);
+        let timeout = above_zero("keep_alive timeout", timeout)?;
+        self.keep_alive = (interval.min(NEVER), timeout.min(NEVER));
         Ok(self)
     }
 
