@@ -22,6 +22,8 @@ const ADA: &str = r#"{"name": "Ada"}"#;
 const ANOTHER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 /// Few enough that 200 at once are too many, however slow the machine is.
 const LIMIT: NonZeroU32 = NonZeroU32::new(20).unwrap();
+/// So many that it is not the rate which refuses.
+const MANY: NonZeroU32 = NonZeroU32::new(10_000).unwrap();
 /// As long as it takes to look.
 const LONG: Duration = Duration::from_secs(600);
 
@@ -68,6 +70,10 @@ pub(crate) async fn all(ziggurat: &Ziggurat) -> io::Result<bool> {
     say(
         "a service that nobody serves is 503, with a time to come back",
         nobody().await,
+    );
+    say(
+        "who finds no place is told when to come back, too",
+        crowded(ziggurat).await,
     );
     say("all of that is counted", counted(address).await);
     say(
@@ -163,6 +169,27 @@ async fn limited(address: SocketAddr) -> io::Result<()> {
         .iter()
         .find(|answer| ![200, 429].contains(&answer.status));
     others.map_or(Ok(()), |other| ensure(false, other))
+}
+
+async fn crowded(ziggurat: &Ziggurat) -> io::Result<()> {
+    let options = Options {
+        limit: MANY,
+        ..Options::default()
+    };
+    let app = App::start(ziggurat, None, options).await?;
+    let headers = format!("{JSON}x-timeout-ms: 3000\r\n");
+    let slow = r#"{"name": "Ada", "think_ms": 30000}"#;
+    let mut requests = JoinSet::new();
+    for _ in 0..100 {
+        requests.spawn(http::post(app.address(), "/greetings", &headers, slow));
+    }
+    while let Some(answer) = requests.join_next().await {
+        let answer = answer??;
+        if answer.status == 429 {
+            return ensure(answer.header("retry-after") == Some("1"), &answer);
+        }
+    }
+    Err(io::Error::other("100 that take long all found a place"))
 }
 
 async fn nobody() -> io::Result<()> {

@@ -57,9 +57,10 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// Who ran out of time may come back, in a moment.
+/// Who ran out of time, or found no place, may come back in a moment.
 pub(super) async fn retry_after(mut response: Response) -> Response {
-    if response.status() == StatusCode::GATEWAY_TIMEOUT {
+    let (late, full) = (StatusCode::GATEWAY_TIMEOUT, StatusCode::TOO_MANY_REQUESTS);
+    if [late, full].contains(&response.status()) {
         let headers = response.headers_mut();
         headers
             .entry(RETRY_AFTER)

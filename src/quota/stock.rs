@@ -139,7 +139,8 @@ impl Stock {
         present: impl FnOnce() -> u64,
     ) -> Result<(), Duration> {
         let processes = processes.max(1) as u128;
-        let interval = rate.period().as_nanos() * processes / u128::from(rate.count());
+        // Rounded up, so that the share is never exceeded.
+        let interval = (rate.period().as_nanos() * processes).div_ceil(rate.count().into());
         let burst = (u128::from(rate.at_once()) / processes).max(1);
         // One call may cost the burst of all processes.
         let furthest = |now| u128::from(now) + interval * u128::from(rate.at_once());

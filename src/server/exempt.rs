@@ -6,46 +6,78 @@ mod future;
 pub use self::{body::Body, future::ResponseFuture};
 
 use http::{Request, Response};
-use std::task::{Context, Poll};
+use std::{
+    mem,
+    task::{Context, Poll},
+};
 use tower::{Service, ServiceExt};
 use ziggurat_core::{BoxError, grpc};
 
 /// A handler with limits around it, and without them for health checks of gRPC.
-#[derive(Clone, Debug)]
+///
+/// A limit of somebody else's may let calls wait before they are made, where no deadline is known yet: here
+/// they do so afterwards, and no health check with them.
+#[derive(Debug)]
 pub struct Exempt<L, S> {
     limited: L,
     handler: S,
+    /// `limited` was not ready when it was asked.
+    waits: bool,
 }
 
 // === impl Exempt ===
 
 impl<L, S> Exempt<L, S> {
     pub(super) const fn new(limited: L, handler: S) -> Self {
-        Self { limited, handler }
+        let waits = false;
+        Self {
+            limited,
+            handler,
+            waits,
+        }
+    }
+}
+
+/// A clone was never asked whether it is ready.
+impl<L: Clone, S: Clone> Clone for Exempt<L, S> {
+    fn clone(&self) -> Self {
+        Self::new(self.limited.clone(), self.handler.clone())
     }
 }
 
 impl<L, S, B, Limited, Plain> Service<Request<B>> for Exempt<L, S>
 where
-    L: Service<Request<B>, Response = Response<Limited>>,
+    L: Service<Request<B>, Response = Response<Limited>> + Clone,
     L::Error: Into<BoxError>,
     S: Service<Request<B>, Response = Response<Plain>> + Clone,
     S::Error: Into<BoxError>,
 {
     type Response = Response<Body<Limited, Plain>>;
     type Error = BoxError;
-    type Future = ResponseFuture<L::Future, S, Request<B>>;
+    type Future = ResponseFuture<L, S, Request<B>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.limited.poll_ready(cx).map_err(Into::into)
+        let ready = self.limited.poll_ready(cx);
+        self.waits = ready.is_pending();
+        match ready {
+            Poll::Ready(ready) => Poll::Ready(ready.map_err(Into::into)),
+            Poll::Pending => Poll::Ready(Ok(())),
+        }
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
+        let waits = mem::take(&mut self.waits);
         if grpc::is_health_check(request.uri().path()) {
             // Boxed, as such calls are few, and the others would carry the room for it. It waits for
             // the handler by itself: what is ready here is what stands behind the limits.
             let call = self.handler.clone().oneshot(request);
             return ResponseFuture::exempt(Box::pin(call));
+        }
+        if waits {
+            // The one that was asked: it may have a place in a line.
+            let fresh = self.limited.clone();
+            let call = mem::replace(&mut self.limited, fresh).oneshot(request);
+            return ResponseFuture::waits(Box::pin(call));
         }
         ResponseFuture::limited(self.limited.call(request))
     }

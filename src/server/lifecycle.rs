@@ -115,6 +115,9 @@ impl Lifecycle {
     }
 
     /// How many calls have begun and are not answered to their last byte.
+    ///
+    /// A connection that was upgraded (WebSocket) is counted until the answer that upgrades it has left:
+    /// whoever serves it then waits for [`closing`](Self::closing), too, and ends it.
     #[must_use]
     pub fn in_flight(&self) -> usize {
         self.0.calls.get()

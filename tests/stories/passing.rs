@@ -71,6 +71,41 @@ async fn health_checks_pass_a_server_whose_limits_are_used_up_and_nothing_like_t
 }
 
 #[tokio::test]
+async fn a_limit_that_lets_calls_wait_before_they_are_made_holds_up_no_health_check_and_no_deadline()
+ {
+    let lifecycle = Lifecycle::default();
+    let layer = ServerLayer::internal()
+        .lifecycle(&lifecycle)
+        .deadline_header(::http::HeaderName::from_static("x-timeout-ms"))
+        .concurrency(tower::limit::GlobalConcurrencyLimitLayer::new(1));
+    let (_reporter, health) = tonic_health::server::health_reporter();
+    let router = Routes::new(health)
+        .into_axum_router()
+        .route("/hang", get(std::future::pending::<String>))
+        .route("/hello", get(async || "hello"))
+        .layer(layer);
+    let port = Port::serve(router).await;
+
+    let address = port.address;
+    let mut hanging = JoinSet::new();
+    hanging.spawn(async move { http::get(address, "/hang", "").await });
+    while lifecycle.in_flight() == 0 {
+        time::sleep(Duration::from_millis(1)).await;
+    }
+    let patience = Duration::from_secs(60);
+    let mut health = HealthClient::new(PlainClient::connect(address).await.unwrap());
+    let check = health.check(HealthCheckRequest::default());
+    time::timeout(patience, check).await.unwrap().unwrap();
+    let hello = http::get(address, "/hello", "x-timeout-ms: 50\r\n");
+    let late = time::timeout(patience, hello).await.unwrap();
+    assert_eq!(late.status, 504);
+
+    hanging.shutdown().await;
+    let hello = time::timeout(patience, http::get(address, "/hello", "")).await;
+    assert_eq!(hello.unwrap().body, "hello");
+}
+
+#[tokio::test]
 async fn who_serves_a_further_attempt_calls_once_and_strangers_cannot_ask_for_it() {
     let backend = EchoServer::start().await;
     backend.behave(Behaviour::Fail(Code::Unavailable));

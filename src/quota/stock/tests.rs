@@ -190,3 +190,13 @@ fn a_call_whose_clock_is_late_gets_nothing_for_it() {
         assert_eq!(late, Err(Duration::from_millis(31 * 40)));
     }
 }
+
+#[test]
+fn a_share_of_a_rate_that_divides_no_second_is_not_exceeded_by_what_is_rounded() {
+    let (rate, mut stock) = (rate(1_500_000, 1), Stock::default());
+    let calls = 0..2_000_000;
+    let admitted = calls.filter(|now| share(&mut stock, rate, 1, 1, *now).is_ok());
+    // In two milliseconds.
+    let admitted = admitted.count();
+    assert!((2_900..=3_001).contains(&admitted), "{admitted}");
+}

@@ -14,31 +14,39 @@ use ziggurat_core::BoxError;
 pin_project! {
     /// The response of an [`Exempt`](super::Exempt).
     #[must_use = "futures do nothing unless polled"]
-    pub struct ResponseFuture<F, S, Req>
+    pub struct ResponseFuture<L, S, Req>
     where
+        L: Service<Req>,
         S: Service<Req>,
     {
         #[pin]
-        way: Way<F, S, Req>,
+        way: Way<L, S, Req>,
     }
 }
 
 pin_project! {
     #[project = WayProj]
-    enum Way<F, S, Req>
+    enum Way<L, S, Req>
     where
+        L: Service<Req>,
         S: Service<Req>,
     {
-        Limited { #[pin] future: F },
+        Limited { #[pin] future: L::Future },
+        Waits { future: Pin<Box<Oneshot<L, Req>>> },
         Exempt { future: Pin<Box<Oneshot<S, Req>>> },
     }
 }
 
 // === impl ResponseFuture ===
 
-impl<F, S: Service<Req>, Req> ResponseFuture<F, S, Req> {
-    pub(super) const fn limited(future: F) -> Self {
+impl<L: Service<Req>, S: Service<Req>, Req> ResponseFuture<L, S, Req> {
+    pub(super) const fn limited(future: L::Future) -> Self {
         let way = Way::Limited { future };
+        Self { way }
+    }
+
+    pub(super) const fn waits(future: Pin<Box<Oneshot<L, Req>>>) -> Self {
+        let way = Way::Waits { future };
         Self { way }
     }
 
@@ -48,10 +56,10 @@ impl<F, S: Service<Req>, Req> ResponseFuture<F, S, Req> {
     }
 }
 
-impl<F, S, Req, Limited, Plain, E> Future for ResponseFuture<F, S, Req>
+impl<L, S, Req, Limited, Plain> Future for ResponseFuture<L, S, Req>
 where
-    F: Future<Output = Result<Response<Limited>, E>>,
-    E: Into<BoxError>,
+    L: Service<Req, Response = Response<Limited>>,
+    L::Error: Into<BoxError>,
     S: Service<Req, Response = Response<Plain>>,
     S::Error: Into<BoxError>,
 {
@@ -63,6 +71,10 @@ where
                 Ok(response) => Ok(response.map(Body::limited)),
                 Err(error) => Err(error.into()),
             }),
+            WayProj::Waits { future } => future.as_mut().poll(cx).map(|result| match result {
+                Ok(response) => Ok(response.map(Body::limited)),
+                Err(error) => Err(error.into()),
+            }),
             WayProj::Exempt { future } => future.as_mut().poll(cx).map(|result| match result {
                 Ok(response) => Ok(response.map(Body::exempt)),
                 Err(error) => Err(error.into()),
@@ -71,7 +83,7 @@ where
     }
 }
 
-impl<F, S: Service<Req>, Req> fmt::Debug for ResponseFuture<F, S, Req> {
+impl<L: Service<Req>, S: Service<Req>, Req> fmt::Debug for ResponseFuture<L, S, Req> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseFuture").finish_non_exhaustive()
     }
