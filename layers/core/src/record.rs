@@ -106,6 +106,12 @@ impl<R: Record> Recorder<R> {
         self.record.is_none()
     }
 
+    /// Nobody waits for the peer: that the deadline has passed is not its doing.
+    #[inline(always)]
+    pub(crate) const fn let_wait(&mut self) {
+        self.due = Due::NEVER;
+    }
+
     /// The peer has answered like this. To a caller who reads it, a call that was cancelled is none
     /// that he has lost interest in: a timer of the peer's ended it, or somebody behind the peer.
     // Where it stands: to be moved costs more than all the rest.

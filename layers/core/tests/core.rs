@@ -76,6 +76,24 @@ impl Body for Frames {
     }
 }
 
+/// The same, and then nothing.
+struct Stalls(Frames);
+
+impl Body for Stalls {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match Pin::new(&mut self.0).poll_frame(cx) {
+            Poll::Ready(None) => Poll::Pending,
+            polled => polled,
+        }
+    }
+}
+
 fn answer(headers: HeaderMap, frames: Vec<Result<Frame<Bytes>, BoxError>>) -> Response<TestBody> {
     let mut response = Response::new(Frames(frames).boxed_unsync());
     let content_type = HeaderValue::from_static("application/grpc");
@@ -203,6 +221,34 @@ async fn a_body_dropped_half_way_was_cancelled() {
     drop(body);
     let told: Vec<_> = told.iter().collect();
     assert_eq!(told, [Told::Responded, Told::Settled(Outcome::Cancelled)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_its_reader_lets_wait_past_the_deadline_says_nothing_of_the_peer() {
+    let second = Duration::from_secs(1);
+    for (frames, polls, expected) in [
+        (vec![Ok(data()), Ok(data())], 0, Outcome::Cancelled),
+        (vec![Ok(data()), Ok(data())], 1, Outcome::Cancelled),
+        // The peer is waited for.
+        (vec![], 1, Outcome::Timeout),
+        (vec![Ok(data())], 2, Outcome::Timeout),
+    ] {
+        let (tell, told) = mpsc::channel();
+        let recorder = Recorder::new(Tell(tell), Some(Deadline::after(second)));
+        let response = Response::new(Stalls(Frames(frames)));
+        let mut body = Http.observe(Ok(response), recorder).unwrap().into_body();
+        for _ in 0..polls {
+            std::future::poll_fn(|cx| {
+                drop(Pin::new(&mut body).poll_frame(cx));
+                Poll::Ready(())
+            })
+            .await;
+        }
+        tokio::time::advance(2 * second).await;
+        drop(body);
+        let told: Vec<_> = told.iter().collect();
+        assert_eq!(told, [Told::Responded, Told::Settled(expected)], "{polls}");
+    }
 }
 
 #[tokio::test]

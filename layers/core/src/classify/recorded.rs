@@ -13,12 +13,25 @@ use std::{
 pin_project! {
     /// A response body that settles a record when it has ended, and hands every frame on.
     ///
-    /// Dropped before its end, the call was cancelled.
+    /// Dropped before its end, the call was cancelled; or it timed out, if its deadline has passed while
+    /// the reader waited for the peer. One that the reader lets wait says nothing of the peer.
     pub struct Recorded<B, R: Record> {
         #[pin]
         inner: B,
         recorder: Recorder<R>,
         ending: Ending,
+        // The reader asked, and there was nothing.
+        waits: bool,
+    }
+
+    impl<B, R: Record> PinnedDrop for Recorded<B, R> {
+        #[inline]
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            if !*this.waits {
+                this.recorder.let_wait();
+            }
+        }
     }
 }
 
@@ -40,6 +53,7 @@ impl<B, R: Record> Recorded<B, R> {
             inner,
             recorder,
             ending,
+            waits: false,
         }
     }
 }
@@ -61,6 +75,7 @@ impl<B: Body<Error: 'static>, R: Record> Body for Recorded<B, R> {
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let mut this = self.project();
         let polled = this.inner.as_mut().poll_frame(cx);
+        *this.waits = polled.is_pending();
         // Once it is told, what comes is no more than handed on; and never moved.
         if !this.recorder.has_told()
             && let Poll::Ready(frame) = &polled
