@@ -10,6 +10,10 @@ use ziggurat_core::InvalidSetting;
 ///
 /// Who holds one IPv6 address holds a whole network of them, so what is counted is the network.
 ///
+/// A server puts it into the extensions of a request: tonic always (`TcpConnectInfo`), axum only if the router
+/// is served by `into_make_service_with_connect_info::<SocketAddr>()` (`ConnectInfo<SocketAddr>`). Requests
+/// without an address have no key, and share one limit.
+///
 /// # Defaults
 ///
 /// All 32 bits of an IPv4 address, 64 of an IPv6 address; nobody is trusted.
@@ -18,7 +22,7 @@ use ziggurat_core::InvalidSetting;
 /// use std::net::{IpAddr, SocketAddr};
 /// use ziggurat_limit::{ByAddress, Forwarding, Key, KeyExtractor};
 ///
-/// // Behind axum it is `ConnectInfo<SocketAddr>`, behind tonic `TcpConnectInfo`.
+/// // Behind axum: `extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip())`.
 /// let by = ByAddress::of_peer(|extensions| extensions.get().map(SocketAddr::ip))
 ///     .behind(["10.0.0.0/8".parse()?], Forwarding::XForwardedFor);
 ///
