@@ -3,7 +3,7 @@
 
 use crate::{
     Algorithm, Alike, Concurrency, Handle, Permit, ResponseFuture, Settings, adaptive::Adaptive,
-    common::Common, shared::Shared,
+    shared::Shared,
 };
 use pin_project_lite::pin_project;
 use std::{
@@ -160,7 +160,7 @@ where
             // Polled after completion, which a future may answer as it likes.
             return Poll::Pending;
         };
-        let shared = Arc::new(Common::new(make.0.isolated()));
+        let shared = Arc::new(make.0.isolated());
         let inner = Concurrency::new(endpoint, shared, classifier, Alike);
         Poll::Ready(Ok(Bounded::new(inner)))
     }

@@ -1,16 +1,16 @@
 //! Looking at a limit.
 
-use crate::common::Common;
+use crate::shared::Shared;
 use std::sync::Arc;
 
 /// Looks at a limit; clones are of the same one.
 #[derive(Clone, Debug)]
-pub struct Handle(Arc<Common>);
+pub struct Handle(Arc<Shared>);
 
 // === impl Handle ===
 
 impl Handle {
-    pub(crate) const fn new(shared: Arc<Common>) -> Self {
+    pub(crate) const fn new(shared: Arc<Shared>) -> Self {
         Self(shared)
     }
 

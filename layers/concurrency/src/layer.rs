@@ -2,7 +2,7 @@
 
 use crate::{
     Algorithm, Alike, ByCriticality, Concurrency, Handle, Observer, Settings, adaptive::Adaptive,
-    common::Common, shared::Shared,
+    shared::Shared,
 };
 use std::sync::Arc;
 use tower_layer::Layer;
@@ -12,7 +12,7 @@ use ziggurat_core::{Grpc, Live};
 /// wrap.
 #[derive(Clone, Debug)]
 pub struct ConcurrencyLayer<C = Grpc, P = Alike> {
-    shared: Arc<Common>,
+    shared: Arc<Shared>,
     classifier: C,
     prioritizer: P,
 }
@@ -23,7 +23,7 @@ impl ConcurrencyLayer {
     /// Lets in as many calls as the settings say; reads how they end as gRPC defines it.
     pub fn new(settings: impl Into<Live<Settings>>) -> Self {
         Self {
-            shared: Arc::new(Common::new(Shared::new(settings.into()))),
+            shared: Arc::new(Shared::new(settings.into())),
             classifier: Grpc,
             prioritizer: Alike,
         }
@@ -92,7 +92,7 @@ impl<C, P> ConcurrencyLayer<C, P> {
 
     fn around(self, shared: Shared) -> Self {
         Self {
-            shared: Arc::new(Common::new(shared)),
+            shared: Arc::new(shared),
             ..self
         }
     }

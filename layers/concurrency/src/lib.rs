@@ -47,7 +47,6 @@
 
 mod adaptive;
 mod algorithm;
-mod common;
 mod endpoint;
 mod error;
 mod future;

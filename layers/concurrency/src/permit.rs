@@ -1,15 +1,15 @@
 //! What a call holds until its answer has ended.
 
 use crate::{meter::Lesson, shared::Shared};
-use std::fmt;
-use ziggurat_core::{Outcome, Record, clock, clock::Instant, seat::Owner};
+use std::{fmt, sync::Arc};
+use ziggurat_core::{Outcome, Record, clock, clock::Instant};
 
 /// One of the calls that may be under way, until it is settled; the record of every response that a
 /// [`Concurrency`](crate::Concurrency) answers with.
 pub struct Permit(Option<Held>);
 
 struct Held {
-    shared: Owner<Shared>,
+    shared: Arc<Shared>,
     /// How many were under way, with this one.
     in_flight: u32,
     /// Of so many calls it is the one that is timed: as things were when it was sent.
@@ -29,7 +29,7 @@ enum Timing {
 
 impl Permit {
     pub(crate) const fn new(
-        shared: Owner<Shared>,
+        shared: Arc<Shared>,
         in_flight: u32,
         stands_for: u32,
         started: Option<Instant>,

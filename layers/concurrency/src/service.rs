@@ -2,8 +2,8 @@
 
 use crate::{
     Alike, Handle, Permit, Prioritize, Priority, ResponseFuture,
-    common::{Common, Second},
     future::Waiting,
+    shared::{Second, Shared},
 };
 use std::{
     sync::Arc,
@@ -17,7 +17,7 @@ use ziggurat_core::{BoxError, Carry, Classify, Criticality, Deadline, Grpc, Reco
 #[derive(Debug)]
 pub struct Concurrency<S, C = Grpc, P = Alike> {
     inner: S,
-    shared: Arc<Common>,
+    shared: Arc<Shared>,
     classifier: C,
     prioritizer: P,
     /// What `inner` said instead of being ready: the next call's answer.
@@ -27,7 +27,7 @@ pub struct Concurrency<S, C = Grpc, P = Alike> {
 // === impl Concurrency ===
 
 impl<S, C, P> Concurrency<S, C, P> {
-    pub(crate) const fn new(inner: S, shared: Arc<Common>, classifier: C, prioritizer: P) -> Self {
+    pub(crate) const fn new(inner: S, shared: Arc<Shared>, classifier: C, prioritizer: P) -> Self {
         Self {
             inner,
             shared,
@@ -58,7 +58,7 @@ impl<S, C, P> Concurrency<S, C, P> {
         self.inner
     }
 
-    pub(crate) const fn shared(&self) -> &Arc<Common> {
+    pub(crate) const fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }
 }

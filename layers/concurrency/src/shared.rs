@@ -3,8 +3,11 @@
 use crate::{
     Cause, Full, Observer, Settings,
     adaptive::Adaptive,
-    gate::{Gate, Tell, Verdict},
+    gate::{Ask, Gate, Place, Tell, Verdict},
     meter::Lesson,
+    permit::Permit,
+    settings::index,
+    wait::Wait,
 };
 use std::{
     fmt,
@@ -13,19 +16,19 @@ use std::{
 };
 use tokio::sync::{Notify, oneshot};
 use ziggurat_core::{
-    Criticality, Live,
+    Criticality, Deadline, Live,
     clock::{self, Instant},
 };
 
 /// A limit, and who is within it.
 ///
-/// In this order, so that the word of the gate has a line of cache without what calls read: it is all that
-/// a call writes where other threads write, too, once when it begins and once when it ends.
-#[repr(C, align(128))]
+/// In this order, so that the word of the gate stands beside the count of the `Arc` around all this: a
+/// call writes both when it begins and when it ends, and threads pass one line of cache to and fro, not two.
+#[repr(C)]
 pub(crate) struct Shared {
     gate: Gate<Ticket>,
-    pub(crate) settings: Live<Settings>,
-    pub(crate) adaptive: Option<Adaptive>,
+    settings: Live<Settings>,
+    adaptive: Option<Adaptive>,
     observer: Option<Arc<dyn Observer>>,
     /// For an endpoint: rings when there is room.
     room: Option<Arc<Notify>>,
@@ -33,7 +36,13 @@ pub(crate) struct Shared {
 
 /// Through which a waiter hears.
 #[derive(Debug)]
-pub(crate) struct Ticket(pub(crate) oneshot::Sender<Verdict>);
+pub(crate) struct Ticket(oneshot::Sender<Verdict>);
+
+/// What a call that found no permit at once gets.
+pub(crate) enum Second {
+    In(Permit),
+    Waiting(Wait),
+}
 
 // === impl Shared ===
 
@@ -94,6 +103,70 @@ impl Shared {
     /// Could a call of the lowest level in use enter, as far as one look tells?
     pub(crate) fn has_room(&self) -> bool {
         self.gate.waiting() == 0 && self.gate.out() < self.limit()
+    }
+
+    /// A permit, if one is left.
+    #[inline]
+    pub(crate) fn try_enter(self: &Arc<Self>, level: Criticality) -> Option<Permit> {
+        let bound = |settings: &Settings| settings.bound(index(level), self.capped(settings));
+        let in_flight = self.gate.try_enter(self.settings.read(bound))?;
+        Some(self.permit(in_flight, clock::now))
+    }
+
+    /// A permit after all, or a place in the line.
+    pub(crate) fn enter(
+        self: &Arc<Self>,
+        level: Criticality,
+        deadline: impl FnOnce() -> Option<Deadline>,
+    ) -> Result<Second, Full> {
+        self.time_all();
+        let settings = self.settings.get();
+        let queue = settings.waiters();
+        if queue.length == 0 && self.gate.waiting() == 0 {
+            return Err(self.reject(level, Cause::Limit));
+        }
+        let (now, deadline) = (clock::now(), deadline());
+        if deadline.is_some_and(|deadline| deadline.is_over(now)) {
+            return Err(self.reject(level, Cause::Deadline));
+        }
+        let ask = Ask {
+            level: index(level),
+            now,
+            deadline: deadline.map(Deadline::instant),
+        };
+        let mut heard = None;
+        let ticket = || {
+            let (tell, hear) = oneshot::channel();
+            heard = Some(hear);
+            Ticket(tell)
+        };
+        let bounds = settings.bounds(self.capped(&settings));
+        let place = self.gate.enter(ask, &bounds, queue, ticket);
+        match (place, heard) {
+            (Place::In(in_flight), _) => Ok(Second::In(self.permit(in_flight, || now))),
+            (Place::Waiting { id, until }, Some(heard)) => {
+                // The limit may have been raised since the last permit came back.
+                self.gate.pass_on(&bounds, now);
+                let shared = Arc::clone(self);
+                let wait = Wait::new(shared, level, id, heard, now, until, deadline);
+                Ok(Second::Waiting(wait))
+            }
+            _ if queue.length == 0 => Err(self.reject(level, Cause::Limit)),
+            _ => Err(self.reject(level, Cause::Queue)),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn permit(
+        self: &Arc<Self>,
+        in_flight: u32,
+        now: impl FnOnce() -> Instant,
+    ) -> Permit {
+        // Nobody else needs the time.
+        let timed = self.adaptive.as_ref().and_then(Adaptive::timed);
+        let started = timed.map(|_| now());
+        let stands_for = timed.unwrap_or(1);
+        Permit::new(Arc::clone(self), in_flight, stands_for, started)
     }
 
     #[inline]
@@ -159,7 +232,7 @@ impl Shared {
     }
 
     #[inline]
-    pub(crate) fn capped(&self, settings: &Settings) -> u32 {
+    fn capped(&self, settings: &Settings) -> u32 {
         match &self.adaptive {
             Some(adaptive) => adaptive.limit().min(settings.limit()),
             None => settings.limit(),

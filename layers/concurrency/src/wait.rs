@@ -1,6 +1,6 @@
 //! A place in the line, held by a future.
 
-use crate::{Cause, Full, common::Common, gate::Verdict, permit::Permit, settings::index};
+use crate::{Cause, Full, gate::Verdict, permit::Permit, settings::index, shared::Shared};
 use std::{
     fmt,
     pin::Pin,
@@ -18,7 +18,7 @@ use ziggurat_core::{
 
 /// Waits for a permit. Dropped, it leaves the line, or hands on the permit that it was given.
 pub(crate) struct Wait {
-    shared: Arc<Common>,
+    shared: Arc<Shared>,
     level: Criticality,
     id: u64,
     heard: oneshot::Receiver<Verdict>,
@@ -35,7 +35,7 @@ pub(crate) struct Wait {
 
 impl Wait {
     pub(crate) const fn new(
-        shared: Arc<Common>,
+        shared: Arc<Shared>,
         level: Criticality,
         id: u64,
         heard: oneshot::Receiver<Verdict>,

@@ -28,10 +28,7 @@
 //! assert_eq!(calls.begun(), 8);
 //! ```
 
-mod spread;
 mod taken;
-
-pub use self::spread::{Owner, Spread};
 
 use self::taken::Taken;
 use std::{
@@ -43,7 +40,8 @@ use std::{
     },
 };
 
-/// One `T` for each [place], made by the first thread that needs it.
+/// One `T` for each [place], made by the first thread that needs it. Of handles, such as
+/// `Arc<Apart<Arc<T>>>`: threads that count references apart do not wait for one another.
 pub struct PerSeat<T>([OnceLock<T>; PLACES]);
 
 /// Shares its cache line with nothing else, nor the one beside it: processors fetch them in pairs.
