@@ -1,14 +1,13 @@
 //! One running instance of a service, as a registry knows it.
 
+use self::words::{is_host, is_name};
 use crate::InvalidSetting;
-use std::{
-    collections::BTreeMap,
-    fmt,
-    hash::{Hash, Hasher},
-    net::{IpAddr, Ipv6Addr, SocketAddr},
-    num::NonZeroU32,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, net::SocketAddr, num::NonZeroU32, sync::Arc};
+
+mod id;
+mod words;
+
+pub use self::id::EndpointId;
 
 /// One running instance of a service: where it is, and what is known of it.
 ///
@@ -24,17 +23,6 @@ pub struct Instance {
     zone: Option<String>,
 }
 
-/// The name of an endpoint, unique within its service. Cheap to clone and to compare.
-#[derive(Clone)]
-pub struct EndpointId {
-    name: Arc<str>,
-    token: u64,
-}
-
-/// The longest name of a service, an id, a host or a zone, in bytes; DNS's limit for a name.
-const MAX_NAME: usize = 255;
-/// The longest name of a link: `IF_NAMESIZE` of Linux, less the zero at its end.
-const MAX_ZONE: usize = 15;
 const NAME_RULE: &str = "must be 1 to 255 visible characters";
 const HOST_RULE: &str = "must be an IP address or a host name";
 const REACHED_RULE: &str = "must be one that others can reach";
@@ -197,67 +185,6 @@ impl Instance {
     }
 }
 
-// === impl EndpointId ===
-
-impl EndpointId {
-    /// This name.
-    pub fn new(name: impl Into<Arc<str>>) -> Self {
-        let name = name.into();
-        let token = fnv(name.as_bytes());
-        Self { name, token }
-    }
-
-    /// The name.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.name
-    }
-
-    /// A hash of the name, the same in every process, never 0.
-    #[must_use]
-    pub const fn token(&self) -> u64 {
-        self.token
-    }
-}
-
-impl PartialEq for EndpointId {
-    fn eq(&self, other: &Self) -> bool {
-        self.token == other.token && self.name == other.name
-    }
-}
-
-impl Eq for EndpointId {}
-
-impl PartialOrd for EndpointId {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for EndpointId {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.name.cmp(&other.name)
-    }
-}
-
-impl Hash for EndpointId {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.token.hash(state);
-    }
-}
-
-impl fmt::Display for EndpointId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.name)
-    }
-}
-
-impl fmt::Debug for EndpointId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.name, f)
-    }
-}
-
 fn check(
     sane: bool,
     field: &'static str,
@@ -268,41 +195,6 @@ fn check(
         return Ok(());
     }
     Err(InvalidSetting::new("instance", field, value, rule))
-}
-
-fn is_name(text: &str) -> bool {
-    let visible = |c: char| !c.is_control() && !c.is_whitespace();
-    (1..=MAX_NAME).contains(&text.len()) && text.chars().all(visible)
-}
-
-fn is_host(text: &str) -> bool {
-    let in_label = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
-    let is_label = |label: &str| (1..=63).contains(&label.len()) && label.bytes().all(in_label);
-    text.parse::<IpAddr>().is_ok()
-        || is_scoped(text)
-        || text.len() <= MAX_NAME
-            && text
-                .strip_suffix('.')
-                .unwrap_or(text)
-                .split('.')
-                .all(is_label)
-}
-
-/// An IPv6 address with a zone (RFC 4007, 11): which of this machine's links it is on.
-fn is_scoped(text: &str) -> bool {
-    let in_zone = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
-    text.split_once('%').is_some_and(|(address, zone)| {
-        let sane = (1..=MAX_ZONE).contains(&zone.len()) && zone.bytes().all(in_zone);
-        sane && address.parse::<Ipv6Addr>().is_ok()
-    })
-}
-
-/// FNV-1a: small, and the same in every process, which the ring of hashes will need.
-fn fnv(bytes: &[u8]) -> u64 {
-    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    hash.max(1)
 }
 
 #[cfg(test)]
