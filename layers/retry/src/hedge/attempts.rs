@@ -4,7 +4,7 @@ use super::{
     heat::{Heat, Weight},
     start::Start,
 };
-use crate::{Judge, Permit, Repeat};
+use crate::{Failure, Judge, Permit, Repeat};
 use pin_project_lite::pin_project;
 use std::{
     pin::Pin,
@@ -97,6 +97,9 @@ struct Best<Rsp> {
 /// What an attempt ended with.
 type End<Rsp> = (Result<Rsp, BoxError>, u32);
 
+/// A failure, with what is wrong with it: whoever knows that is asked once.
+type Failed<Rsp> = (Result<Rsp, BoxError>, Failure);
+
 // === impl Attempts ===
 
 impl<S, M, Req> Attempts<S, M, Req>
@@ -137,16 +140,16 @@ where
         let Some(first) = this.first.as_mut().as_pin_mut() else {
             return Poll::Pending;
         };
-        let polled = first.poll(cx).map_err(Into::into);
-        if let Poll::Ready(result) = &polled
-            && start.as_ref().is_some_and(|start| start.succeeded(result))
-        {
-            // Whatever it still holds goes now, even if the caller keeps the future.
-            this.first.set(None);
-            *start = None;
-            return polled;
+        let Poll::Ready(result) = first.poll(cx).map_err(Into::into) else {
+            return self.go_on(Some(None), cx);
+        };
+        if let Some(failure) = start.as_ref().and_then(|start| start.answered(&result)) {
+            return self.go_on(Some(Some((result, failure))), cx);
         }
-        self.go_on(Some(polled), cx)
+        // Whatever it still holds goes now, even if the caller keeps the future.
+        this.first.set(None);
+        *start = None;
+        Poll::Ready(result)
     }
 }
 
@@ -156,11 +159,11 @@ where
     S: Service<M::Request> + Clone,
     S::Error: Into<BoxError>,
 {
-    /// With what the first attempt has just said, if it was asked.
+    /// With how the first attempt has just failed, if it has, if it was asked.
     #[inline(never)]
     fn go_on(
         self: Pin<&mut Self>,
-        polled: Option<Poll<<Self as Future>::Output>>,
+        polled: Option<Option<Failed<S::Response>>>,
         cx: &mut Context<'_>,
     ) -> Poll<<Self as Future>::Output> {
         let this = self.project();
@@ -211,19 +214,17 @@ where
     /// The first attempt was polled already, if it is given what came of that.
     fn poll(
         mut self,
-        polled: Option<Poll<Result<S::Response, BoxError>>>,
+        polled: Option<Option<Failed<S::Response>>>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<S::Response, BoxError>> {
-        let failed = self.side.failed.take().map(Err);
         let fresh = polled.is_some();
-        let answered = polled.and_then(|polled| match polled {
-            Poll::Ready(result) => Some(result),
-            Poll::Pending => None,
-        });
-        if let Some(result) = failed.or(answered)
-            && let Some(end) = self.ended(0, result)
+        if let Some(error) = self.side.failed.take()
+            && let Some(end) = self.ended(0, Err(error))
         {
             return self.finish(end);
+        }
+        if let Some((result, failure)) = polled.flatten() {
+            self.failed(0, result, &failure);
         }
         // All of them, whoever was woken.
         let lanes = if fresh { 0 } else { self.side.rivals.len() + 1 };
