@@ -8,7 +8,7 @@ use crate::{Failure, Judge, Permit, Repeat};
 use pin_project_lite::pin_project;
 use std::{
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 use tokio::time::{Sleep, sleep_until};
 use tower_service::Service;
@@ -234,6 +234,7 @@ where
             }
         }
         self.scratch_all_but_the_survivor();
+        let mut struck = None;
         loop {
             let decided = self
                 .side
@@ -243,7 +244,8 @@ where
             if decided || self.side.heat.race.is_over() {
                 return self.give_up();
             }
-            let now = clock::now();
+            // A timer that has gone off tells the time, too: of whoever blocks where it is held.
+            let now = struck.map_or_else(clock::now, |struck| clock::now().max(struck));
             self.side.heat.race.start(now);
             if self.side.heat.deadline().is_some_and(|at| at.is_over(now)) {
                 return self.time_out(now);
@@ -256,16 +258,14 @@ where
                     if self.side.heat.race.is_over() {
                         continue;
                     }
-                    if self.poll_timer(now, cx).is_pending() {
-                        return Poll::Pending;
-                    }
+                    struck = Some(ready!(self.poll_timer(now, cx)));
                 }
             }
         }
     }
 
-    /// Waits for the next thing to do.
-    fn poll_timer(&mut self, now: Instant, cx: &mut Context<'_>) -> Poll<()> {
+    /// Waits for the next thing to do: when it was to be.
+    fn poll_timer(&mut self, now: Instant, cx: &mut Context<'_>) -> Poll<Instant> {
         let deadline = self.side.heat.deadline().map(Deadline::instant);
         let next = self
             .side
@@ -286,6 +286,6 @@ where
         if timer.deadline() != next {
             timer.as_mut().reset(next);
         }
-        timer.poll(cx)
+        timer.poll(cx).map(|()| next)
     }
 }

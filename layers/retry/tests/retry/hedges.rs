@@ -113,6 +113,26 @@ async fn a_predicate_is_asked_once_about_each_failure() {
     }
 }
 
+/// Real time: the system's clock is the one that is held.
+#[test]
+fn who_blocks_where_time_is_held_is_hedged_and_late_all_the_same() {
+    let runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = { runtime }.enable_time().build().unwrap();
+    let bounded = |call| async move { tokio::time::timeout(10_000 * MS, call).await };
+    clock::hold(|| {
+        let inner = script([Step::never(), fine()]);
+        let call = hedge(&inner, twice(20 * MS)).oneshot(idempotent());
+        let answer = runtime.block_on(bounded(call)).unwrap();
+        assert_eq!((status(&answer.unwrap()), inner.calls()), ("", 2));
+        let inner = script([Step::never()]);
+        let options = timeout(50 * MS).idempotent(true);
+        let call = hedge(&inner, twice(20 * MS)).oneshot(with(post(), options));
+        let answer = runtime.block_on(bounded(call)).unwrap();
+        assert!(error::find::<AttemptTimedOut>(&*answer.unwrap_err()).is_some());
+        assert_eq!(inner.calls(), 2);
+    });
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_quick_call_is_made_once() {
     let inner = script([fine().after(49 * MS)]);
