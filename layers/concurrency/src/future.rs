@@ -138,7 +138,11 @@ where
         if self.recorder.is_none() {
             self.recorder = Some(ready!(self.wait.poll(cx))?);
         }
-        let ready = ready!(self.service.poll_ready(cx));
+        let ready = match self.service.poll_ready(cx) {
+            Poll::Ready(Ok(())) => Ok(()),
+            Poll::Ready(Err(error)) => Err(Unready::answer(error.into())),
+            Poll::Pending => Err(ready!(self.wait.poll_late(cx)).into()),
+        };
         let recorder = self
             .recorder
             .take()
@@ -147,7 +151,7 @@ where
             Ok(()) => Ok(recorder),
             Err(error) => {
                 recorder.settle(Outcome::Failure);
-                Err(Unready::answer(error.into()))
+                Err(error)
             }
         })
     }

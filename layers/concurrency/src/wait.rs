@@ -76,6 +76,20 @@ impl Wait {
         Poll::Pending
     }
 
+    /// Ready if the deadline comes, when the permit is there and the service is not ready.
+    pub(crate) fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<Full> {
+        let Some(deadline) = self.deadline else {
+            return Poll::Pending;
+        };
+        let at = deadline.instant();
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(at)));
+        if timer.deadline() != at {
+            timer.as_mut().reset(at);
+        }
+        ready!(timer.as_mut().poll(cx));
+        Poll::Ready(self.shared.reject(self.level, Cause::Deadline))
+    }
+
     fn told(&self, verdict: Verdict) -> Result<Recorder<Permit>, Full> {
         match verdict {
             Verdict::Enter => self.enter(),

@@ -58,7 +58,7 @@ pub fn present() -> Instant {
 /// Runs `f`, in which time stands still: the clock is read once, however many layers ask.
 ///
 /// For a `call` or a poll that goes through many of them and takes microseconds. What takes longer
-/// is no later for it.
+/// is no later for it: code that may block inside, and has waited, asks for the [`present`].
 ///
 /// ```
 /// use ziggurat_core::clock;

@@ -18,7 +18,7 @@
 //! | [`Endpoint`], [`Availability`], [`Named`] | what a balancer may pick | connect, health, balance |
 //! | [`Live`], [`InvalidSetting`] | a setting that may change while calls run; one that never works | every layer with settings |
 //! | [`seat`] | a place for each thread, where it writes alone | whatever counts every call |
-//! | [`headers`] | whether a header is among the few of an answer | whoever reads one |
+//! | [`headers`] | whether a header is among the few of an answer, and how long `Retry-After` says | whoever reads one |
 //! | [`clock`], [`Dice`], [`Backoff`], [`Jitter`] | the one clock, the one source of chance, the one delay | everyone |
 //!
 //! # Example

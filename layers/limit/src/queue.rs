@@ -166,11 +166,12 @@ impl Place {
         let _turn = self.line.turn.acquire().await.ok();
         loop {
             // Whoever polls this may have been busy for long: what is too late takes nothing.
-            if latest.is_over(clock::now()) {
+            let now = clock::present();
+            if latest.is_over(now) {
                 return Err(Refusal::Limited(shared.wait(self.cost.into())));
             }
-            match shared.try_take(self.cost) {
-                Err(Refusal::Limited(wait)) if wait <= latest.remaining(clock::now()) => {
+            match shared.try_take_presently(self.cost) {
+                Err(Refusal::Limited(wait)) if wait <= latest.remaining(now) => {
                     time::sleep(wait.min(LOOK_AGAIN)).await;
                 }
                 answer => return answer,

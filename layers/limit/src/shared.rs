@@ -60,8 +60,18 @@ impl Shared {
     /// Takes what a call costs, and tells nobody.
     #[inline(always)]
     pub(crate) fn try_take(&self, cost: u32) -> Result<(), Refusal> {
+        self.take_at(cost, self.origin.nanos())
+    }
+
+    /// The same, also where time [is held](clock::hold): for who has waited.
+    pub(crate) fn try_take_presently(&self, cost: u32) -> Result<(), Refusal> {
+        self.take_at(cost, self.origin.present())
+    }
+
+    #[inline(always)]
+    fn take_at(&self, cost: u32, now: u64) -> Result<(), Refusal> {
         let present = || (self.rate.get(), self.origin.present());
-        let (rate, now) = (self.rate.get(), self.origin.nanos());
+        let rate = self.rate.get();
         affordable(rate, cost)?;
         let taken = self.limit.take(rate, cost, now, present);
         taken.map_err(|nanos| Refusal::Limited(Duration::from_nanos(nanos)))

@@ -1,11 +1,7 @@
 //! What the answer to an HTTP request says about trying again.
 
 use crate::{Failure, Judge};
-use http::{
-    HeaderMap, Response, StatusCode,
-    header::{CONTENT_TYPE, RETRY_AFTER},
-};
-use std::time::Duration;
+use http::{Response, StatusCode, header::CONTENT_TYPE};
 use ziggurat_core::{BoxError, Code, Grpc, Http, grpc, grpc::Pushback, headers};
 
 // === impl Judge ===
@@ -62,16 +58,5 @@ fn of_status<B>(response: &Response<B>) -> Option<Failure> {
             | StatusCode::GATEWAY_TIMEOUT
     );
     let failure = transient.then(|| Failure::lost(Code::from_http(response.status())))?;
-    Some(failure.pushback(retry_after(response.headers()).map(Pushback::After)))
-}
-
-/// A number of seconds, however large. A date is not read: it would need a clock on the wall.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let digits = headers.get(RETRY_AFTER)?.as_bytes();
-    let plain = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
-    let seconds = digits.iter().fold(0_u64, |seconds, digit| {
-        let digit = u64::from(digit.wrapping_sub(b'0'));
-        seconds.saturating_mul(10).saturating_add(digit)
-    });
-    plain.then_some(Duration::from_secs(seconds))
+    Some(failure.pushback(headers::retry_after(response.headers()).map(Pushback::After)))
 }

@@ -3,7 +3,7 @@
 use std::{
     any::Any,
     error::Error,
-    fmt,
+    fmt, mem,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
 };
@@ -54,5 +54,17 @@ impl Error for Panicked {
 
 /// Runs `run`, whatever it does. Nothing that it left half done may be used again but to be dropped.
 pub(super) fn catch<T>(run: impl FnOnce() -> T) -> Result<T, Panicked> {
-    catch_unwind(AssertUnwindSafe(run)).map_err(|payload| Panicked::new(&*payload))
+    catch_unwind(AssertUnwindSafe(run)).map_err(|payload| {
+        let panicked = Panicked::new(&*payload);
+        discard(payload);
+        panicked
+    })
+}
+
+/// What a panic is made of may panic, too, as it is dropped. What that one is made of is not asked.
+#[allow(clippy::mem_forget, reason = "it could go on for ever")]
+fn discard(payload: Box<dyn Any + Send>) {
+    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        mem::forget(again);
+    }
 }

@@ -112,6 +112,30 @@ async fn a_panic_is_answered_as_internal_wherever_it_happens() {
 }
 
 #[tokio::test]
+async fn what_a_panic_is_made_of_may_panic_as_it_is_dropped_and_be_made_of_more() {
+    struct Bomb(u32);
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            if self.0 > 0 {
+                std::panic::panic_any(Self(self.0 - 1));
+            }
+        }
+    }
+    for bombs in 0..3 {
+        let inner = service_fn(move |_| async move {
+            if bombs < 3 {
+                std::panic::panic_any(Bomb(bombs));
+            }
+            Ok::<_, BoxError>(Response::new(String::new()))
+        });
+        let service = CatchPanicLayer::new().layer(inner);
+        let error = service.oneshot(request("text/plain")).await.unwrap_err();
+        let panicked = error::find::<Panicked>(&*error).unwrap();
+        assert_eq!(panicked.message(), "something that is no text");
+    }
+}
+
+#[tokio::test]
 async fn a_stream_that_panics_ends_with_internal_in_its_trailers() {
     for drops in [false, true] {
         let told = Told::default();

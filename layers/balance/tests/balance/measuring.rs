@@ -6,7 +6,7 @@ use http_body_util::BodyExt;
 use std::time::Duration;
 use tower::{Layer, ServiceExt};
 use ziggurat_balance::{Balance, BalanceLayer};
-use ziggurat_core::{ByResult, Code, Deadline, Rejection};
+use ziggurat_core::{ByResult, Code, Deadline, Http, Rejection};
 use ziggurat_testkit::{HttpScript, Script, ScriptBody, Step};
 
 type Service = Balance<Node<HttpScript>>;
@@ -133,6 +133,34 @@ async fn pushback_in_an_answer_counts_as_latency() {
     let request = Request::new(String::new());
     service.clone().oneshot(request).await.unwrap();
     assert!(service.endpoints()[0].cost() >= Duration::from_secs(20));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_time_to_stay_away_in_a_plain_answer_counts_as_latency() {
+    use http::StatusCode;
+    for (status, counts) in [
+        (StatusCode::SERVICE_UNAVAILABLE, true),
+        (StatusCode::TOO_MANY_REQUESTS, true),
+        // Elsewhere it says something else, or nothing.
+        (StatusCode::SEE_OTHER, false),
+        (StatusCode::OK, false),
+    ] {
+        let step = || Step::status(status).header("retry-after", "20");
+        let costs =
+            |cost: Duration| assert_eq!(cost >= Duration::from_secs(20), counts, "{status}");
+        let (_feeder, feed) = found([Node::new("a", HttpScript::new([step()]))]);
+        let service = BalanceLayer::p2c().classify_with(Http).layer(feed);
+        let request = Request::new(String::new());
+        service.clone().oneshot(request).await.unwrap();
+        costs(service.endpoints()[0].cost());
+        // A proxy in front of a server that speaks gRPC.
+        let service = balance(step());
+        let request = Request::new(String::new());
+        service.clone().oneshot(request).await.unwrap();
+        if counts {
+            costs(service.endpoints()[0].cost());
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

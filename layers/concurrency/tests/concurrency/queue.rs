@@ -127,6 +127,32 @@ async fn nobody_waits_beyond_its_deadline_and_it_is_told_so() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_has_its_permit_waits_for_the_service_no_longer_than_its_deadline() {
+    let layer = ConcurrencyLayer::new(patient(1)).classify_with(Http);
+    let gate = Gate::default();
+    let inner = Strict::new(|_: Request<()>| pending::<Result<Response<String>, BoxError>>());
+    let service = layer.layer(inner.gate(&gate));
+    let mut first = service.clone();
+    let mut first = task::spawn(first.ready().await.unwrap().call(Request::new(())));
+    assert_pending!(first.poll());
+    let mut request = Request::new(());
+    let options = CallOptions::new().timeout(50 * MILLISECOND);
+    request.extensions_mut().insert(options);
+    let mut second = service.clone();
+    let mut waiting = task::spawn(second.ready().await.unwrap().call(request));
+    assert_pending!(waiting.poll());
+    gate.close();
+    drop(first);
+    assert_pending!(waiting.poll());
+    assert_eq!(layer.handle().in_flight(), 1);
+    let start = time::Instant::now();
+    let result = time::timeout(SECOND, waiting).await.unwrap();
+    assert_eq!(cause(&result), Some(Cause::Deadline));
+    assert_eq!(start.elapsed(), 50 * MILLISECOND);
+    assert_eq!(layer.handle().in_flight(), 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_waits_here_keeps_nothing_of_the_inner_service() {
     let permits = Arc::new(Semaphore::new(2));
     let layer = layer(patient(1));

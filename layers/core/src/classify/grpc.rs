@@ -1,6 +1,6 @@
 //! The outcome of a gRPC call: its status is in the trailers, and HTTP 200 says nothing.
 
-use super::{Carry, Classify, failed, recorded::Ending};
+use super::{Carry, Classify, failed, http_status, recorded::Ending};
 use crate::{
     BoxError, CallOptions, Code, Deadline, Outcome, Record, Recorded, Recorder, clock, grpc,
 };
@@ -50,9 +50,11 @@ impl<B: Body> Classify<Response<B>> for Grpc {
     }
 
     fn pushback(&self, response: &Response<B>) -> Option<Duration> {
-        match grpc::pushback(response.headers())? {
-            grpc::Pushback::After(pushback) => Some(pushback),
-            grpc::Pushback::Never => None,
+        match grpc::pushback(response.headers()) {
+            Some(grpc::Pushback::After(pushback)) => Some(pushback),
+            Some(grpc::Pushback::Never) => None,
+            // A proxy's.
+            None => http_status::pushback(response),
         }
     }
 }

@@ -1,9 +1,10 @@
 //! The outcome of a plain HTTP call: its status, and a body that arrives whole.
 
 use super::{Carry, Classify, failed, recorded::Ending};
-use crate::{BoxError, Outcome, Record, Recorded, Recorder};
+use crate::{BoxError, Outcome, Record, Recorded, Recorder, headers};
 use http::{Extensions, Request, Response, StatusCode};
 use http_body::Body;
+use std::time::Duration;
 
 /// For plain HTTP: 5xx is a failure (504 a timeout), 429 an overload, anything else a success once
 /// its body has arrived whole.
@@ -38,6 +39,10 @@ impl<B: Body> Classify<Response<B>> for Http {
     fn attach<T: Clone + Send + Sync + 'static>(&self, response: &mut Response<B>, word: T) {
         response.extensions_mut().insert(word);
     }
+
+    fn pushback(&self, response: &Response<B>) -> Option<Duration> {
+        pushback(response)
+    }
 }
 
 impl<B> Carry<Request<B>> for Http {
@@ -48,6 +53,18 @@ impl<B> Carry<Request<B>> for Http {
     fn extensions_mut<'r>(&self, request: &'r mut Request<B>) -> Option<&'r mut Extensions> {
         Some(request.extensions_mut())
     }
+}
+
+/// What `Retry-After` says, with a status that means that the peer has no room now (RFC 9110, 10.2.3;
+/// RFC 6585, 4).
+#[inline]
+pub(super) fn pushback<B>(response: &Response<B>) -> Option<Duration> {
+    let no_room = [
+        StatusCode::SERVICE_UNAVAILABLE,
+        StatusCode::TOO_MANY_REQUESTS,
+    ];
+    let asks = no_room.contains(&response.status());
+    asks.then(|| headers::retry_after(response.headers()))?
 }
 
 fn by_status(status: StatusCode) -> Outcome {

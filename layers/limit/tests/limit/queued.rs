@@ -370,3 +370,22 @@ fn a_queue_needs_no_runtime_and_all_is_send_sync_and_clone() {
     assert_sync::<QueuedLimit<Echo>>();
     assert_send::<QueuedFuture<Echo, u32>>();
 }
+
+/// Real time: the system's clock is the one that is held.
+#[test]
+fn who_blocks_where_time_is_held_has_its_turn_all_the_same() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build();
+    let rate = rate(50, 1);
+    let service = layer(rate, 8).layer(Echo);
+    ziggurat_core::clock::hold(|| {
+        let calls = async {
+            for _ in 0..3 {
+                service.clone().oneshot(1).await.unwrap();
+            }
+        };
+        let calls = async { time::timeout(Duration::from_secs(5), calls).await };
+        runtime.unwrap().block_on(calls).unwrap();
+    });
+}

@@ -61,10 +61,13 @@ impl Page {
 
     /// As a request has them, with room for what the layers inside add.
     pub(super) fn map(&self) -> HeaderMap {
-        let mut map = HeaderMap::with_capacity(self.rows.len() + 4);
+        // Not as many as there are rows, if those are many: of one name there may be more values than a
+        // map has room for names.
+        let mut map = HeaderMap::with_capacity((self.rows.len() + 4).min(MOST_ROWS));
         let (mut text, mut long) = (&*self.text, self.long.iter());
         for row in &self.rows {
-            let name = HeaderName::from_bytes(take(&mut text, row.name));
+            // They are lower case by now, and HTTP/2 allows more in them than HTTP/1.
+            let name = HeaderName::from_lowercase(take(&mut text, row.name));
             let value = match row.value {
                 Some(length) => HeaderValue::from_bytes(take(&mut text, length)).ok(),
                 None => long.next().cloned(),
@@ -147,6 +150,39 @@ mod tests {
             page.wipe();
             assert!(page.map().is_empty());
         }
+    }
+
+    #[test]
+    fn one_name_may_have_more_values_than_there_can_be_names() {
+        let mut headers = HeaderMap::new();
+        for n in 0..40_000_u32 {
+            headers.append(COOKIE, HeaderValue::from(n));
+        }
+        let mut page = Page::default();
+        page.write(&headers);
+        assert_eq!(page.map(), headers);
+    }
+
+    #[test]
+    fn whatever_names_and_values_can_hold_comes_back() {
+        let mut headers = HeaderMap::new();
+        for byte in 0..=u8::MAX {
+            // As HTTP/2 has them, which allows more; and as HTTP/1 has them.
+            let names = [
+                HeaderName::from_lowercase(&[byte]),
+                HeaderName::from_lowercase(&[byte; 70]),
+                HeaderName::from_bytes(&[byte]),
+            ];
+            for name in names.into_iter().flatten() {
+                headers.append(name, HeaderValue::from(u16::from(byte)));
+            }
+            if let Ok(value) = HeaderValue::from_bytes(&[byte; 2]) {
+                headers.append(COOKIE, value);
+            }
+        }
+        let mut page = Page::default();
+        page.write(&headers);
+        assert_eq!(page.map(), headers);
     }
 
     #[test]

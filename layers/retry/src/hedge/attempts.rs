@@ -4,11 +4,11 @@ use super::{
     heat::{Heat, Weight},
     start::Start,
 };
-use crate::{Judge, Permit, Repeat};
+use crate::{Failure, Judge, Permit, Repeat};
 use pin_project_lite::pin_project;
 use std::{
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 use tokio::time::{Sleep, sleep_until};
 use tower_service::Service;
@@ -97,6 +97,9 @@ struct Best<Rsp> {
 /// What an attempt ended with.
 type End<Rsp> = (Result<Rsp, BoxError>, u32);
 
+/// A failure, with what is wrong with it: whoever knows that is asked once.
+type Failed<Rsp> = (Result<Rsp, BoxError>, Failure);
+
 // === impl Attempts ===
 
 impl<S, M, Req> Attempts<S, M, Req>
@@ -137,16 +140,16 @@ where
         let Some(first) = this.first.as_mut().as_pin_mut() else {
             return Poll::Pending;
         };
-        let polled = first.poll(cx).map_err(Into::into);
-        if let Poll::Ready(result) = &polled
-            && start.as_ref().is_some_and(|start| start.succeeded(result))
-        {
-            // Whatever it still holds goes now, even if the caller keeps the future.
-            this.first.set(None);
-            *start = None;
-            return polled;
+        let Poll::Ready(result) = first.poll(cx).map_err(Into::into) else {
+            return self.go_on(Some(None), cx);
+        };
+        if let Some(failure) = start.as_ref().and_then(|start| start.answered(&result)) {
+            return self.go_on(Some(Some((result, failure))), cx);
         }
-        self.go_on(Some(polled), cx)
+        // Whatever it still holds goes now, even if the caller keeps the future.
+        this.first.set(None);
+        *start = None;
+        Poll::Ready(result)
     }
 }
 
@@ -156,11 +159,11 @@ where
     S: Service<M::Request> + Clone,
     S::Error: Into<BoxError>,
 {
-    /// With what the first attempt has just said, if it was asked.
+    /// With how the first attempt has just failed, if it has, if it was asked.
     #[inline(never)]
     fn go_on(
         self: Pin<&mut Self>,
-        polled: Option<Poll<<Self as Future>::Output>>,
+        polled: Option<Option<Failed<S::Response>>>,
         cx: &mut Context<'_>,
     ) -> Poll<<Self as Future>::Output> {
         let this = self.project();
@@ -211,19 +214,17 @@ where
     /// The first attempt was polled already, if it is given what came of that.
     fn poll(
         mut self,
-        polled: Option<Poll<Result<S::Response, BoxError>>>,
+        polled: Option<Option<Failed<S::Response>>>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<S::Response, BoxError>> {
-        let failed = self.side.failed.take().map(Err);
         let fresh = polled.is_some();
-        let answered = polled.and_then(|polled| match polled {
-            Poll::Ready(result) => Some(result),
-            Poll::Pending => None,
-        });
-        if let Some(result) = failed.or(answered)
-            && let Some(end) = self.ended(0, result)
+        if let Some(error) = self.side.failed.take()
+            && let Some(end) = self.ended(0, Err(error))
         {
             return self.finish(end);
+        }
+        if let Some((result, failure)) = polled.flatten() {
+            self.failed(0, result, &failure);
         }
         // All of them, whoever was woken.
         let lanes = if fresh { 0 } else { self.side.rivals.len() + 1 };
@@ -233,6 +234,7 @@ where
             }
         }
         self.scratch_all_but_the_survivor();
+        let mut struck = None;
         loop {
             let decided = self
                 .side
@@ -242,7 +244,8 @@ where
             if decided || self.side.heat.race.is_over() {
                 return self.give_up();
             }
-            let now = clock::now();
+            // A timer that has gone off tells the time, too: of whoever blocks where it is held.
+            let now = struck.map_or_else(clock::now, |struck| clock::now().max(struck));
             self.side.heat.race.start(now);
             if self.side.heat.deadline().is_some_and(|at| at.is_over(now)) {
                 return self.time_out(now);
@@ -255,16 +258,14 @@ where
                     if self.side.heat.race.is_over() {
                         continue;
                     }
-                    if self.poll_timer(now, cx).is_pending() {
-                        return Poll::Pending;
-                    }
+                    struck = Some(ready!(self.poll_timer(now, cx)));
                 }
             }
         }
     }
 
-    /// Waits for the next thing to do.
-    fn poll_timer(&mut self, now: Instant, cx: &mut Context<'_>) -> Poll<()> {
+    /// Waits for the next thing to do: when it was to be.
+    fn poll_timer(&mut self, now: Instant, cx: &mut Context<'_>) -> Poll<Instant> {
         let deadline = self.side.heat.deadline().map(Deadline::instant);
         let next = self
             .side
@@ -285,6 +286,6 @@ where
         if timer.deadline() != next {
             timer.as_mut().reset(next);
         }
-        timer.poll(cx)
+        timer.poll(cx).map(|()| next)
     }
 }

@@ -14,7 +14,7 @@ use ziggurat_core::{
 
 mod verdict;
 
-pub(super) use self::verdict::{Verdict, Weight};
+pub(super) use self::verdict::Weight;
 
 /// What belongs to one call that is hedged.
 pub(super) struct Heat<S, M: Repeat<Req>, Req> {
@@ -147,14 +147,14 @@ impl<S, M: Repeat<Req>, Req> Heat<S, M, Req> {
         self.spent |= self.race.opened() > 1;
     }
 
-    /// This is what the caller gets.
-    pub(super) fn finish<Rsp>(&mut self, result: &mut Result<Rsp, BoxError>)
+    /// This is what the caller gets: a failure, or an answer.
+    pub(super) fn finish<Rsp>(&mut self, result: &mut Result<Rsp, BoxError>, failed: bool)
     where
         M: Judge<Rsp>,
     {
         self.counted = Counted::default();
         self.chosen.shared().mode.commit(&mut self.kept);
-        if self.spent && self.shared().mode.judge(result).is_some() {
+        if self.spent && failed {
             self.shared().mode.give_up(result);
             chain::give_up();
         }

@@ -1,7 +1,7 @@
 //! A call that is hedged, as long as its first attempt may be answered at once.
 
 use super::{Settings, service::Hedging};
-use crate::{Beginning, Counted, Judge, Repeat, Wanted, shared::Chosen};
+use crate::{Beginning, Counted, Failure, Judge, Repeat, Wanted, shared::Chosen};
 use std::sync::Arc;
 use ziggurat_core::{
     Attempt, BoxError, Tried,
@@ -62,15 +62,15 @@ impl<S, M: Repeat<Req>, Req> Start<S, M, Req> {
         (start, request)
     }
 
-    /// The first attempt was answered at once: was that a success?
+    /// The first attempt was answered at once: what went wrong? `None`: it was a success.
     #[inline]
-    pub(super) fn succeeded<Rsp>(&self, result: &Result<Rsp, BoxError>) -> bool
+    pub(super) fn answered<Rsp>(&self, result: &Result<Rsp, BoxError>) -> Option<Failure>
     where
         M: Judge<Rsp>,
     {
         let shared = self.chosen.shared();
-        if shared.mode.judge(result).is_some() {
-            return false;
+        if let Some(failure) = shared.mode.judge(result) {
+            return Some(failure);
         }
         shared.budget.succeeded(&self.chosen.settings().rules);
         if let (Some(began), Some(permille)) = (self.began, self.settings().delay.permille()) {
@@ -78,7 +78,7 @@ impl<S, M: Repeat<Req>, Req> Start<S, M, Req> {
             let latency = self.hedging.latencies.of(self.wanted.method);
             latency.record(took, permille);
         }
-        true
+        None
     }
 
     pub(super) fn settings(&self) -> &Settings {

@@ -17,7 +17,8 @@ use ziggurat_retry::{
     hedge::{Delay, Hedge, HedgeLayer, Settings},
 };
 use ziggurat_testkit::{
-    Counting, Gate, HttpScript, Step, Strict, drop_at_every_await_then, tonic::Code as Status,
+    Counting, Gate, HttpScript, Script, Step, Strict, drop_at_every_await_then,
+    tonic::Code as Status,
 };
 
 fn every(delay: Duration) -> Settings {
@@ -71,6 +72,65 @@ async fn a_call_that_is_slow_is_made_once_more_and_the_quicker_answer_counts() {
     assert_eq!(numbers(&inner), [1, 2]);
     assert_eq!((gauge.finished(), gauge.dropped()), (1, 1));
     assert_eq!(notes.take(), ["hedged 2", "overtaken 1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_predicate_is_asked_once_about_each_failure() {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&asked);
+    let predicate = move |error: &(dyn std::error::Error + 'static)| {
+        heard.lock().unwrap().push(error.to_string());
+        true
+    };
+    let retry = RetryLayer::values(Retrying::new().assume_idempotent(true)).retry_if(predicate);
+    for steps in [
+        // At once, later, and beside one another; all of them, which is the end.
+        vec![
+            Step::fail_with("a"),
+            Step::fail_with("b"),
+            Step::answer("fine"),
+        ],
+        vec![
+            Step::fail_with("a").after(MS),
+            Step::fail_with("b").after(MS),
+        ],
+        vec![
+            Step::fail_with("a").after(60 * MS),
+            Step::fail_with("b").after(MS),
+        ],
+    ] {
+        let ends = if steps.len() > 2 {
+            every(50 * MS)
+        } else {
+            twice(50 * MS)
+        };
+        let inner = Script::<&str, &str>::new(steps);
+        let service = HedgeLayer::over(retry.clone(), ends).layer(inner.clone());
+        let _ = service.oneshot("request").await;
+        let mut asked = std::mem::take(&mut *asked.lock().unwrap());
+        asked.sort();
+        assert_eq!(asked, ["a", "b"]);
+    }
+}
+
+/// Real time: the system's clock is the one that is held.
+#[test]
+fn who_blocks_where_time_is_held_is_hedged_and_late_all_the_same() {
+    let runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = { runtime }.enable_time().build().unwrap();
+    let bounded = |call| async move { tokio::time::timeout(10_000 * MS, call).await };
+    clock::hold(|| {
+        let inner = script([Step::never(), fine()]);
+        let call = hedge(&inner, twice(20 * MS)).oneshot(idempotent());
+        let answer = runtime.block_on(bounded(call)).unwrap();
+        assert_eq!((status(&answer.unwrap()), inner.calls()), ("", 2));
+        let inner = script([Step::never()]);
+        let options = timeout(50 * MS).idempotent(true);
+        let call = hedge(&inner, twice(20 * MS)).oneshot(with(post(), options));
+        let answer = runtime.block_on(bounded(call)).unwrap();
+        assert!(error::find::<AttemptTimedOut>(&*answer.unwrap_err()).is_some());
+        assert_eq!(inner.calls(), 2);
+    });
 }
 
 #[tokio::test(start_paused = true)]

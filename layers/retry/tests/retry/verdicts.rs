@@ -97,7 +97,7 @@ async fn a_server_that_asks_for_ages_is_not_asked_again_at_once() {
         ("61", 1),
         ("4294967296", 1),
         ("99999999999999999999999999", 1),
-        // No number, and a date is not read: as if it said nothing.
+        // Neither a number nor a date: as if it said nothing.
         ("-1", 2),
         ("+1", 2),
         ("soon", 2),
@@ -114,6 +114,23 @@ async fn a_server_that_asks_for_ages_is_not_asked_again_at_once() {
             _ => std::time::Duration::ZERO,
         };
         assert_eq!(took, waited, "{wait}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_date_to_come_back_at_is_seen_from_that_of_the_answer() {
+    let now = "Sun, 06 Nov 1994 08:49:37 GMT";
+    for (at, millis) in [
+        ("Sun, 06 Nov 1994 08:49:39 GMT", 2_000),
+        ("Sun, 06 Nov 1994 08:49:07 GMT", 0),
+    ] {
+        let busy = Step::status(StatusCode::SERVICE_UNAVAILABLE);
+        let busy = busy.header("date", now).header("retry-after", at);
+        let inner = script([busy, Step::status(StatusCode::OK)]);
+        let service = RetryLayer::http(settings()).layer(inner.clone());
+        let request = Request::get("http://shop/").body(Full::<bytes::Bytes>::default());
+        let (_, took) = timed(service, request.unwrap()).await;
+        assert_eq!((inner.calls(), took), (2, millis * MS), "{at}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! How one attempt ends, and with it all of them.
 
 use super::{Best, End, Field};
-use crate::{Judge, Repeat, hedge::heat::Verdict};
+use crate::{Failure, Judge, Repeat};
 use std::task::Poll;
 use tower_service::Service;
 use ziggurat_core::{BoxError, clock::Instant, expire};
@@ -20,20 +20,31 @@ where
         lane: usize,
         result: Result<S::Response, BoxError>,
     ) -> Option<End<S::Response>> {
+        if let Some(failure) = self.side.heat.judge(&result) {
+            self.failed(lane, result, &failure);
+            return None;
+        }
         let turn = self.turn(lane);
-        let verdict = self.side.heat.ended(lane, turn, &result);
+        self.side.heat.won(lane);
         self.clear(lane);
-        let weight = match verdict {
-            Verdict::Won => return Some((result, turn)),
-            Verdict::Fatal => None,
-            Verdict::Passing(weight) => Some(weight),
-        };
+        Some((result, turn))
+    }
+
+    /// The attempt in this lane has failed.
+    pub(super) fn failed(
+        &mut self,
+        lane: usize,
+        result: Result<S::Response, BoxError>,
+        failure: &Failure,
+    ) {
+        let turn = self.turn(lane);
+        let weight = self.side.heat.failed(lane, turn, failure);
+        self.clear(lane);
         self.keep(Best {
             result,
             turn,
             weight,
         });
-        None
     }
 
     /// Keeps the failure that tells more, or came later.
@@ -70,7 +81,7 @@ where
         let error = self.side.heat.time_out(now);
         // Whoever keeps a record of an attempt knows nothing of this timer.
         expire(|| self.stop());
-        self.answer(Err(error.into()))
+        self.answer(Err(error.into()), true)
     }
 
     pub(super) fn give_up(&mut self) -> Poll<Result<S::Response, BoxError>> {
@@ -81,21 +92,30 @@ where
         if best.weight.is_some() {
             self.side.heat.exhausted();
         }
-        self.finish((best.result, best.turn))
+        self.chosen((best.result, best.turn), true)
     }
 
+    /// An attempt has won.
     pub(super) fn finish(&mut self, end: End<S::Response>) -> Poll<Result<S::Response, BoxError>> {
-        let (result, turn) = end;
+        self.chosen(end, false)
+    }
+
+    fn chosen(
+        &mut self,
+        (result, turn): End<S::Response>,
+        failed: bool,
+    ) -> Poll<Result<S::Response, BoxError>> {
         self.side.heat.choose(turn);
         self.stop();
-        self.answer(result)
+        self.answer(result, failed)
     }
 
     fn answer(
         &mut self,
         mut result: Result<S::Response, BoxError>,
+        failed: bool,
     ) -> Poll<Result<S::Response, BoxError>> {
-        self.side.heat.finish(&mut result);
+        self.side.heat.finish(&mut result, failed);
         Poll::Ready(result)
     }
 

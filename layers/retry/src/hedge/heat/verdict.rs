@@ -9,17 +9,6 @@ use ziggurat_core::{
     grpc::Pushback,
 };
 
-/// What the end of an attempt means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::hedge) enum Verdict {
-    /// It is the answer.
-    Won,
-    /// It is the answer, unless another attempt succeeds at this very moment.
-    Fatal,
-    /// It is the answer if no better one comes.
-    Passing(Weight),
-}
-
 /// How much a failure tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::hedge) enum Weight {
@@ -32,32 +21,39 @@ pub(in crate::hedge) enum Weight {
 // === impl Heat ===
 
 impl<S, M: Repeat<Req>, Req> Heat<S, M, Req> {
-    /// The attempt in this lane, whose turn this was, has ended.
-    pub(in crate::hedge) fn ended<Rsp>(
-        &mut self,
-        lane: usize,
-        turn: u32,
-        result: &Result<Rsp, BoxError>,
-    ) -> Verdict
+    /// What went wrong with an attempt, if anything did.
+    pub(in crate::hedge) fn judge<Rsp>(&self, result: &Result<Rsp, BoxError>) -> Option<Failure>
     where
         M: Judge<Rsp>,
     {
-        let Some(failure) = self.shared().mode.judge(result) else {
-            let rules = &self.chosen.settings().rules;
-            self.shared().budget.succeeded(rules);
-            self.measure(lane);
-            self.race.scratch(lane);
-            return Verdict::Won;
-        };
+        self.shared().mode.judge(result)
+    }
+
+    /// The attempt in this lane is the answer.
+    pub(in crate::hedge) fn won(&mut self, lane: usize) {
+        let rules = &self.chosen.settings().rules;
+        self.shared().budget.succeeded(rules);
+        self.measure(lane);
+        self.race.scratch(lane);
+    }
+
+    /// The attempt in this lane, whose turn this was, has failed. It is the answer if none comes that
+    /// weighs more; `None`: unless another attempt succeeds at this very moment.
+    pub(in crate::hedge) fn failed(
+        &mut self,
+        lane: usize,
+        turn: u32,
+        failure: &Failure,
+    ) -> Option<Weight> {
         if self.survivor().is_some_and(|survivor| survivor != turn) {
             // Its request was taken from it.
             self.race.scratch(lane);
-            return Verdict::Passing(Weight::Here);
+            return Some(Weight::Here);
         }
-        self.lost(lane, &failure, clock::now())
+        self.lost(lane, failure, clock::now())
     }
 
-    fn lost(&mut self, lane: usize, failure: &Failure, now: Instant) -> Verdict {
+    fn lost(&mut self, lane: usize, failure: &Failure, now: Instant) -> Option<Weight> {
         let codes = self.settings.codes;
         let passing = failure.is_passing(codes);
         if !self.unseen.covers(failure) && (passing || failure.is_forbidden()) {
@@ -70,12 +66,12 @@ impl<S, M: Repeat<Req>, Req> Heat<S, M, Req> {
             Some(_) => Hint::Never,
         };
         if hint != Hint::Never && self.is_sent_again(lane, failure, hint, now) {
-            return Verdict::Passing(Weight::Here);
+            return Some(Weight::Here);
         }
         if !passing && !failure.is_local() {
             self.race.scratch(lane);
             self.spent = failure.is_forbidden();
-            return Verdict::Fatal;
+            return None;
         }
         self.spent |= failure.is_forbidden();
         self.pushback = match hint {
@@ -88,7 +84,7 @@ impl<S, M: Repeat<Req>, Req> Heat<S, M, Req> {
             hint
         };
         self.race.failed(lane, hint, now);
-        Verdict::Passing(Weight::of(failure))
+        Some(Weight::of(failure))
     }
 
     /// Has no server seen the attempt, so that it is sent again and counts for nothing?
