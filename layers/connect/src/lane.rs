@@ -31,13 +31,18 @@ const MOST: usize = 1 << 24;
 // === impl Lane ===
 
 impl Lane {
+    /// Nobody waits for its slots yet.
     pub(crate) fn new(slots: Arc<Slots>, limit: usize) -> Arc<Self> {
-        slots.give(limit.min(MOST));
         Arc::new(Self {
             slots,
             state: AtomicU64::new(limited(0, limit)),
             touched: AtomicBool::new(false),
         })
+    }
+
+    /// Brings its slots to those who wait. Once, and before anybody can enter.
+    pub(crate) fn bring(&self) {
+        self.slots.give(room(self.state.load(Ordering::Acquire)));
     }
 
     /// Takes a slot for a permit, if this lane has one.
