@@ -1,7 +1,7 @@
 //! A stream that notes how much was read from it, and holds back what ends it while calls are handed
 //! over.
 
-use crate::{door::Door, frames::Frames, road::Stream};
+use crate::{door::Door, frames::Frames, gone::Gone, road::Stream};
 use std::{
     io::{self, IoSlice},
     pin::Pin,
@@ -62,11 +62,11 @@ impl Heard {
         }
     }
 
-    pub(crate) fn on(&self, stream: Stream, door: Arc<Door>) -> Hearing {
+    pub(crate) fn on(&self, stream: Stream, door: Arc<Door>, gone: Arc<Gone>) -> Hearing {
         Hearing {
             stream,
             heard: self.clone(),
-            frames: Frames::default(),
+            frames: Frames::new(gone),
             door,
             end: None,
             broken: None,
@@ -237,7 +237,7 @@ mod tests {
     fn hearing() -> (Hearing, Arc<Door>, tokio::io::DuplexStream) {
         let (ours, theirs) = duplex(1 << 10);
         let door = Arc::<Door>::default();
-        let hearing = Heard::default().on(Box::new(ours), Arc::clone(&door));
+        let hearing = Heard::default().on(Box::new(ours), Arc::clone(&door), Arc::default());
         (hearing, door, theirs)
     }
 

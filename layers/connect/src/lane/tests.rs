@@ -6,7 +6,7 @@ use tokio_test::{assert_pending, assert_ready, task};
 
 /// One that has brought its slots.
 fn lane(slots: Arc<Slots>, limit: usize) -> Arc<Lane> {
-    let lane = Lane::new(slots, limit);
+    let lane = Lane::new(slots, limit, Arc::default());
     lane.bring();
     lane
 }
