@@ -56,10 +56,13 @@ const UNSAID: usize = usize::MAX - 1;
 /// So many bytes of one stream h2 takes before the window has room for them.
 const SEND_BUFFER: usize = 1 << 20;
 /// So many streams that were dropped are known for so long: what comes of them meanwhile is passed
-/// over. What comes later is an error, and so many errors end the connection with all its calls.
-const DROPPED: usize = 4_096;
+/// over. A client that gives up as its server does crosses an answer with every reset, so this is as
+/// many as one connection can lose in that time; each costs some hundred bytes while it is known.
+const DROPPED: usize = 1 << 16;
 const DROPPED_FOR: Duration = Duration::from_secs(10);
-const LATE: usize = 1 << 16;
+/// What comes later is an error, and so many errors in its life end the connection with all its calls.
+/// Without an end a peer that reads nothing could have us hold a reset for every frame.
+const LATE: usize = 1 << 18;
 /// What h2 holds of answers that nobody reads yet may cost so many bytes beyond what they say, at up
 /// to 256 a frame; more end the connection. Its own measure, half of the window, is used up by one
 /// slow reader of small messages. What comes to calls that were dropped is never read, and would use
