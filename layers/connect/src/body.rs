@@ -10,6 +10,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
+    thread,
 };
 use ziggurat_core::{BoxError, headers};
 
@@ -155,7 +156,8 @@ impl Open {
 
 impl Drop for Open {
     fn drop(&mut self) {
-        if !self.over {
+        // In a panic the lock of h2 may be a broken one, and a second panic ends the process.
+        if !self.over && !thread::panicking() {
             self.hold.give_up(self.stream.stream_id().as_u32());
         }
     }

@@ -8,6 +8,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
+    thread,
 };
 use tokio::{runtime::Handle, task::AbortHandle};
 use ziggurat_core::BoxError;
@@ -73,7 +74,10 @@ impl<B> Exchange<B> {
 
 impl<B> Drop for Exchange<B> {
     fn drop(&mut self) {
-        if let Some(slot) = &self.slot {
+        // In a panic the lock of h2 may be a broken one, and a second panic ends the process.
+        if let Some(slot) = &self.slot
+            && !thread::panicking()
+        {
             slot.give_up(self.answer.stream_id().as_u32());
         }
     }
