@@ -10,6 +10,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
+    thread,
 };
 use ziggurat_core::{BoxError, headers};
 
@@ -29,6 +30,8 @@ struct Open {
     left: u64,
     /// Nothing but trailers is still to come.
     data_over: bool,
+    /// Nothing is.
+    over: bool,
 }
 
 const UNSAID: u64 = u64::MAX;
@@ -54,6 +57,7 @@ impl Body {
                 _life: life,
                 left,
                 data_over: false,
+                over: false,
             }))
         })
     }
@@ -78,6 +82,7 @@ impl http_body::Body for Body {
         if ended {
             if !matches!(frame, Some(Err(_))) {
                 open.hold.let_go();
+                open.over = true;
             }
             self.0 = None;
         }
@@ -146,6 +151,15 @@ impl Open {
             error.is_remote() && error.is_reset() && error.reason() == Some(Reason::NO_ERROR);
         let full = self.left == 0 || self.left == UNSAID;
         (!(content && full)).then_some(Err(error))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        // In a panic the lock of h2 may be a broken one, and a second panic ends the process.
+        if !self.over && !thread::panicking() {
+            self.hold.give_up(self.stream.stream_id().as_u32());
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::{
     door::Door,
     error::{NotConnected, SILENT},
+    gone::Gone,
     heard::{Heard, Hearing},
     lane::Lane,
     link::Link,
@@ -55,13 +56,17 @@ const UNSAID: usize = usize::MAX - 1;
 /// So many bytes of one stream h2 takes before the window has room for them.
 const SEND_BUFFER: usize = 1 << 20;
 /// So many streams that were dropped are known for so long: what comes of them meanwhile is passed
-/// over. What comes later is an error, and so many errors end the connection with all its calls.
-const DROPPED: usize = 4_096;
+/// over. A client that gives up as its server does crosses an answer with every reset, so this is as
+/// many as one connection can lose in that time; each costs some hundred bytes while it is known.
+const DROPPED: usize = 1 << 16;
 const DROPPED_FOR: Duration = Duration::from_secs(10);
-const LATE: usize = 1 << 16;
+/// What comes later is an error, and so many errors in its life end the connection with all its calls.
+/// Without an end a peer that reads nothing could have us hold a reset for every frame.
+const LATE: usize = 1 << 18;
 /// What h2 holds of answers that nobody reads yet may cost so many bytes beyond what they say, at up
 /// to 256 a frame; more end the connection. Its own measure, half of the window, is used up by one
-/// slow reader of small messages.
+/// slow reader of small messages. What comes to calls that were dropped is never read, and would use
+/// it up for good: it is kept from being counted ([`Gone`]).
 const OVERHEAD: usize = 32 << 20;
 /// What an adaptive window begins with (RFC 9113, 6.9.2).
 pub(crate) const FIRST_WINDOW: u32 = 65_535;
@@ -78,10 +83,14 @@ pub(crate) async fn handshake(
     slots: &Arc<Slots>,
 ) -> Result<(Link, Driver), BoxError> {
     let runtime = Handle::try_current()?;
-    let (heard, door) = (Heard::default(), Arc::<Door>::default());
+    let (heard, door, gone) = (
+        Heard::default(),
+        Arc::<Door>::default(),
+        Arc::<Gone>::default(),
+    );
     let builder = builder(settings);
     let adaptive = settings.windows == Windows::Adaptive;
-    let stream = heard.on(stream, Arc::clone(&door));
+    let stream = heard.on(stream, Arc::clone(&door), Arc::clone(&gone));
     let (sender, mut connection) = builder.handshake(stream).await?;
     let pulse = Pulse::new(&mut connection, keepalive, adaptive);
     let mut wire = Wire {
@@ -89,7 +98,7 @@ pub(crate) async fn handshake(
         heard,
     };
     let limit = wire.settled(&sender).await?;
-    let lane = Lane::new(Arc::clone(slots), limit);
+    let lane = Lane::new(Arc::clone(slots), limit, gone);
     let silent = Arc::<AtomicBool>::default();
     let driver = Driver {
         wire,

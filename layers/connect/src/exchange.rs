@@ -8,18 +8,23 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
+    thread,
 };
 use tokio::{runtime::Handle, task::AbortHandle};
 use ziggurat_core::BoxError;
 
 /// Sends a request and waits for the head of the answer; dropped, it resets the stream.
+///
+/// Dropped in this order: the stream is reset before its slot is free.
 pub(crate) struct Exchange<B> {
     answer: client::ResponseFuture,
     upload: Option<Upload<B>>,
+    /// `None`: it was answered.
+    slot: Option<Slot>,
 }
 
-/// The head of an answer, and what is still to be sent of the request.
-pub(crate) type Answered<B> = (Response<RecvStream>, Option<Upload<B>>);
+/// The head of an answer, what is still to be sent of the request, and their place.
+pub(crate) type Answered<B> = (Response<RecvStream>, Option<Upload<B>>, Slot);
 
 pub(crate) enum Failed {
     /// The body of the request failed.
@@ -29,7 +34,7 @@ pub(crate) enum Failed {
 
 /// The place that a call occupies on its connection.
 pub(crate) enum Hold {
-    Alone(#[allow(dead_code, reason = "held until it is dropped")] Slot),
+    Alone(Slot),
     /// A part of the request is still sent.
     Shared(Rest),
 }
@@ -38,7 +43,7 @@ pub(crate) enum Hold {
 pub(crate) struct Rest {
     /// `None`: it may be.
     task: Option<AbortHandle>,
-    _slot: Arc<Slot>,
+    slot: Arc<Slot>,
 }
 
 /// Sends the rest of a request. Dropped in this order: the stream is reset before its slot is free.
@@ -48,14 +53,33 @@ where
     B::Error: Into<BoxError>,
 {
     upload: Option<Upload<B>>,
-    _slot: Arc<Slot>,
+    slot: Arc<Slot>,
 }
 
 // === impl Exchange ===
 
 impl<B> Exchange<B> {
-    pub(crate) const fn new(answer: client::ResponseFuture, upload: Option<Upload<B>>) -> Self {
-        Self { answer, upload }
+    pub(crate) const fn new(
+        answer: client::ResponseFuture,
+        upload: Option<Upload<B>>,
+        slot: Slot,
+    ) -> Self {
+        Self {
+            answer,
+            upload,
+            slot: Some(slot),
+        }
+    }
+}
+
+impl<B> Drop for Exchange<B> {
+    fn drop(&mut self) {
+        // In a panic the lock of h2 may be a broken one, and a second panic ends the process.
+        if let Some(slot) = &self.slot
+            && !thread::panicking()
+        {
+            slot.give_up(self.answer.stream_id().as_u32());
+        }
     }
 }
 
@@ -77,7 +101,11 @@ where
         }
         let answer = ready!(Pin::new(&mut self.answer).poll(cx));
         let answer = answer.map_err(Failed::Stream)?;
-        Poll::Ready(Ok((answer, self.upload.take())))
+        match self.slot.take() {
+            Some(slot) => Poll::Ready(Ok((answer, self.upload.take(), slot))),
+            // It was answered before.
+            None => Poll::Pending,
+        }
     }
 }
 
@@ -97,13 +125,13 @@ impl Hold {
         let slot = Arc::new(slot);
         let sending = Sending {
             upload: Some(upload),
-            _slot: Arc::clone(&slot),
+            slot: Arc::clone(&slot),
         };
         // It ends with the stream, with the connection, or with the answer.
         let task = runtime.spawn(sending).abort_handle();
         Self::Shared(Rest {
             task: Some(task),
-            _slot: slot,
+            slot,
         })
     }
 
@@ -112,6 +140,14 @@ impl Hold {
     pub(crate) fn let_go(&mut self) {
         if let Self::Shared(rest) = self {
             rest.task = None;
+        }
+    }
+
+    /// The rest of the answer to this stream, which will be dropped, is wanted by nobody.
+    pub(crate) fn give_up(&self, stream: u32) {
+        match self {
+            Self::Alone(slot) => slot.give_up(stream),
+            Self::Shared(rest) => rest.slot.give_up(stream),
         }
     }
 }
@@ -155,6 +191,7 @@ where
         // Else the server would wait for the rest for as long as somebody reads the answer.
         if let Some(upload) = &mut self.upload {
             upload.cancel();
+            self.slot.give_up(upload.stream());
         }
     }
 }

@@ -1,5 +1,8 @@
-//! What the frames are that come: how much of them is DATA, which of it says nothing, and whether there
-//! is a GOAWAY.
+//! What the frames are that come: how much of them is DATA, which of it nobody is to count, and whether
+//! there is a GOAWAY.
+
+use crate::gone::Gone;
+use std::sync::Arc;
 
 /// Follows the frames of a connection (RFC 9113, 4.1).
 #[derive(Debug, Default)]
@@ -10,6 +13,7 @@ pub(crate) struct Frames {
     /// So many bytes of the payload are still to come.
     left: usize,
     kind: u8,
+    gone: Arc<Gone>,
 }
 
 /// What is among some bytes.
@@ -26,16 +30,27 @@ const DATA: u8 = 0;
 const GOAWAY: u8 = 7;
 /// A kind that nobody knows, and so passes over (RFC 9113, 5.5).
 const NOTHING: u8 = 0xff;
-/// Of the flags of DATA: it may be empty without them alone.
-const END_STREAM_OR_PADDED: u8 = 0x1 | 0x8;
+/// The flags of DATA.
+const END_STREAM: u8 = 0x1;
+const PADDED: u8 = 0x8;
 
 // === impl Frames ===
 
 impl Frames {
+    /// Those of a connection whose streams are `gone`.
+    pub(crate) fn new(gone: Arc<Gone>) -> Self {
+        Self {
+            gone,
+            ..Self::default()
+        }
+    }
+
     /// What is among `bytes`, which come after all before.
     ///
     /// Frames of DATA without any are made to be of no kind: h2 ends a connection that had a hundred
-    /// of them in its life, whoever's they were. (One whose head comes in two pieces it may see.)
+    /// of them in its life, whoever's they were. And those of a stream that was given up are made to be
+    /// its last: h2 passes over them, but takes small ones out of a budget that only reading fills
+    /// again, unless they end a stream. (One whose head comes in two pieces it may see as it is.)
     pub(crate) fn follow(&mut self, mut bytes: &mut [u8]) -> Found {
         let mut found = Found::default();
         loop {
@@ -62,13 +77,20 @@ impl Frames {
     }
 
     fn begin(&mut self, head: &mut [u8]) {
-        let &mut [a, b, c, ref mut kind, flags, ..] = head else {
+        let &mut [a, b, c, ref mut kind, ref mut flags, ref stream @ ..] = head else {
             return;
         };
         self.left = u32::from_be_bytes([0, a, b, c]) as usize;
         self.kind = *kind;
-        if *kind == DATA && self.left == 0 && flags & END_STREAM_OR_PADDED == 0 {
+        if *kind != DATA || *flags & END_STREAM != 0 {
+            return;
+        }
+        if self.left == 0 && *flags & PADDED == 0 {
             *kind = NOTHING;
+        } else if let &[a, b, c, d] = stream
+            && self.gone.has(u32::from_be_bytes([a & 0x7f, b, c, d]))
+        {
+            *flags |= END_STREAM;
         }
     }
 
@@ -145,6 +167,26 @@ mod tests {
                 assert_eq!(came[..KIND], whole[..KIND]);
                 assert_eq!(came[KIND + 1..], whole[KIND + 1..]);
             }
+        }
+    }
+
+    #[test]
+    fn data_of_a_stream_that_was_given_up_is_its_last() {
+        let gone = Arc::<Gone>::default();
+        gone.note(3);
+        let frame = |kind, flags, stream: u8| [0, 0, 1, kind, flags, 0x80, 0, 0, stream, 7];
+        for (kind, flags, stream, seen) in [
+            (DATA, 0, 3, END_STREAM),
+            (DATA, PADDED, 3, END_STREAM | PADDED),
+            (DATA, END_STREAM, 3, END_STREAM),
+            (DATA, 0, 1, 0),
+            (DATA, 0, 5, 0),
+            (1, 0x4, 3, 0x4),
+            (GOAWAY, 0, 3, 0),
+        ] {
+            let mut came = frame(kind, flags, stream);
+            Frames::new(Arc::clone(&gone)).follow(&mut came);
+            assert_eq!(came, frame(kind, seen, stream));
         }
     }
 }

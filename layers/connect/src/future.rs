@@ -143,10 +143,11 @@ where
             if let Some(deadline) = deadline {
                 target::stamp(&mut request, deadline, &link.lexicon)?;
             }
-            let exchange = match link.open(request) {
+            let exchange = match link.open(request, slot) {
                 Opened::Sent(exchange) => exchange,
                 Opened::Lost(error) => return Err(Undelivered::not_taken(&error).into()),
-                Opened::Back(back) => {
+                // Its place is free when nobody else can take it any more.
+                Opened::Back(back, _slot) => {
                     request = back;
                     if link.number == group.first.number {
                         spent = link.number;
@@ -157,7 +158,7 @@ where
                 }
             };
             let answered = exchange.await;
-            let (mut answer, upload) = answered.map_err(|failed| link.explain(failed))?;
+            let (mut answer, upload, slot) = answered.map_err(|failed| link.explain(failed))?;
             link.note_answer();
             guard(answer.headers_mut());
             let hold = Hold::new(slot, upload, &link.runtime);

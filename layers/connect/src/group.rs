@@ -25,6 +25,7 @@ pub(crate) struct Seat {
 
 impl Group {
     pub(crate) fn new(slots: Arc<Slots>, first: Link) -> Self {
+        first.lane.bring();
         Self {
             slots,
             first: Arc::new(first),
@@ -60,6 +61,8 @@ impl Group {
 
     pub(crate) fn add(&self, link: Arc<Link>) {
         let mut more = self.more.write().unwrap_or_else(PoisonError::into_inner);
+        // Whom its slots wake finds it: who found none would have to wait again, behind all others.
+        link.lane.bring();
         more.push(link);
     }
 
@@ -104,5 +107,50 @@ impl Group {
 
     fn more(&self) -> RwLockReadGuard<'_, Vec<Arc<Link>>> {
         self.more.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        driver::{Driver, handshake},
+        settings::Settings,
+    };
+    use bytes::Bytes;
+    use tokio_test::{assert_ready, task};
+
+    type Server = h2::server::Connection<tokio::io::DuplexStream, Bytes>;
+
+    /// A connection of one stream.
+    async fn link(number: u64, slots: &Arc<Slots>) -> (Link, Driver, Server) {
+        let (ours, theirs) = tokio::io::duplex(1 << 16);
+        let settings = Settings::new();
+        let made = handshake(Box::new(ours), number, &settings, None, slots);
+        let mut server = h2::server::Builder::new();
+        server.max_concurrent_streams(1);
+        let (made, server) = tokio::join!(made, server.handshake(theirs));
+        let (link, driver) = made.unwrap();
+        (link, driver, server.unwrap())
+    }
+
+    #[tokio::test]
+    async fn who_waits_keeps_the_place_while_a_connection_is_added() {
+        let slots = Slots::new(8);
+        let (first, _driver, _server) = link(1, &slots).await;
+        let group = Group::new(Arc::clone(&slots), first);
+        let _held = group.seat_at_once().unwrap();
+        let mut one = task::spawn(group.seat());
+        let mut other = task::spawn(group.seat());
+        assert!(one.poll().is_pending());
+        assert!(other.poll().is_pending());
+        let (second, _second_driver, _second_server) = link(2, &slots).await;
+        // As another thread could, in this moment.
+        for _ in 0..3 {
+            assert!(one.poll().is_pending());
+        }
+        group.add(Arc::new(second));
+        let seat = assert_ready!(one.poll());
+        assert!(seat.is_ok() && other.poll().is_pending());
     }
 }

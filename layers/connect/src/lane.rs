@@ -1,9 +1,9 @@
 //! The share that one connection has of the streams of its endpoint.
 
-use crate::slots::Slots;
+use crate::{gone::Gone, slots::Slots};
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, AtomicU64, Ordering},
+    atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
 };
 
 /// As many slots as the peer allows streams on one connection, which it may change at any time.
@@ -15,11 +15,16 @@ pub(crate) struct Lane {
     state: AtomicU64,
     /// Whether a slot was taken since somebody looked.
     touched: AtomicBool,
+    gone: Arc<Gone>,
 }
 
-/// One open stream; dropped, it makes room for the next.
+/// One open stream; dropped, which is after the stream is, it makes room for the next.
 #[derive(Debug)]
-pub(crate) struct Slot(Arc<Lane>);
+pub(crate) struct Slot {
+    lane: Arc<Lane>,
+    /// The stream, if it was given up; 0: it was not.
+    given_up: AtomicU32,
+}
 
 const CLOSED: u64 = 1;
 const ONE: u64 = 2;
@@ -31,13 +36,19 @@ const MOST: usize = 1 << 24;
 // === impl Lane ===
 
 impl Lane {
-    pub(crate) fn new(slots: Arc<Slots>, limit: usize) -> Arc<Self> {
-        slots.give(limit.min(MOST));
+    /// Nobody waits for its slots yet.
+    pub(crate) fn new(slots: Arc<Slots>, limit: usize, gone: Arc<Gone>) -> Arc<Self> {
         Arc::new(Self {
             slots,
             state: AtomicU64::new(limited(0, limit)),
             touched: AtomicBool::new(false),
+            gone,
         })
+    }
+
+    /// Brings its slots to those who wait. Once, and before anybody can enter.
+    pub(crate) fn bring(&self) {
+        self.slots.give(room(self.state.load(Ordering::Acquire)));
     }
 
     /// Takes a slot for a permit, if this lane has one.
@@ -51,7 +62,10 @@ impl Lane {
         if !self.touched.load(Ordering::Relaxed) {
             self.touched.store(true, Ordering::Relaxed);
         }
-        Some(Slot(Arc::clone(self)))
+        Some(Slot {
+            lane: Arc::clone(self),
+            given_up: AtomicU32::new(0),
+        })
     }
 
     /// The peer allows so many from now on.
@@ -101,9 +115,20 @@ impl Lane {
 
 // === impl Slot ===
 
+impl Slot {
+    /// Its stream, of this number, will be dropped before it is over.
+    pub(crate) fn give_up(&self, stream: u32) {
+        self.given_up.store(stream, Ordering::Relaxed);
+    }
+}
+
 impl Drop for Slot {
     fn drop(&mut self) {
-        let Self(lane) = self;
+        let Self { lane, given_up } = self;
+        let given_up = *given_up.get_mut();
+        if given_up != 0 {
+            lane.gone.note(given_up);
+        }
         let before = lane.state.fetch_sub(ONE, Ordering::AcqRel);
         // Not for one that was above a limit that was lowered since: it leaves no room.
         if room(before - ONE) > room(before) {

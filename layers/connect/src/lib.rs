@@ -80,6 +80,7 @@ mod error;
 mod exchange;
 mod frames;
 mod future;
+mod gone;
 mod group;
 mod guard;
 mod head;

@@ -4,7 +4,7 @@ use crate::{
     door::Door,
     error::Undelivered,
     exchange::{Exchange, Failed},
-    lane::Lane,
+    lane::{Lane, Slot},
     lexicon::Lexicon,
     upload::Upload,
 };
@@ -46,7 +46,7 @@ pub(crate) enum Opened<B> {
     /// The connection has it.
     Sent(Exchange<B>),
     /// The connection takes no more calls.
-    Back(Request<B>),
+    Back(Request<B>, Slot),
     /// h2 does not send it, and nobody has the head any more: what it has against the request, or,
     /// found in this very moment, against the peer.
     Lost(h2::Error),
@@ -75,25 +75,25 @@ impl Link {
         }
     }
 
-    /// Opens a stream for `request`; when it is answered, somebody [says so](Self::note_answer).
-    pub(crate) fn open<B: Body>(&self, request: Request<B>) -> Opened<B> {
+    /// Opens a stream for `request` in its place `slot`; when it is answered, somebody [says so](Self::note_answer).
+    pub(crate) fn open<B: Body>(&self, request: Request<B>, slot: Slot) -> Opened<B> {
         // A clone has no stream of another call that it would wait for, or keep.
         let mut sender = self.sender.clone();
         // Asked first: what h2 refuses it does not give back.
         if is_closed(&mut sender) {
-            return Opened::Back(request);
+            return Opened::Back(request, slot);
         }
         let (mut head, body) = request.into_parts();
         self.lexicon.teach(&mut head.headers);
         let ended = body.is_end_stream();
         // Until it is sent or given back, the connection does not end.
         let Some(_inside) = self.door.enter() else {
-            return Opened::Back(Request::from_parts(head, body));
+            return Opened::Back(Request::from_parts(head, body), slot);
         };
         match sender.send_request(Request::from_parts(head, ()), ended) {
             Ok((answer, stream)) => {
                 let upload = (!ended).then(|| Upload::new(stream, body));
-                Opened::Sent(Exchange::new(answer, upload))
+                Opened::Sent(Exchange::new(answer, upload, slot))
             }
             Err(error) => Opened::Lost(error),
         }
@@ -144,9 +144,10 @@ mod tests {
         let (made, _server) = tokio::join!(made, h2::server::handshake(theirs));
         let (link, driver) = made.unwrap();
         let request = || Request::new(Full::<Bytes>::from("a message"));
-        assert!(matches!(link.open(request()), Opened::Sent(_)));
+        let slot = || link.lane.enter().unwrap();
+        assert!(matches!(link.open(request(), slot()), Opened::Sent(_)));
         drop(driver);
-        let Opened::Back(back) = link.open(request()) else {
+        let Opened::Back(back, _) = link.open(request(), slot()) else {
             panic!("it was taken");
         };
         assert_eq!(back.body().size_hint().exact(), Some(9));

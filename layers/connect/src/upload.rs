@@ -85,6 +85,10 @@ where
         self.stream.send_reset(Reason::CANCEL);
     }
 
+    pub(crate) fn stream(&self) -> u32 {
+        self.stream.stream_id().as_u32()
+    }
+
     /// Ready when the window has room. `None`: the stream is over.
     fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Option<()>> {
         // No more than one byte beyond what h2 has: what is asked for is kept from other streams.

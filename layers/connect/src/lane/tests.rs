@@ -4,6 +4,13 @@ use super::*;
 use crate::slots::NoSlot;
 use tokio_test::{assert_pending, assert_ready, task};
 
+/// One that has brought its slots.
+fn lane(slots: Arc<Slots>, limit: usize) -> Arc<Lane> {
+    let lane = Lane::new(slots, limit, Arc::default());
+    lane.bring();
+    lane
+}
+
 /// A permit, and the slot of the first lane that has one.
 async fn take(slots: &Slots, lanes: &[&Arc<Lane>]) -> Result<Slot, NoSlot> {
     slots.permit().await?;
@@ -18,7 +25,7 @@ fn now(slots: &Slots, lanes: &[&Arc<Lane>]) -> Slot {
 #[test]
 fn slots_are_given_in_the_order_they_were_asked_for() {
     let slots = Slots::new(8);
-    let lanes = [&Lane::new(Arc::clone(&slots), 1)];
+    let lanes = [&lane(Arc::clone(&slots), 1)];
     let first = now(&slots, &lanes);
     let mut second = task::spawn(take(&slots, &lanes));
     let mut third = task::spawn(take(&slots, &lanes));
@@ -35,7 +42,7 @@ fn slots_are_given_in_the_order_they_were_asked_for() {
 #[test]
 fn a_dropped_waiter_gives_its_place_back() {
     let slots = Slots::new(1);
-    let lanes = [&Lane::new(Arc::clone(&slots), 1)];
+    let lanes = [&lane(Arc::clone(&slots), 1)];
     let held = now(&slots, &lanes);
     let mut waits = task::spawn(slots.permit());
     assert_pending!(waits.poll());
@@ -51,7 +58,7 @@ fn a_dropped_waiter_gives_its_place_back() {
 #[test]
 fn a_lowered_limit_holds_as_soon_as_enough_came_back() {
     let slots = Slots::new(8);
-    let lane = Lane::new(Arc::clone(&slots), 3);
+    let lane = lane(Arc::clone(&slots), 3);
     let lanes = [&lane];
     let mut held: Vec<_> = (0..2).map(|_| now(&slots, &lanes)).collect();
     lane.resize(1);
@@ -73,11 +80,11 @@ fn a_lowered_limit_holds_as_soon_as_enough_came_back() {
 #[test]
 fn a_second_lane_serves_who_waits_and_takes_its_share_away_again() {
     let slots = Slots::new(8);
-    let first = Lane::new(Arc::clone(&slots), 1);
+    let first = lane(Arc::clone(&slots), 1);
     let held = now(&slots, &[&first]);
     let mut waits = task::spawn(slots.permit());
     assert_pending!(waits.poll());
-    let second = Lane::new(Arc::clone(&slots), 3);
+    let second = lane(Arc::clone(&slots), 3);
     assert_ready!(waits.poll()).unwrap();
     let on_second = second.enter().unwrap();
     let another = now(&slots, &[&first, &second]);
@@ -96,8 +103,8 @@ fn a_second_lane_serves_who_waits_and_takes_its_share_away_again() {
 #[test]
 fn a_lane_that_goes_with_more_out_than_it_may_have_owes_nobody() {
     let slots = Slots::new(8);
-    let first = Lane::new(Arc::clone(&slots), 1);
-    let second = Lane::new(Arc::clone(&slots), 3);
+    let first = lane(Arc::clone(&slots), 1);
+    let second = lane(Arc::clone(&slots), 3);
     let held: Vec<_> = (0..4).map(|_| now(&slots, &[&second, &first])).collect();
     second.resize(1);
     second.retire();
@@ -109,10 +116,10 @@ fn a_lane_that_goes_with_more_out_than_it_may_have_owes_nobody() {
 #[test]
 fn a_lane_that_has_more_out_than_it_may_keeps_nobody_from_another() {
     let slots = Slots::new(8);
-    let first = Lane::new(Arc::clone(&slots), 3);
+    let first = lane(Arc::clone(&slots), 3);
     let mut held: Vec<_> = (0..3).map(|_| now(&slots, &[&first])).collect();
     first.resize(0);
-    let second = Lane::new(Arc::clone(&slots), 2);
+    let second = lane(Arc::clone(&slots), 2);
     let both = [&first, &second];
     let mut on_second = vec![now(&slots, &both), now(&slots, &both)];
     // What comes back from the first is nobody's; what comes back from the second is free.
@@ -131,7 +138,7 @@ fn a_lane_that_has_more_out_than_it_may_keeps_nobody_from_another() {
 fn whatever_races_with_a_limit_that_changes_the_count_is_right_in_the_end() {
     for _ in 0..5 {
         let slots = Slots::new(8);
-        let lanes = [2, 3].map(|limit| Lane::new(Arc::clone(&slots), limit));
+        let lanes = [2, 3].map(|limit| lane(Arc::clone(&slots), limit));
         let use_it = || {
             let mut held = None;
             for n in 0..20_000 {
@@ -164,7 +171,7 @@ fn whatever_races_with_a_limit_that_changes_the_count_is_right_in_the_end() {
 #[test]
 fn who_has_a_permit_when_the_lane_goes_gives_it_to_those_who_are_owed() {
     let slots = Slots::new(8);
-    let first = Lane::new(Arc::clone(&slots), 1);
+    let first = lane(Arc::clone(&slots), 1);
     assert_ready!(task::spawn(slots.permit()).poll()).unwrap();
     first.retire();
     assert!(first.enter().is_none());
@@ -187,7 +194,7 @@ fn closing_sends_everybody_away() {
 #[test]
 fn a_lane_is_idle_when_nobody_was_there_since_it_was_asked() {
     let slots = Slots::new(8);
-    let lane = Lane::new(Arc::clone(&slots), 2);
+    let lane = lane(Arc::clone(&slots), 2);
     assert!(lane.was_quiet());
     let held = now(&slots, &[&lane]);
     assert!(!lane.was_quiet() && !lane.was_quiet() && !lane.close_if_unused());
@@ -203,8 +210,8 @@ fn a_lane_is_idle_when_nobody_was_there_since_it_was_asked() {
 fn a_peer_without_a_limit_has_room_for_all() {
     let slots = Slots::new(0);
     let lanes = [
-        &Lane::new(Arc::clone(&slots), usize::MAX),
-        &Lane::new(Arc::clone(&slots), usize::MAX),
+        &lane(Arc::clone(&slots), usize::MAX),
+        &lane(Arc::clone(&slots), usize::MAX),
     ];
     lanes[0].resize(usize::MAX);
     let _held: Vec<_> = (0..1_000).map(|_| now(&slots, &lanes)).collect();

@@ -59,11 +59,23 @@ impl Peer {
         stream: u32,
         payload: &[u8],
     ) -> io::Result<()> {
+        self.say_often(1, kind, flags, stream, payload).await
+    }
+
+    /// The same frame so many times, in one piece.
+    pub(crate) async fn say_often(
+        &mut self,
+        times: usize,
+        kind: u8,
+        flags: u8,
+        stream: u32,
+        payload: &[u8],
+    ) -> io::Result<()> {
         let [_, a, b, c] = (payload.len() as u32).to_be_bytes();
         let mut frame = vec![a, b, c, kind, flags];
         frame.extend(stream.to_be_bytes());
         frame.extend(payload);
-        self.0.write_all(&frame).await
+        self.0.write_all(&frame.repeat(times)).await
     }
 
     /// `:status: 200`, by its place in the static table.
