@@ -8,7 +8,7 @@ use pin_project_lite::pin_project;
 use std::{
     fmt,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 use tower::Service;
 use ziggurat_core::{BoxError, clock};
@@ -63,16 +63,19 @@ impl http_body::Body for Body {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let mut this = self.project();
-        let frame = ready!(clock::hold(|| this.inner.as_mut().poll_frame(cx)));
+        let _holding = clock::holding();
+        // Looked at, and never moved.
+        let polled = this.inner.as_mut().poll_frame(cx);
         // A reader of gRPC stops at the trailers, and one that knows the length at the last byte.
-        let over = match &frame {
-            Some(Ok(frame)) => frame.is_trailers() || this.inner.is_end_stream(),
-            Some(Err(_)) | None => true,
+        let over = match &polled {
+            Poll::Ready(Some(Ok(frame))) => frame.is_trailers() || this.inner.is_end_stream(),
+            Poll::Ready(Some(Err(_)) | None) => true,
+            Poll::Pending => false,
         };
         if over {
             *this.inside = None;
         }
-        Poll::Ready(frame)
+        polled
     }
 
     fn is_end_stream(&self) -> bool {

@@ -1,16 +1,12 @@
 //! A call of a channel, on its way.
 
-use super::{
-    body::{Body, StackBody},
-    gate::Inside,
-    stack::Stack,
-};
+use super::{body::Body, gate::Inside, stack::Stack};
 use http::{Request, Response};
 use pin_project_lite::pin_project;
 use std::{
     fmt,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 use tower::Service;
 use ziggurat_core::{BoxError, clock};
@@ -64,10 +60,18 @@ impl Future for ResponseFuture {
                 Poll::Ready(Err(error))
             }
             StateProj::Sent { future, inside } => {
-                let result: Result<Response<StackBody>, BoxError> =
-                    ready!(clock::hold(|| future.poll(cx)));
-                let inside = inside.take();
-                Poll::Ready(result.map(|response| response.map(|body| Body::new(body, inside))))
+                let _holding = clock::holding();
+                // Taken apart where it is, and put together where it goes: it is large.
+                let (head, body) = match future.poll(cx) {
+                    Poll::Ready(Ok(response)) => response.into_parts(),
+                    Poll::Ready(Err(error)) => {
+                        *inside = None;
+                        return Poll::Ready(Err(error));
+                    }
+                    Poll::Pending => return Poll::Pending,
+                };
+                let body = Body::new(body, inside.take());
+                Poll::Ready(Ok(Response::from_parts(head, body)))
             }
         }
     }

@@ -5,7 +5,7 @@ use pin_project_lite::pin_project;
 use std::{
     fmt,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 use ziggurat_core::{BoxError, Classify, Recorder};
 
@@ -97,16 +97,20 @@ where
                 classifier,
                 recorder,
             } => {
-                let result = ready!(future.poll(cx));
                 let mut recorder = || {
                     let recorder = recorder.take();
                     recorder.expect("a future is not polled after it is done")
                 };
                 // Apart: what is brought together is moved once more, and waited for.
-                Poll::Ready(match result {
-                    Ok(response) => classifier.observe(Ok(response), recorder()),
-                    Err(error) => classifier.observe(Err(error.into()), recorder()),
-                })
+                match future.poll(cx) {
+                    Poll::Ready(Ok(response)) => {
+                        Poll::Ready(classifier.observe(Ok(response), recorder()))
+                    }
+                    Poll::Ready(Err(error)) => {
+                        Poll::Ready(classifier.observe(Err(error.into()), recorder()))
+                    }
+                    Poll::Pending => Poll::Pending,
+                }
             }
         }
     }

@@ -33,6 +33,9 @@ pin_project! {
     }
 }
 
+/// Ends the call inside when it is dropped.
+struct Ended<'s, F>(Pin<&'s mut State<F>>);
+
 // === impl ResponseFuture ===
 
 impl<F, M> ResponseFuture<F, M> {
@@ -63,10 +66,14 @@ where
     #[inline(always)]
     fn go_on(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<M::Response, BoxError>> {
         let mut this = self.project();
-        let result = match this.state.as_mut().project() {
+        let error = match this.state.as_mut().project() {
             StateProj::Sent { future } => match future.poll(cx) {
-                Poll::Ready(Ok(response)) => Ok(M::cover(response, this.timer)),
-                Poll::Ready(Err(error)) => Err(late(failed(error), this.timer.as_ref())),
+                Poll::Ready(Ok(response)) => {
+                    // Put together where it goes; the call inside ends when that is done.
+                    let _ended = Ended(this.state);
+                    return Poll::Ready(Ok(M::cover(response, this.timer)));
+                }
+                Poll::Ready(Err(error)) => late(failed(error), this.timer.as_ref()),
                 Poll::Pending => {
                     let Some(timer) = this.timer else {
                         return Poll::Pending;
@@ -76,13 +83,13 @@ where
                     return Poll::Ready(Err(failed(error)));
                 }
             },
-            StateProj::NotSent => Err(failed(Exceeded::before_sending())),
+            StateProj::NotSent => failed(Exceeded::before_sending()),
             StateProj::Ended => panic!("`ResponseFuture` polled after completion"),
         };
         // Whoever keeps this future keeps nothing of the call: it ends now, late enough for all
         // inside to see that its time was up.
         this.state.set(State::Ended);
-        Poll::Ready(result)
+        Poll::Ready(Err(error))
     }
 }
 
@@ -96,8 +103,8 @@ where
 
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let scope = self.timer.as_ref().and_then(Timer::scope);
-        local::within(scope, || self.go_on(cx))
+        let _current = local::enter(self.timer.as_ref().and_then(Timer::scope));
+        self.go_on(cx)
     }
 }
 
@@ -106,6 +113,14 @@ impl<F, M> fmt::Debug for ResponseFuture<F, M> {
         f.debug_struct("ResponseFuture")
             .field("timer", &self.timer)
             .finish_non_exhaustive()
+    }
+}
+
+// === impl Ended ===
+
+impl<F> Drop for Ended<'_, F> {
+    fn drop(&mut self) {
+        self.0.set(State::Ended);
     }
 }
 

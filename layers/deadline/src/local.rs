@@ -16,7 +16,7 @@ thread_local! {
 }
 
 /// Puts back what was the current deadline before, also when what ran panics.
-struct Restore(Option<Deadline>);
+pub(crate) struct Restore(Option<Deadline>);
 
 pin_project! {
     /// A future that runs under a deadline: see [`scope`].
@@ -80,6 +80,12 @@ pub(crate) fn within<T>(deadline: Option<Deadline>, f: impl FnOnce() -> T) -> T 
 fn served<T>(deadline: Deadline, f: impl FnOnce() -> T) -> T {
     let _restore = Restore(CURRENT.replace(Some(deadline)));
     f()
+}
+
+/// [`within`], until what is returned is dropped: for what is too large to be moved out of a closure.
+#[inline]
+pub(crate) fn enter(deadline: Option<Deadline>) -> Option<Restore> {
+    deadline.map(|deadline| Restore(CURRENT.replace(Some(deadline))))
 }
 
 // === impl Scope ===

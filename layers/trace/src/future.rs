@@ -7,7 +7,7 @@ use std::{
     fmt,
     fmt::Display,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 pin_project! {
@@ -50,28 +50,26 @@ where
         let this = self.project();
         let current = local::enter(Served::context(this.served));
         let span = this.watch.as_ref().map(|watch| watch.enter());
-        let result = ready!(this.inner.poll(cx));
+        let polled = this.inner.poll(cx);
         drop((span, current));
-        let watch = this.watch.take();
-        let response = match result {
-            Ok(response) => response,
-            Err(error) => {
-                if let Some(watch) = watch {
+        let (watch, served) = (this.watch, this.served);
+        match polled {
+            Poll::Pending => Poll::Pending,
+            // The way of most calls: put together where it goes, and moved no more often.
+            Poll::Ready(Ok(response)) if watch.is_none() && served.is_none() => {
+                let (head, body) = response.into_parts();
+                Poll::Ready(Ok(Response::from_parts(head, Body::plain(body))))
+            }
+            Poll::Ready(Ok(response)) => {
+                Poll::Ready(Ok(answered(response, watch.take(), served.take())))
+            }
+            Poll::Ready(Err(error)) => {
+                if let Some(watch) = watch.take() {
                     watch.failed(&error);
                 }
-                return Poll::Ready(Err(error));
+                Poll::Ready(Err(error))
             }
-        };
-        let served = this.served.take();
-        let mut response = match watch {
-            None => response.map(Body::plain),
-            Some(watch) => watch.response(response),
-        };
-        if let Some(served) = served {
-            served.echo(response.headers_mut());
-            response.body_mut().serve(served);
         }
-        Poll::Ready(Ok(response))
     }
 }
 
@@ -82,4 +80,22 @@ impl<F> fmt::Debug for ResponseFuture<F> {
             .field("served", &self.served)
             .finish_non_exhaustive()
     }
+}
+
+/// An answer that somebody looks at, or whose body is read in its request's context.
+#[inline(never)]
+fn answered<B: http_body::Body>(
+    response: Response<B>,
+    watch: Option<Box<Watch>>,
+    served: Option<Box<Served>>,
+) -> Response<Body<B>> {
+    let mut response = match watch {
+        None => response.map(Body::plain),
+        Some(watch) => watch.response(response),
+    };
+    if let Some(served) = served {
+        served.echo(response.headers_mut());
+        response.body_mut().serve(served);
+    }
+    response
 }
