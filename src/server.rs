@@ -32,6 +32,10 @@
 //! [`ServerLayer::edge`] where strangers call, as they call most servers of axum, and
 //! [`ServerLayer::internal`] behind those.
 //!
+//! What lets pages from elsewhere call (tower-http's `CorsLayer`) goes outside of this layer: what a browser
+//! asks before a call then costs nothing of a limit, and the page can read a refusal. Inside, it passes as a call
+//! like any other.
+//!
 //! A health `Watch` has no end of its own. When its server closes it is told NOT_SERVING, and ends.
 //!
 //! [`Lifecycle`] is the other half: how many calls are in flight, and a stop that loses none of them.
