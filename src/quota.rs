@@ -22,6 +22,12 @@
 //! policy decides ([`OnOutage`]); no call waits longer than [`timeout`](RedisQuota::timeout), and after
 //! the first that waited none does until Redis answers again.
 //!
+//! Calls of one key are served in the order in which they find something: what Redis grants a process is there
+//! for all of its calls, and a call that costs nearly the burst can be overtaken by small ones, of its own
+//! process and of others, for as long as they come. Once its time is up it is
+//! [`Limited`](ziggurat_limit::Limited), and may come again when the rate has brought what it costs; it is
+//! no outage. What must not be overtaken has a rule of its own.
+//!
 //! One server is meant, or the primary of several, for a key is counted in one place. A cluster sends
 //! those who ask the wrong node elsewhere (`MOVED`), which nobody here follows: for such a key, and no
 //! other, the policy decides. In front of a cluster goes a proxy; or a [`prefix`](RedisQuota::prefix) with a hash tag, such as

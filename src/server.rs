@@ -22,7 +22,8 @@
 //! Health checks of gRPC (`grpc.health.v1.Health`: `Check`, `Watch`, `List`) pass beside both limits,
 //! whoever sends them: a server that is busy is asked how it does as well. All else holds for them too.
 //! A limit of your own may let calls wait before they are made, as tower's do: they wait after that then,
-//! within their deadlines, and no health check with them.
+//! within their deadlines, and no health check with them. What it says if it fails then, the next call is
+//! answered with that is no health check.
 //!
 //! A rejection is answered by the content type of its request: gRPC and gRPC-Web by a status, with
 //! `grpc-retry-pushback-ms`; anything else by 429, 503 or 504, with `Retry-After`.
@@ -30,6 +31,10 @@
 //! Whom to believe has no default that would be right for all, so it is the first thing to say:
 //! [`ServerLayer::edge`] where strangers call, as they call most servers of axum, and
 //! [`ServerLayer::internal`] behind those.
+//!
+//! What lets pages from elsewhere call (tower-http's `CorsLayer`) goes outside of this layer: what a browser
+//! asks before a call then costs nothing of a limit, and the page can read a refusal. Inside, it passes as a call
+//! like any other.
 //!
 //! A health `Watch` has no end of its own. When its server closes it is told NOT_SERVING, and ends.
 //!

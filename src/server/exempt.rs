@@ -11,17 +11,20 @@ use std::{
     task::{Context, Poll},
 };
 use tower::{Service, ServiceExt};
-use ziggurat_core::{BoxError, grpc};
+use ziggurat_core::{BoxError, Readiness, grpc};
 
 /// A handler with limits around it, and without them for health checks of gRPC.
 ///
 /// A limit of somebody else's may let calls wait before they are made, where no deadline is known yet: here
-/// they do so afterwards, and no health check with them.
+/// they do so afterwards, and no health check with them. Nor does one fail because that limit does: the next
+/// call that it is asked about tells what it said.
 #[derive(Debug)]
 pub struct Exempt<L, S> {
     limited: L,
     handler: S,
-    /// `limited` was not ready when it was asked.
+    /// What `limited` said when it was asked.
+    readiness: Readiness,
+    /// It was not ready then.
     waits: bool,
 }
 
@@ -29,11 +32,11 @@ pub struct Exempt<L, S> {
 
 impl<L, S> Exempt<L, S> {
     pub(super) const fn new(limited: L, handler: S) -> Self {
-        let waits = false;
         Self {
             limited,
             handler,
-            waits,
+            readiness: Readiness::new(),
+            waits: false,
         }
     }
 }
@@ -57,12 +60,9 @@ where
     type Future = ResponseFuture<L, S, Request<B>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        let ready = self.limited.poll_ready(cx);
+        let ready = self.readiness.poll(|| self.limited.poll_ready(cx));
         self.waits = ready.is_pending();
-        match ready {
-            Poll::Ready(ready) => Poll::Ready(ready.map_err(Into::into)),
-            Poll::Pending => Poll::Ready(Ok(())),
-        }
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
@@ -72,6 +72,9 @@ where
             // the handler by itself: what is ready here is what stands behind the limits.
             let call = self.handler.clone().oneshot(request);
             return ResponseFuture::exempt(Box::pin(call));
+        }
+        if let Some(error) = self.readiness.take() {
+            return ResponseFuture::failed(error);
         }
         if waits {
             // The one that was asked: it may have a place in a line.

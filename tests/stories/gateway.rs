@@ -1,7 +1,7 @@
 //! The gateway of the examples, over HTTP.
 
 #[path = "../../examples/gateway/app.rs"]
-mod app;
+pub(crate) mod app;
 #[path = "../../examples/gateway/backends.rs"]
 mod backends;
 #[path = "../../examples/gateway/check.rs"]

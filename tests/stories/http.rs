@@ -28,7 +28,17 @@ impl Answer {
 
 /// GETs `path` with these header lines, each of which ends with CR and LF.
 pub(crate) async fn get(address: SocketAddr, path: &str, headers: &str) -> Answer {
-    send(address, &format!("GET {path} HTTP/1.1\r\n{headers}"), b"").await
+    ask(address, "GET", path, headers).await
+}
+
+/// Asks for `path` by this method, with these header lines and without a body.
+pub(crate) async fn ask(address: SocketAddr, method: &str, path: &str, headers: &str) -> Answer {
+    send(
+        address,
+        &format!("{method} {path} HTTP/1.1\r\n{headers}"),
+        b"",
+    )
+    .await
 }
 
 /// POSTs `body` of this content type.

@@ -3,6 +3,7 @@
 //! What users do, over real sockets: real servers, real HTTP/2, generated clients.
 
 mod bounded;
+mod browsers;
 mod by_hand;
 mod by_name;
 mod choosing;

@@ -5,15 +5,20 @@ use crate::{
     serving::{Buggy, Port},
 };
 use axum::{Router, routing::get};
-use std::time::Duration;
+use futures_util::{TryFutureExt, future::MapErr};
+use std::{
+    task::{Context, Poll},
+    time::Duration,
+};
 use tokio::{task::JoinSet, time};
 use tonic::{Code, service::Routes};
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
+use tower::{Service, layer::layer_fn};
 use ziggurat::{
     client::Ziggurat,
     concurrency::{self, ConcurrencyLayer},
     coord::Registry,
-    core::{self, Instance},
+    core::{self, BoxError, Instance},
     limit::{Rate, RateLimitLayer},
     server::{Lifecycle, ServerLayer},
 };
@@ -103,6 +108,43 @@ async fn a_limit_that_lets_calls_wait_before_they_are_made_holds_up_no_health_ch
     hanging.shutdown().await;
     let hello = time::timeout(patience, http::get(address, "/hello", "")).await;
     assert_eq!(hello.unwrap().body, "hello");
+}
+
+/// A limit that is broken, and says so before any call.
+#[derive(Clone, Debug)]
+struct Broken<S>(S);
+
+impl<S: Service<R, Error: Into<BoxError>>, R> Service<R> for Broken<S> {
+    type Response = S::Response;
+    type Error = BoxError;
+    type Future = MapErr<S::Future, fn(S::Error) -> BoxError>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Err("the limit is broken".into()))
+    }
+
+    fn call(&mut self, request: R) -> Self::Future {
+        self.0.call(request).map_err(Into::into)
+    }
+}
+
+#[tokio::test]
+async fn a_limit_that_fails_before_a_call_is_made_fails_no_health_check() {
+    let layer = ServerLayer::internal().rate_limit(layer_fn(Broken));
+    let (_reporter, health) = tonic_health::server::health_reporter();
+    let router = Routes::new(health)
+        .into_axum_router()
+        .route("/hello", get(async || "hello"))
+        .layer(layer);
+    let port = Port::serve(router).await;
+
+    let client = PlainClient::connect(port.address).await.unwrap();
+    let mut health = HealthClient::new(client);
+    for _ in 0..3 {
+        let hello = http::get(port.address, "/hello", "").await;
+        assert_eq!(hello.status, 503);
+        health.check(HealthCheckRequest::default()).await.unwrap();
+    }
 }
 
 #[tokio::test]

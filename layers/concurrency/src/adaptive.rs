@@ -87,7 +87,7 @@ impl Adaptive {
         let meter = match lesson {
             // Who finds it taken does not wait: of many that go well, one is as good as another.
             Lesson::Took(..) => self.meter.try_lock().ok(),
-            Lesson::Dropped | Lesson::TimedOut(_) => {
+            Lesson::Dropped | Lesson::TimedOut(..) => {
                 self.time_all();
                 self.meter.lock().ok()
             }

@@ -35,8 +35,13 @@ pub struct Window {
     pub latency: Option<Duration>,
     /// The most calls that were under way at once.
     pub in_flight: u32,
-    /// Was a call refused for want of room, or did one time out: after a time in which others have an
-    /// answer, or where nobody had any?
+    /// Was more than one call in five dropped, or nobody answered?
+    ///
+    /// A call was dropped that timed out after a time in which others have an answer, or that was refused
+    /// for want of room by whoever speaks for
+    /// [itself](crate::ConcurrencyLayer::heed_refusals). A few are no sign: deadlines are those of the
+    /// callers, and one of them, who has no patience with a method that is slow, must not take the room of
+    /// all. (In Netflix's concurrency-limits any drop is a sign; Envoy's adaptive concurrency knows none.)
     pub dropped: bool,
 }
 
@@ -54,7 +59,7 @@ impl Window {
         }
     }
 
-    /// Whether a call was [dropped](Self#structfield.dropped).
+    /// Whether calls were [dropped](Self#structfield.dropped).
     #[must_use]
     pub const fn dropped(mut self, dropped: bool) -> Self {
         self.dropped = dropped;

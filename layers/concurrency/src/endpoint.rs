@@ -86,6 +86,18 @@ impl<C> EndpointLayer<C> {
         }
     }
 
+    /// Whether a limit that is found hears RESOURCE_EXHAUSTED as a call that was
+    /// [dropped](crate::Window#structfield.dropped): it does, as an endpoint says so of itself; not where
+    /// it speaks of the quota of whoever calls.
+    #[must_use]
+    pub fn heed_refusals(self, heed: bool) -> Self {
+        let shared = self.make.0.isolated().heed_refusals(heed);
+        Self {
+            make: Make(Arc::new(shared)),
+            ..self
+        }
+    }
+
     /// Reads how calls end by `classifier`.
     #[must_use]
     pub fn classify_with<D>(self, classifier: D) -> EndpointLayer<D> {

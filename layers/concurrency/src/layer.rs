@@ -39,6 +39,18 @@ impl<C, P> ConcurrencyLayer<C, P> {
         self.around(shared)
     }
 
+    /// Whether a limit that is found hears RESOURCE_EXHAUSTED, or 429, as a call that was
+    /// [dropped](crate::Window#structfield.dropped).
+    ///
+    /// A remote server says so of itself, and a client should listen to it. The handler of a server says
+    /// so of a caller, whose quota is used up, and that is no reason to send less to all; so it is not
+    /// heard, unless this is said. This starts a new limit, as [`isolated`](Self::isolated) does.
+    #[must_use]
+    pub fn heed_refusals(self, heed: bool) -> Self {
+        let shared = self.shared.isolated().heed_refusals(heed);
+        self.around(shared)
+    }
+
     /// Tells `observer` what happens. This starts a new limit, as [`isolated`](Self::isolated) does.
     #[must_use]
     pub fn observe_with(self, observer: impl Observer) -> Self {

@@ -1,4 +1,10 @@
 //! How calls go, summed up a window at a time for the algorithm.
+//!
+//! A deadline is the caller's, and so may be a refusal; a server that has no room fails many calls, and one
+//! caller a few. So it is their share of a window that counts, and not that there is one, as in Netflix's
+//! concurrency-limits (`WindowedLimit`), where any makes a window one of overload. Envoy's adaptive
+//! concurrency listens to latency alone, which tells nothing where nobody is answered, and failsafe-go's
+//! limiter to what its user says was dropped.
 
 use crate::{Algorithm, algorithm::Window};
 use std::{
@@ -19,7 +25,9 @@ pub(crate) struct Meter {
     /// Calls that were timed, and those for which they stand.
     answered: u32,
     calls: u32,
+    /// Calls that were dropped, and those for which they stand.
     dropped: u32,
+    lost: u32,
     /// Calls that timed out sooner than an answer is there usually.
     hurried: u32,
     in_flight: u32,
@@ -32,8 +40,8 @@ pub(crate) struct Meter {
 pub(crate) enum Lesson {
     /// So long; and it stands for so many.
     Took(Duration, u32),
-    /// There was no answer after so long.
-    TimedOut(Duration),
+    /// There was no answer after so long; and it stands for so many.
+    TimedOut(Duration, u32),
     Dropped,
 }
 
@@ -51,6 +59,10 @@ struct Stuck(u32);
 
 /// Fewer say nothing: one of them may be an accident.
 const SAMPLES: u32 = 10;
+/// More than one in so many has to be dropped. One caller in twenty, who sends all of its calls in bursts,
+/// reaches that in a quarter of all windows, and even a limit that loses a tenth in each of those and gains
+/// one in each of the others stays at thirty.
+const FEW: u64 = 5;
 
 // === impl Meter ===
 
@@ -64,6 +76,7 @@ impl Meter {
             answered: 0,
             calls: 0,
             dropped: 0,
+            lost: 0,
             hurried: 0,
             in_flight: 0,
             usual: Duration::ZERO,
@@ -93,8 +106,9 @@ impl Meter {
                 self.calls = self.calls.saturating_add(stands_for);
             }
             // Who gives no call the time that it takes would else take the room from all others.
-            Lesson::TimedOut(after) if after < self.usual => self.hurried += 1,
-            Lesson::TimedOut(_) | Lesson::Dropped => self.dropped += 1,
+            Lesson::TimedOut(after, _) if after < self.usual => self.hurried += 1,
+            Lesson::TimedOut(_, stands_for) => self.lose(stands_for),
+            Lesson::Dropped => self.lose(1),
         }
         self.in_flight = self.in_flight.max(in_flight);
         // Where nobody is answered, no usual time is an excuse.
@@ -106,16 +120,25 @@ impl Meter {
         Some(self.close(now))
     }
 
+    const fn lose(&mut self, stands_for: u32) {
+        self.dropped += 1;
+        self.lost = self.lost.saturating_add(stands_for);
+    }
+
     fn close(&mut self, now: Instant) -> Closed {
         let latency = self.latencies.checked_div(self.calls);
         let calls = self.calls;
-        let dropped = self.dropped > 0 || latency.is_none();
+        let (lost, all) = (
+            u64::from(self.lost),
+            u64::from(calls) + u64::from(self.lost),
+        );
+        let dropped = lost * FEW > all || latency.is_none();
         self.usual = latency.unwrap_or(self.usual);
         let window = Window::new(now, latency, self.in_flight).dropped(dropped);
         self.begun = Some(now);
         self.latencies = Duration::ZERO;
         (self.answered, self.calls, self.dropped) = (0, 0, 0);
-        (self.hurried, self.in_flight) = (0, 0);
+        (self.lost, self.hurried, self.in_flight) = (0, 0, 0);
         Closed {
             limit: self.update(&window),
             calls,

@@ -66,9 +66,9 @@ impl Record for Permit {
         };
         match outcome {
             Outcome::Success => held.answered(),
-            Outcome::Overload => held.refused(),
+            Outcome::Overload if held.shared.heeds_refusals() => held.refused(),
             Outcome::Timeout => held.timed_out(),
-            // How long it took to fail, or to lose patience, says nothing.
+            // How long it took to fail, to lose patience, or to refuse one caller, says nothing.
             _ => {}
         }
         held.shared.leave();
@@ -106,7 +106,8 @@ impl Held {
         match self.timing {
             Timing::Since(started) => {
                 let now = clock::now();
-                let lesson = Lesson::TimedOut(now.saturating_duration_since(started));
+                let took = now.saturating_duration_since(started);
+                let lesson = Lesson::TimedOut(took, self.stands_for);
                 self.shared.learn(now, lesson, self.in_flight);
             }
             // Of the next ones it will be known whether they had the time that an answer takes.

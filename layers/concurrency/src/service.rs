@@ -7,10 +7,10 @@ use crate::{
 };
 use std::{
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 use tower_service::Service;
-use ziggurat_core::{BoxError, Carry, Classify, Criticality, Deadline, Grpc, Recorder, Unready};
+use ziggurat_core::{BoxError, Carry, Classify, Criticality, Deadline, Grpc, Readiness, Recorder};
 
 /// A service that has only so many calls under way; clones share the limit. See the [crate](crate)
 /// for the rules.
@@ -20,8 +20,7 @@ pub struct Concurrency<S, C = Grpc, P = Alike> {
     shared: Arc<Shared>,
     classifier: C,
     prioritizer: P,
-    /// What `inner` said instead of being ready: the next call's answer.
-    unready: Option<BoxError>,
+    readiness: Readiness,
 }
 
 // === impl Concurrency ===
@@ -33,7 +32,7 @@ impl<S, C, P> Concurrency<S, C, P> {
             shared,
             classifier,
             prioritizer,
-            unready: None,
+            readiness: Readiness::new(),
         }
     }
 
@@ -86,18 +85,12 @@ where
     type Future = ResponseFuture<S, Req, C>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        // What failed is not asked again before it is told.
-        if self.unready.is_none()
-            && let Err(error) = ready!(self.inner.poll_ready(cx))
-        {
-            self.unready = Some(Unready::answer(error.into()));
-        }
-        Poll::Ready(Ok(()))
+        self.readiness.poll(|| self.inner.poll_ready(cx))
     }
 
     #[inline]
     fn call(&mut self, request: Req) -> Self::Future {
-        if let Some(error) = self.unready.take() {
+        if let Some(error) = self.readiness.take() {
             return ResponseFuture::rejected(error);
         }
         let level = match self.prioritizer.priority(&request) {

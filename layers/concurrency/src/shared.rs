@@ -32,6 +32,8 @@ pub(crate) struct Shared {
     observer: Option<Arc<dyn Observer>>,
     /// For an endpoint: rings when there is room.
     room: Option<Arc<Notify>>,
+    /// Whether whoever is called speaks for itself when it has no room.
+    heeds_refusals: bool,
 }
 
 /// Through which a waiter hears.
@@ -54,6 +56,7 @@ impl Shared {
             observer: None,
             gate: Gate::new(),
             room: None,
+            heeds_refusals: false,
         }
     }
 
@@ -65,6 +68,7 @@ impl Shared {
             observer: self.observer.clone(),
             gate: Gate::new(),
             room: self.room.as_ref().map(|_| Arc::default()),
+            heeds_refusals: self.heeds_refusals,
         }
     }
 
@@ -80,7 +84,16 @@ impl Shared {
 
     pub(crate) fn of_endpoint(mut self) -> Self {
         self.room = Some(Arc::default());
+        self.heed_refusals(true)
+    }
+
+    pub(crate) const fn heed_refusals(mut self, heed: bool) -> Self {
+        self.heeds_refusals = heed;
         self
+    }
+
+    pub(crate) const fn heeds_refusals(&self) -> bool {
+        self.heeds_refusals
     }
 
     pub(crate) const fn gate(&self) -> &Gate<Ticket> {

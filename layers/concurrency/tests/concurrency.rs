@@ -4,6 +4,8 @@
 
 #[path = "concurrency/adaptive.rs"]
 mod adaptive;
+#[path = "concurrency/attacked.rs"]
+mod attacked;
 #[path = "concurrency/backend.rs"]
 mod backend;
 #[path = "concurrency/contract.rs"]

@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | [`Outcome`], [`Record`], [`Recorder`], [`expire`] | how a call ended, told once | breaker, health, balance, retry |
 //! | [`Classify`], [`Carry`] | where an outcome is read from, where words are carried | every layer that looks into a call |
-//! | [`Rejection`], [`Code`], [`Sent`], [`Unready`] | why a call was not answered, and how far it got | every layer that adds an error |
+//! | [`Rejection`], [`Code`], [`Sent`], [`Unready`], [`Readiness`] | why a call was not answered, and how far it got | every layer that adds an error |
 //! | [`Deadline`] | when a call must be over | deadline, retry, balance, connect |
 //! | [`CallOptions`] | what the caller wants of this one call | client, deadline, retry, balance |
 //! | [`Words`] | what most requests carry, kept for a second one | retry |
@@ -48,6 +48,7 @@ mod instance;
 mod live;
 mod options;
 mod outcome;
+mod readiness;
 mod record;
 mod rejection;
 mod resolve;
@@ -73,6 +74,7 @@ pub use self::{
     live::{Live, LiveSetter},
     options::CallOptions,
     outcome::Outcome,
+    readiness::Readiness,
     record::{Record, Recorder, expire},
     rejection::{Rejection, Sent},
     resolve::{Change, Changes, Resolve},

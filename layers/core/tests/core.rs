@@ -13,8 +13,8 @@ use std::{
     time::Duration,
 };
 use ziggurat_core::{
-    BoxError, ByResult, CallOptions, Carry, Classify, Code, Deadline, Grpc, Http, Outcome, Record,
-    Recorder, Rejection, Sent, clock,
+    BoxError, ByResult, CallOptions, Carry, Classify, Code, Deadline, Grpc, Http, Outcome,
+    Readiness, Record, Recorder, Rejection, Sent, clock, error,
 };
 
 #[derive(Debug)]
@@ -401,4 +401,25 @@ async fn what_a_peer_says_at_the_end_is_told_before_the_outcome() {
         let _ = response.into_body().collect().await;
         assert_eq!(told.iter().collect::<Vec<_>>(), heard);
     }
+}
+
+#[test]
+fn what_a_service_said_instead_of_being_ready_is_told_once_and_asked_for_no_more_before() {
+    let (mut readiness, mut asked) = (Readiness::new(), 0);
+    for told in 0..3 {
+        for _ in 0..3 {
+            let ready = readiness.poll(|| {
+                asked += 1;
+                Poll::Ready(Err("broken"))
+            });
+            assert!(ready.is_ready());
+        }
+        assert_eq!(asked, told + 1);
+        assert!(readiness.clone().take().is_none());
+        let error = readiness.take().unwrap();
+        assert_eq!(error::code(&*error), Some(Code::Unavailable));
+        assert!(readiness.take().is_none());
+    }
+    let waits = readiness.poll(|| Poll::<Result<(), BoxError>>::Pending);
+    assert!(waits.is_pending());
 }

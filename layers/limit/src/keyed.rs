@@ -8,11 +8,11 @@ use crate::{Cost, Each, Key, KeyExtractor, Observer, Rate, ResponseFuture, share
 use std::{
     fmt,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 use tower_layer::Layer;
 use tower_service::Service;
-use ziggurat_core::{BoxError, InvalidSetting, Live, Unready};
+use ziggurat_core::{BoxError, InvalidSetting, Live, Readiness};
 
 /// Limits the rate of calls, for every key by itself.
 ///
@@ -53,8 +53,7 @@ pub struct KeyedRateLimit<S, K, C = Each> {
     limit: Arc<KeyedLimit>,
     key: K,
     cost: C,
-    /// What `inner` said instead of being ready: the next call's answer.
-    unready: Option<BoxError>,
+    readiness: Readiness,
 }
 
 // === impl KeyedLimitLayer ===
@@ -138,7 +137,7 @@ impl<S, K: Clone, C: Clone> Layer<S> for KeyedLimitLayer<K, C> {
             limit: Arc::clone(&self.limit),
             key: self.key.clone(),
             cost: self.cost.clone(),
-            unready: None,
+            readiness: Readiness::new(),
         }
     }
 }
@@ -152,7 +151,7 @@ impl<S: Clone, K: Clone, C: Clone> Clone for KeyedRateLimit<S, K, C> {
             limit: Arc::clone(&self.limit),
             key: self.key.clone(),
             cost: self.cost.clone(),
-            unready: None,
+            readiness: Readiness::new(),
         }
     }
 }
@@ -169,17 +168,11 @@ where
     type Future = ResponseFuture<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        // What failed is not asked again before it is told.
-        if self.unready.is_none()
-            && let Err(error) = ready!(self.inner.poll_ready(cx))
-        {
-            self.unready = Some(Unready::answer(error.into()));
-        }
-        Poll::Ready(Ok(()))
+        self.readiness.poll(|| self.inner.poll_ready(cx))
     }
 
     fn call(&mut self, request: Req) -> Self::Future {
-        if let Some(error) = self.unready.take() {
+        if let Some(error) = self.readiness.take() {
             return ResponseFuture::failed(error);
         }
         let key: Option<Key<'_>> = self.key.key(&request);

@@ -11,11 +11,11 @@ use crate::{Cost, Each, KeyExtractor, Observer, Rate, ResponseFuture, shared::To
 use std::{
     fmt,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 use tower_layer::Layer;
 use tower_service::Service;
-use ziggurat_core::{BoxError, InvalidSetting, Live, Unready};
+use ziggurat_core::{BoxError, InvalidSetting, Live, Readiness};
 
 /// Limits the rate of calls in all, and within that by one key or several: tenant, method, peer.
 ///
@@ -60,8 +60,7 @@ pub struct NestedLimit<S, Req, C = Each> {
     inner: S,
     levels: Arc<Levels<Req>>,
     cost: C,
-    /// What `inner` said instead of being ready: the next call's answer.
-    unready: Option<BoxError>,
+    readiness: Readiness,
 }
 
 // === impl NestedLimitLayer ===
@@ -159,7 +158,7 @@ impl<S, Req, C: Clone> Layer<S> for NestedLimitLayer<Req, C> {
             inner,
             levels: Arc::clone(&self.levels),
             cost: self.cost.clone(),
-            unready: None,
+            readiness: Readiness::new(),
         }
     }
 }
@@ -180,7 +179,7 @@ impl<S: Clone, Req, C: Clone> Clone for NestedLimit<S, Req, C> {
             inner: self.inner.clone(),
             levels: Arc::clone(&self.levels),
             cost: self.cost.clone(),
-            unready: None,
+            readiness: Readiness::new(),
         }
     }
 }
@@ -197,17 +196,11 @@ where
     type Future = ResponseFuture<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        // What failed is not asked again before it is told.
-        if self.unready.is_none()
-            && let Err(error) = ready!(self.inner.poll_ready(cx))
-        {
-            self.unready = Some(Unready::answer(error.into()));
-        }
-        Poll::Ready(Ok(()))
+        self.readiness.poll(|| self.inner.poll_ready(cx))
     }
 
     fn call(&mut self, request: Req) -> Self::Future {
-        if let Some(error) = self.unready.take() {
+        if let Some(error) = self.readiness.take() {
             return ResponseFuture::failed(error);
         }
         match self.levels.take(&request, self.cost.cost(&request)) {

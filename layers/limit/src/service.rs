@@ -4,18 +4,17 @@ use crate::{Cost, Each, ResponseFuture, shared::Shared};
 use std::{
     fmt,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 use tower_service::Service;
-use ziggurat_core::{BoxError, Unready};
+use ziggurat_core::{BoxError, Readiness};
 
 /// A service that is called at a rate; clones share the limit. See the [crate](crate) for the rules.
 pub struct RateLimit<S, C = Each> {
     inner: S,
     shared: Arc<Shared>,
     cost: C,
-    /// What `inner` said instead of being ready: the next call's answer.
-    unready: Option<BoxError>,
+    readiness: Readiness,
 }
 
 // === impl RateLimit ===
@@ -26,7 +25,7 @@ impl<S, C> RateLimit<S, C> {
             inner,
             shared,
             cost,
-            unready: None,
+            readiness: Readiness::new(),
         }
     }
 
@@ -64,17 +63,11 @@ where
     type Future = ResponseFuture<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        // What failed is not asked again before it is told.
-        if self.unready.is_none()
-            && let Err(error) = ready!(self.inner.poll_ready(cx))
-        {
-            self.unready = Some(Unready::answer(error.into()));
-        }
-        Poll::Ready(Ok(()))
+        self.readiness.poll(|| self.inner.poll_ready(cx))
     }
 
     fn call(&mut self, request: Req) -> Self::Future {
-        if let Some(error) = self.unready.take() {
+        if let Some(error) = self.readiness.take() {
             return ResponseFuture::failed(error);
         }
         match self.shared.take(self.cost.cost(&request)) {

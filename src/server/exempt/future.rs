@@ -34,6 +34,7 @@ pin_project! {
         Limited { #[pin] future: L::Future },
         Waits { future: Pin<Box<Oneshot<L, Req>>> },
         Exempt { future: Pin<Box<Oneshot<S, Req>>> },
+        Failed { error: Option<BoxError> },
     }
 }
 
@@ -47,6 +48,11 @@ impl<L: Service<Req>, S: Service<Req>, Req> ResponseFuture<L, S, Req> {
 
     pub(super) const fn waits(future: Pin<Box<Oneshot<L, Req>>>) -> Self {
         let way = Way::Waits { future };
+        Self { way }
+    }
+
+    pub(super) const fn failed(error: BoxError) -> Self {
+        let way = Way::Failed { error: Some(error) };
         Self { way }
     }
 
@@ -79,6 +85,10 @@ where
                 Ok(response) => Ok(response.map(Body::exempt)),
                 Err(error) => Err(error.into()),
             }),
+            WayProj::Failed { error } => {
+                let error = error.take();
+                Poll::Ready(Err(error.expect("a future is not polled after it is done")))
+            }
         }
     }
 }

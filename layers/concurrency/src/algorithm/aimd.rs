@@ -5,8 +5,8 @@ use crate::settings::check;
 use std::time::Duration;
 use ziggurat_core::InvalidSetting;
 
-/// One more while all goes well, a tenth less when a call is dropped or calls take too long (the AIMD
-/// of Netflix's concurrency-limits).
+/// One more while all goes well, a tenth less when calls are [dropped](Window#structfield.dropped) or take
+/// too long (the AIMD of Netflix's concurrency-limits).
 ///
 /// It knows no latency but the one that it is told: set [`slow`](Self::slow) to what is too long, or it
 /// finds the limit only by what is dropped.

@@ -189,7 +189,27 @@ fn a_window_takes_time_and_ten_calls() {
     for n in 0..9 {
         assert_eq!(add(later, took, 20), None, "{n}");
     }
-    assert_eq!(add(later, Lesson::Dropped, 1), Some((18, 9, true)));
+    // One of ten says nothing.
+    assert_eq!(add(later, Lesson::Dropped, 1), Some((22, 9, false)));
+}
+
+#[test]
+fn a_window_is_one_of_drops_if_more_than_a_fifth_of_the_calls_were_dropped_for_which_some_stand() {
+    let (start, window) = (clock::now(), 100 * MILLISECOND);
+    let late = Lesson::TimedOut(50 * MILLISECOND, 16);
+    for (lesson, least) in [(Lesson::Dropped, 41), (late, 3)] {
+        for dropped in [least - 1, least] {
+            let mut meter = Meter::new(Box::new(Aimd::new()));
+            for _ in 0..10 {
+                meter.add(start, Lesson::Took(MILLISECOND, 16), 20, window);
+            }
+            for _ in 1..dropped {
+                meter.add(start, lesson, 20, window);
+            }
+            let closed = meter.add(start + window, lesson, 20, window).unwrap();
+            assert_eq!(closed.dropped, dropped == least, "{lesson:?}: {dropped}");
+        }
+    }
 }
 
 #[test]

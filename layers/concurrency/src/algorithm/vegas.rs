@@ -22,8 +22,8 @@ use ziggurat_core::{Dice, InvalidSetting};
 ///
 /// With a limit `L`, a latency without a queue `r0` and the present one `r`, `q = L (1 - r0 / r)` calls
 /// queue. With `log` the whole part of the limit's decimal logarithm, at least 1: up to `log` of them
-/// let the limit grow by `6 log`, less than `3 log` by `log`; more than `6 log`, or a call that was
-/// dropped, take `log` away.
+/// let the limit grow by `6 log`, less than `3 log` by `log`; more than `6 log`, or a window in which calls
+/// were [dropped](Window#structfield.dropped), take `log` away.
 ///
 /// # Defaults
 ///

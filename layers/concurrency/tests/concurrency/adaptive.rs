@@ -104,6 +104,7 @@ async fn what_is_cancelled_fails_or_is_turned_away_teaches_nothing() {
 #[tokio::test(start_paused = true)]
 async fn a_server_that_says_that_it_is_full_gets_less() {
     let layer = layer(settings(1_000)).adaptive(Aimd::new());
+    let layer = layer.heed_refusals(true);
     let service = layer.layer(service_fn(|()| async {
         time::sleep(20 * MILLISECOND).await;
         let full = Rejection::decided(Code::ResourceExhausted, "full");

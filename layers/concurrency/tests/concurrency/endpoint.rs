@@ -4,7 +4,7 @@ use super::settings;
 use std::task::{Context, Poll};
 use tokio_test::{assert_pending, assert_ready, assert_ready_ok, task};
 use tower::{BoxError, Layer, Service, ServiceExt, service_fn};
-use ziggurat_concurrency::{Bounded, EndpointLayer, Full};
+use ziggurat_concurrency::{Aimd, Bounded, EndpointLayer, Full};
 use ziggurat_core::{
     Availability, ByResult, Code, Endpoint, EndpointId, Instance, Rejection, Sent, error,
 };
@@ -131,4 +131,57 @@ async fn who_is_outrun_was_never_sent_and_may_go_elsewhere() {
         (rejection.sent(), rejection.is_decision()),
         (Sent::Never, false)
     );
+}
+
+/// An endpoint that has no room.
+#[derive(Clone)]
+struct Refusing(Silent);
+
+impl Endpoint for Refusing {
+    fn id(&self) -> &EndpointId {
+        self.0.id()
+    }
+
+    fn availability(&self) -> &Availability {
+        self.0.availability()
+    }
+}
+
+impl Service<u32> for Refusing {
+    type Response = u32;
+    type Error = BoxError;
+    type Future = std::future::Ready<Result<u32, BoxError>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: u32) -> Self::Future {
+        let refused = Rejection::decided(Code::ResourceExhausted, "no room");
+        std::future::ready(Err(refused.with_sent(Sent::Unknown).into()))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_says_it_has_no_room_is_sent_less() {
+    let connect = service_fn(|instance: Instance| async move {
+        let silent = Silent(instance.id().clone(), Availability::new());
+        Ok::<_, BoxError>(Refusing(silent))
+    });
+    for (heeds, least, most) in [(true, 1, 15), (false, 20, 20)] {
+        let layer = EndpointLayer::new(settings(100)).adaptive(Aimd::new());
+        let layer = match heeds {
+            true => layer,
+            false => layer.heed_refusals(false),
+        };
+        let connector = layer.classify_with(ByResult).layer(connect);
+        let at = Instance::new("users", "e", "localhost", 80).unwrap();
+        let endpoint = connector.oneshot(at).await.unwrap();
+        for _ in 0..100 {
+            endpoint.clone().oneshot(1).await.unwrap_err();
+            tokio::time::sleep(super::SECOND / 50).await;
+        }
+        let limit = endpoint.handle().limit();
+        assert!((least..=most).contains(&limit), "{heeds}: {limit}");
+    }
 }

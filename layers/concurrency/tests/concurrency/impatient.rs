@@ -17,13 +17,13 @@ use tower::{BoxError, Layer, Service, ServiceExt, service_fn};
 use ziggurat_concurrency::{Aimd, Algorithm, Concurrency, ConcurrencyLayer, Vegas};
 use ziggurat_core::{ByResult, expire};
 
-/// Ten callers, one call after the other, for so long.
-async fn patient<S>(service: Concurrency<S, ByResult>, length: Duration)
+/// So many callers, one call after the other, for so long.
+async fn patient<S>(service: Concurrency<S, ByResult>, many: u32, length: Duration)
 where
     S: Service<Duration, Response = (), Error = BoxError, Future: Send> + Clone + Send + 'static,
 {
     let mut callers = JoinSet::new();
-    for _ in 0..10 {
+    for _ in 0..many {
         let service = service.clone();
         callers.spawn(async move {
             let end = time::Instant::now() + length;
@@ -37,21 +37,34 @@ where
     callers.join_all().await;
 }
 
-/// A call whose deadline comes after so long; every so often.
-async fn in_a_hurry<S>(service: Concurrency<S, ByResult>, takes: Duration, patience: Duration)
-where
+/// So many callers, whose calls have a deadline that comes after so long; every so often.
+async fn in_a_hurry<S>(
+    service: Concurrency<S, ByResult>,
+    many: u32,
+    takes: Duration,
+    patience: Duration,
+) where
     S: Service<Duration, Response = (), Error = BoxError, Future: Send> + Clone + Send + 'static,
 {
-    loop {
-        let mut call = Box::pin(service.clone().oneshot(takes));
-        let _late = time::timeout(patience, &mut call).await;
-        expire(|| drop(call));
-        time::sleep(30 * MILLISECOND).await;
+    let mut callers = JoinSet::new();
+    for _ in 0..many {
+        let service = service.clone();
+        callers.spawn(async move {
+            loop {
+                let mut call = Box::pin(service.clone().oneshot(takes));
+                let _late = time::timeout(patience, &mut call).await;
+                expire(|| drop(call));
+                time::sleep(30 * MILLISECOND).await;
+            }
+        });
     }
+    callers.join_all().await;
 }
 
+/// Of eleven callers so many are in a hurry.
 async fn limit_beside(
     algorithm: impl Algorithm + Clone + Sync,
+    in_haste: u32,
     takes: Duration,
     patience: Duration,
 ) -> u32 {
@@ -61,24 +74,27 @@ async fn limit_beside(
         Ok(())
     }));
     tokio::select! {
-        () = patient(service.clone(), 20 * SECOND) => {}
-        () = in_a_hurry(service, takes, patience) => {}
+        () = patient(service.clone(), 11 - in_haste, 20 * SECOND) => {}
+        () = in_a_hurry(service, in_haste, takes, patience) => {}
     }
     layer.handle().limit()
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_never_gives_a_call_the_time_that_it_takes_takes_no_room_from_others() {
-    let limit = limit_beside(Vegas::new(), 10 * MILLISECOND, MILLISECOND).await;
+    let limit = limit_beside(Vegas::new(), 1, 10 * MILLISECOND, MILLISECOND).await;
     assert!(limit >= 15, "{limit}");
-    let limit = limit_beside(Aimd::new(), 10 * MILLISECOND, MILLISECOND).await;
+    let limit = limit_beside(Aimd::new(), 1, 10 * MILLISECOND, MILLISECOND).await;
     assert!(limit >= 15, "{limit}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_gave_it_more_time_than_others_need_and_had_no_answer_is_listened_to() {
-    let limit = limit_beside(Aimd::new(), SECOND, 50 * MILLISECOND).await;
+async fn many_who_gave_it_more_time_than_others_need_and_had_no_answer_are_listened_to() {
+    let limit = limit_beside(Aimd::new(), 10, SECOND, 50 * MILLISECOND).await;
     assert!(limit <= 10, "{limit}");
+    // One of them may as well ask for too much.
+    let limit = limit_beside(Aimd::new(), 1, SECOND, 50 * MILLISECOND).await;
+    assert!(limit >= 15, "{limit}");
 }
 
 /// Says nothing for ever.

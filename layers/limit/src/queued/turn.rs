@@ -1,9 +1,9 @@
 //! A service before which calls may have to wait for their turn.
 
 use super::QueuedFuture;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use tower_service::Service;
-use ziggurat_core::{BoxError, Deadline, Unready};
+use ziggurat_core::{BoxError, Deadline, Readiness};
 
 /// A service before which calls may have to wait for their turn: for limits of one's own, that are kept
 /// elsewhere.
@@ -12,8 +12,7 @@ use ziggurat_core::{BoxError, Deadline, Unready};
 #[derive(Debug)]
 pub struct Queued<S> {
     inner: S,
-    /// What `inner` said instead of being ready: the next call's answer.
-    unready: Option<BoxError>,
+    readiness: Readiness,
 }
 
 /// When a call may be sent.
@@ -33,7 +32,7 @@ impl<S> Queued<S> {
     pub const fn new(inner: S) -> Self {
         Self {
             inner,
-            unready: None,
+            readiness: Readiness::new(),
         }
     }
 
@@ -43,13 +42,7 @@ impl<S> Queued<S> {
         S: Service<Req>,
         S::Error: Into<BoxError>,
     {
-        // What failed is not asked again before it is told.
-        if self.unready.is_none()
-            && let Err(error) = ready!(self.inner.poll_ready(cx))
-        {
-            self.unready = Some(Unready::answer(error.into()));
-        }
-        Poll::Ready(Ok(()))
+        self.readiness.poll(|| self.inner.poll_ready(cx))
     }
 
     /// A call that is sent when it is its `turn`, which nobody asks for while the service is not ready.
@@ -62,7 +55,7 @@ impl<S> Queued<S> {
         S: Service<Req> + Clone,
         F: Future<Output = Result<(), BoxError>> + Send + 'static,
     {
-        if let Some(error) = self.unready.take() {
+        if let Some(error) = self.readiness.take() {
             return QueuedFuture::failed(error);
         }
         match turn(&request) {
