@@ -78,7 +78,7 @@ pub(crate) fn within<T>(deadline: Option<Deadline>, f: impl FnOnce() -> T) -> T 
 /// Apart: most calls serve nobody, and what they do is better built into its place.
 #[inline(never)]
 fn served<T>(deadline: Deadline, f: impl FnOnce() -> T) -> T {
-    let _restore = Restore(CURRENT.replace(Some(deadline)));
+    let _current = enter(Some(deadline));
     f()
 }
 
