@@ -11,7 +11,7 @@ use std::{
     sync::Arc,
     task::{Context, Poll},
 };
-use ziggurat_core::BoxError;
+use ziggurat_core::{BoxError, contain};
 
 pin_project! {
     /// The body of the inner service's answer, or the text of ours.
@@ -137,10 +137,10 @@ impl Watch {
             tracing::error!(%error, "an error that no peer is told of");
         }
         if let Some(observer) = &self.observer {
-            match &reply {
+            contain(|| match &reply {
                 Some(reply) => observer.rejected(reply.code, error),
                 None => observer.unexpected(error),
-            }
+            });
         }
         reply
     }

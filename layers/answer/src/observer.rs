@@ -4,6 +4,8 @@ use std::error::Error;
 use ziggurat_core::Code;
 
 /// Is told which errors were answered, after it has been decided how.
+///
+/// One that panics changes nothing: the answer is given all the same.
 pub trait Observer: Send + Sync + 'static {
     /// A rejection was answered with this code.
     fn rejected(&self, code: Code, error: &(dyn Error + 'static)) {

@@ -6,7 +6,8 @@
 //! [`AnswerLayer`](crate::AnswerLayer) outside answers with INTERNAL or 500.
 //!
 //! What is caught is a panic of the inner service: when it is asked whether it is ready, when it is
-//! called, while its future is polled, and while the body of its response is polled. What is left of
+//! called, while its future is polled, and while the body of its response is polled or asked how long it
+//! is. What is left of
 //! the call is dropped at once. Nothing is caught in a program that is built with `panic = "abort"`.
 
 mod body;

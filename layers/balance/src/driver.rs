@@ -3,7 +3,6 @@
 use crate::facts::Facts;
 use std::{
     fmt,
-    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -12,6 +11,7 @@ use std::{
     task::{Context, Poll},
 };
 use tokio::{runtime::Handle, task::JoinSet};
+use ziggurat_core::contain;
 
 /// Starts the task at first use, and ends it when dropped.
 pub(crate) struct Driver {
@@ -120,14 +120,14 @@ impl Future for Turn {
             return Poll::Ready(());
         };
         // What follows discovery is never polled again after a panic, so nobody sees it broken.
-        let polled = catch_unwind(AssertUnwindSafe(|| following.as_mut().poll(cx)));
-        if let Ok(Poll::Pending) = polled {
+        let polled = contain(|| following.as_mut().poll(cx));
+        if let Some(Poll::Pending) = polled {
             return Poll::Pending;
         }
         shared.turn(RUNNING, ENDED);
         let over = slot.take();
         drop(slot);
-        if polled.is_err() {
+        if polled.is_none() {
             shared.facts.lost(&Panicked);
         }
         drop(over);
@@ -151,7 +151,7 @@ impl Drop for Turn {
 
 impl fmt::Display for Panicked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("discovery, or who observes it, panicked: the endpoints stay as they are")
+        f.write_str("discovery panicked: the endpoints stay as they are")
     }
 }
 

@@ -12,6 +12,7 @@ use std::{
 use ziggurat_core::{
     BoxError, Live,
     clock::{self, Instant},
+    contain,
 };
 
 pub(crate) struct Facts {
@@ -83,7 +84,7 @@ impl Facts {
         let times = self.trouble.fetch_add(1, Ordering::Relaxed) + 1;
         tracing::warn!(service = %self.service, %error, times, "discovery failed");
         if let Some(observer) = self.observer() {
-            observer.discovery_failed(self.service(), &**error);
+            contain(|| observer.discovery_failed(self.service(), &**error));
         }
     }
 
@@ -92,7 +93,7 @@ impl Facts {
         self.trouble.fetch_add(1, Ordering::Relaxed);
         tracing::error!(service = %self.service, %error, "discovery is lost");
         if let Some(observer) = self.observer() {
-            observer.discovery_failed(self.service(), error);
+            contain(|| observer.discovery_failed(self.service(), error));
         }
     }
 

@@ -9,6 +9,7 @@ use crate::{
 use arc_swap::{ArcSwap, Guard};
 use std::{fmt, sync::Arc};
 use tokio::sync::Notify;
+use ziggurat_core::contain;
 
 /// The endpoints as they are now, and a bell that rings when they change.
 pub(crate) struct Hub<E, P: Arrange> {
@@ -68,7 +69,7 @@ impl<E, P: Arrange> Hub<E, P> {
         // After the store: who looked before it hears the bell, who looks after it sees the set.
         self.changed.notify_waiters();
         if let Some(observer) = self.facts.observer() {
-            observer.published(self.facts.service(), endpoints);
+            contain(|| observer.published(self.facts.service(), endpoints));
         }
     }
 }

@@ -4,7 +4,7 @@ use crate::MalformedReport;
 use std::{error::Error, time::Duration};
 use ziggurat_core::{EndpointId, Outcome};
 
-/// Hears what a balancer does; called outside of every decision.
+/// Hears what a balancer does; called outside of every decision. One that panics changes nothing.
 pub trait Observer: Send + Sync + 'static {
     /// A call that went to `endpoint` has ended, `elapsed` after it was sent.
     fn finished(&self, endpoint: &EndpointId, outcome: Outcome, elapsed: Duration) {

@@ -8,7 +8,7 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
-use ziggurat_core::{State, clock};
+use ziggurat_core::{State, clock, contain};
 
 /// What picks read; the driver task alone writes it.
 #[derive(Debug, Default)]
@@ -103,7 +103,7 @@ fn tell(facts: &Facts, on: bool, pickable: usize, known: usize) {
         );
     }
     if let Some(observer) = facts.observer() {
-        observer.panicking(service, on);
+        contain(|| observer.panicking(service, on));
     }
 }
 

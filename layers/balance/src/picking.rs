@@ -19,6 +19,7 @@ use tower_service::Service;
 use ziggurat_core::{
     BoxError, CallOptions, Carry, Code, Deadline, Endpoint, Stage, Whereabouts,
     clock::{self, Instant},
+    contain,
 };
 
 /// The search of one call, over time.
@@ -218,7 +219,7 @@ where
     fn give_up(&self, code: Code) -> BoxError {
         let facts = self.shared.hub.facts();
         if let Some(observer) = facts.observer() {
-            observer.unserved(facts.service());
+            contain(|| observer.unserved(facts.service()));
         }
         NoEndpoints::among(&self.shared.hub.set(), facts.service(), code).into()
     }

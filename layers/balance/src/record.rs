@@ -3,7 +3,7 @@
 use crate::{LoadReport, LoadReports, settings::Brief, stats::Stats};
 use http::HeaderMap;
 use std::{fmt, sync::Arc, time::Duration};
-use ziggurat_core::{EndpointId, Outcome, Record};
+use ziggurat_core::{EndpointId, Outcome, Record, contain};
 
 /// Measures one call, and gives its place at the endpoint back when it has ended or is dropped.
 pub struct Measure {
@@ -60,7 +60,7 @@ impl Measure {
             Err(error) => {
                 tracing::debug!(endpoint = %self.stats.id(), %error, "passed over");
                 if let Some(observer) = self.stats.facts().observer() {
-                    observer.report_malformed(self.stats.id(), error);
+                    contain(|| observer.report_malformed(self.stats.id(), error));
                 }
             }
         }
@@ -110,7 +110,7 @@ impl Record for Measure {
         }
         stats.finish();
         if let Some(observer) = stats.facts().observer() {
-            observer.finished(stats.id(), outcome, Duration::from_nanos(elapsed));
+            contain(|| observer.finished(stats.id(), outcome, Duration::from_nanos(elapsed)));
         }
     }
 }

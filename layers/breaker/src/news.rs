@@ -7,6 +7,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 use tokio::sync::broadcast;
+use ziggurat_core::contain;
 
 /// What is still to be told, and to whom.
 pub(crate) struct News {
@@ -22,9 +23,6 @@ struct Queue {
     /// Somebody is telling, and will tell the rest, too.
     telling: bool,
 }
-
-/// Lets others tell even if the observer panics.
-struct Telling<'n>(&'n News);
 
 // === impl News ===
 
@@ -65,21 +63,20 @@ impl News {
         if std::mem::replace(&mut self.queue().telling, true) {
             return;
         }
-        let _telling = Telling(self);
         while let Some((from, to)) = self.next() {
-            observer.changed(from, to);
+            contain(|| observer.changed(from, to));
         }
     }
 
     pub(crate) fn rejected(&self) {
         if let Some(observer) = &self.observer {
-            observer.rejected();
+            contain(|| observer.rejected());
         }
     }
 
     pub(crate) fn cancelled(&self) {
         if let Some(observer) = &self.observer {
-            observer.cancelled();
+            contain(|| observer.cancelled());
         }
     }
 
@@ -99,15 +96,5 @@ impl News {
 impl fmt::Debug for News {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("News").finish_non_exhaustive()
-    }
-}
-
-// === impl Telling ===
-
-impl Drop for Telling<'_> {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.queue().telling = false;
-        }
     }
 }

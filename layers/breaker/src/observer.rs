@@ -6,6 +6,7 @@ use crate::State;
 ///
 /// It is called on the path of a call, so it must not block, but after the decision, and never
 /// under a lock: it may turn the circuit by its [`Handle`](crate::Handle).
+/// One that panics changes nothing.
 pub trait Observer: Send + Sync + 'static {
     /// The circuit went from one state to another. Changes are told one at a time, in their order, and
     /// each begins where the one before it ended, the first with [`State::Closed`]: whoever keeps a

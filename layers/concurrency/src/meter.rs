@@ -7,12 +7,8 @@
 //! limiter to what its user says was dropped.
 
 use crate::{Algorithm, algorithm::Window};
-use std::{
-    fmt, mem,
-    panic::{AssertUnwindSafe, catch_unwind},
-    time::Duration,
-};
-use ziggurat_core::clock::Instant;
+use std::{fmt, mem, time::Duration};
+use ziggurat_core::{clock::Instant, contain};
 
 /// The window that is open, and who learns from it.
 pub(crate) struct Meter {
@@ -150,14 +146,12 @@ impl Meter {
     /// too, which must not end the process.
     fn update(&mut self, window: &Window) -> u32 {
         // One of somebody else's may say zero.
-        let update = || self.algorithm.update(window).max(1);
-        let limit = catch_unwind(AssertUnwindSafe(update));
-        if let Ok(limit) = limit {
+        if let Some(limit) = contain(|| self.algorithm.update(window).max(1)) {
             self.limit = limit;
             return limit;
         }
         let broken = mem::replace(&mut self.algorithm, Box::new(Stuck(self.limit)));
-        _ = catch_unwind(AssertUnwindSafe(|| drop(broken)));
+        contain(|| drop(broken));
         self.limit
     }
 }

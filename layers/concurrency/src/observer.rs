@@ -6,7 +6,8 @@ use ziggurat_core::Criticality;
 
 /// Hears what a limit does; every method does nothing by default.
 ///
-/// It is called on the path of a call, after the decision, so it must not block.
+/// It is called on the path of a call, after the decision, so it must not block. One that
+/// panics changes nothing.
 pub trait Observer: Send + Sync + 'static {
     /// A call of this level was rejected.
     fn rejected(&self, level: Criticality, cause: Cause) {

@@ -9,15 +9,12 @@ use crate::{
     settings::index,
     wait::Wait,
 };
-use std::{
-    fmt,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
-};
+use std::{fmt, sync::Arc};
 use tokio::sync::{Notify, oneshot};
 use ziggurat_core::{
     Criticality, Deadline, Live,
     clock::{self, Instant},
+    contain,
 };
 
 /// A limit, and who is within it.
@@ -211,8 +208,7 @@ impl Shared {
         };
         if let Some(observer) = &self.observer {
             // It may be a call that panics whose end this is: no second panic may come out of it.
-            let tell = AssertUnwindSafe(|| observer.limit_changed(from, to));
-            _ = catch_unwind(tell);
+            contain(|| observer.limit_changed(from, to));
         }
         if to > from {
             self.raised(now);
@@ -233,14 +229,14 @@ impl Shared {
 
     pub(crate) fn reject(&self, level: Criticality, cause: Cause) -> Full {
         if let Some(observer) = &self.observer {
-            observer.rejected(level, cause);
+            contain(|| observer.rejected(level, cause));
         }
         Full::new(cause, self.limit(), self.room.is_some())
     }
 
     pub(crate) fn waited(&self, level: Criticality, since: Instant, now: Instant) {
         if let Some(observer) = &self.observer {
-            observer.waited(level, now.saturating_duration_since(since));
+            contain(|| observer.waited(level, now.saturating_duration_since(since)));
         }
     }
 

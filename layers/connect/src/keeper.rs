@@ -97,7 +97,7 @@ impl Keeper {
         self.report(State::Ready);
         let (id, took) = (self.maker.id(), begun.elapsed());
         tracing::debug!(endpoint = %id, ?took, "connected");
-        self.maker.observer.connected(id, took);
+        self.maker.tell(|observer, id| observer.connected(id, took));
 
         let up = clock::now();
         let end = self.serve(memory, &mut driver, &group).await;
@@ -206,7 +206,8 @@ impl Keeper {
         tracing::debug!(endpoint = %id, %reason, ?retry_in, "no connection");
         self.publish(Phase::Down(reason.into(), Arc::clone(&cause)))?;
         self.report(State::Down);
-        self.maker.observer.connect_failed(id, &*cause, retry_in);
+        self.maker
+            .tell(|observer, id| observer.connect_failed(id, &*cause, retry_in));
         sleep(retry_in).await;
         Ok(())
     }
@@ -230,7 +231,8 @@ impl Keeper {
     ) {
         let id = self.maker.id();
         tracing::debug!(endpoint = %id, ?lived, error, "disconnected");
-        self.maker.observer.disconnected(id, error, lived);
+        self.maker
+            .tell(|observer, id| observer.disconnected(id, error, lived));
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
 };
 use std::sync::Arc;
 use tokio::time::timeout;
-use ziggurat_core::{BoxError, Dice, EndpointId};
+use ziggurat_core::{BoxError, Dice, EndpointId, contain};
 
 /// What every connection to an instance is made of.
 pub(crate) struct Maker {
@@ -26,6 +26,11 @@ pub(crate) struct Maker {
 impl Maker {
     pub(crate) const fn id(&self) -> &EndpointId {
         self.road.instance.id()
+    }
+
+    /// Tells the observer, which cannot end the task that tells it.
+    pub(crate) fn tell(&self, what: impl FnOnce(&dyn Observer, &EndpointId)) {
+        contain(|| what(&*self.observer, self.id()));
     }
 
     /// Makes connection number `number`, whose streams are among `slots` from then on.

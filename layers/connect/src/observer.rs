@@ -4,7 +4,7 @@ use std::{error::Error, time::Duration};
 use ziggurat_core::EndpointId;
 
 /// Hears of every connection that comes, fails or goes. Called by the task that keeps it, never by
-/// a call.
+/// a call. One that panics is heard of by nobody else: the connection stays as it is.
 pub trait Observer: Send + Sync + 'static {
     /// The connection to `endpoint` takes calls, `took` after the try began.
     fn connected(&self, endpoint: &EndpointId, took: Duration) {

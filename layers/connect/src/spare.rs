@@ -101,7 +101,7 @@ impl Spare {
                     .attempts()
                     .failed(&maker.settings.backoff, &maker.dice);
                 tracing::debug!(endpoint = %maker.id(), %error, retry_in = ?pause, "no further connection");
-                maker.observer.connect_failed(maker.id(), &*error, pause);
+                maker.tell(|observer, id| observer.connect_failed(id, &*error, pause));
                 race(slots.closed(), sleep(pause)).await;
                 drop(permit);
                 return slots.ask();
@@ -111,7 +111,7 @@ impl Spare {
         let link = Arc::new(link);
         group.add(Arc::clone(&link));
         tracing::debug!(endpoint = %maker.id(), "connected once more");
-        maker.observer.connected(maker.id(), begun.elapsed());
+        maker.tell(|observer, id| observer.connected(id, begun.elapsed()));
         permit.opening = None;
         // Who still waits after those were served who can be may want one more.
         yield_now().await;
@@ -131,9 +131,7 @@ impl Spare {
         drop(group);
         let error = closed.err();
         let lived = begun.elapsed();
-        maker
-            .observer
-            .disconnected(maker.id(), error.as_deref(), lived);
+        maker.tell(|observer, id| observer.disconnected(id, error.as_deref(), lived));
         let (backoff, dice) = (&maker.settings.backoff, &maker.dice);
         let next = permit.attempts().ended(lived, useful, backoff, dice);
         drop(link);

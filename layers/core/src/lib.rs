@@ -17,6 +17,7 @@
 //! | [`Instance`], [`Resolve`], [`Change`] | where a service is to be found | registry, discover |
 //! | [`Endpoint`], [`Availability`], [`Named`] | what a balancer may pick | connect, health, balance |
 //! | [`Live`], [`InvalidSetting`] | a setting that may change while calls run; one that never works | every layer with settings |
+//! | [`contain`] | that an observer panicked, to nobody | every layer that has one |
 //! | [`seat`] | a place for each thread, where it writes alone | whatever counts every call |
 //! | [`headers`] | whether a header is among the few of an answer, and how long `Retry-After` says | whoever reads one |
 //! | [`clock`], [`Dice`], [`Backoff`], [`Jitter`] | the one clock, the one source of chance, the one delay | everyone |
@@ -37,6 +38,7 @@ mod backoff;
 mod classify;
 pub mod clock;
 mod code;
+mod contain;
 mod criticality;
 mod deadline;
 mod dice;
@@ -65,6 +67,7 @@ pub use self::{
     backoff::{Backoff, Jitter},
     classify::{ByResult, Carry, Classify, Grpc, Http, Observed, Recorded},
     code::{Code, UnknownCode},
+    contain::contain,
     criticality::{Criticality, UnknownCriticality},
     deadline::Deadline,
     dice::Dice,

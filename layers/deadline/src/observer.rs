@@ -3,8 +3,9 @@
 use crate::Exceeded;
 use http::{HeaderName, HeaderValue};
 use std::sync::Arc;
+use ziggurat_core::contain;
 
-/// Is told what happens to deadlines, after it has been decided.
+/// Is told what happens to deadlines, after it has been decided. One that panics changes nothing.
 pub trait Observer: Send + Sync + 'static {
     /// A call was over, or its time was up before it began.
     fn exceeded(&self, error: &Exceeded) {
@@ -35,13 +36,13 @@ impl Told {
 impl Observer for Told {
     fn exceeded(&self, error: &Exceeded) {
         if let Some(observer) = &self.0 {
-            observer.exceeded(error);
+            contain(|| observer.exceeded(error));
         }
     }
 
     fn malformed(&self, header: &HeaderName, value: &HeaderValue) {
         if let Some(observer) = &self.0 {
-            observer.malformed(header, value);
+            contain(|| observer.malformed(header, value));
         }
     }
 }

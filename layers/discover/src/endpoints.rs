@@ -132,15 +132,15 @@ where
         let wanted = subset(self.members.all(), seed, self.layer.subset);
         self.roster.want(&wanted);
         let (said, held) = (self.members.said(), self.members.held());
-        let DiscoverLayer {
-            service, observer, ..
-        } = &self.layer;
+        let service = &self.layer.service;
         if settled == Settled::Held {
             let grace = self.layer.grace;
             tracing::warn!(%service, said, held, ?grace, "most instances vanished at once: held");
-            observer.held(service, said, held, grace);
+            self.layer
+                .tell(|observer| observer.held(service, said, held, grace));
         }
-        observer.changed(service, said, wanted.len());
+        self.layer
+            .tell(|observer| observer.changed(service, said, wanted.len()));
     }
 
     /// Starts as many connectors as are due, ready and allowed.
@@ -198,12 +198,11 @@ where
         let Some(failures) = self.roster.failed(&ticket) else {
             return;
         };
-        let DiscoverLayer {
-            service, observer, ..
-        } = &self.layer;
+        let service = &self.layer.service;
         let retry_in = self.layer.backoff.delay(failures, &self.layer.dice);
         tracing::warn!(%service, endpoint = %ticket.id, %error, ?retry_in, "connector failed");
-        observer.connect_failed(service, &ticket.id, error, retry_in);
+        self.layer
+            .tell(|observer| observer.connect_failed(service, &ticket.id, error, retry_in));
         let (handle, registration) = AbortHandle::new_pair();
         self.roster.go_on(&ticket, handle);
         let pause: BoxFuture<'static, _> = Box::pin(async move {

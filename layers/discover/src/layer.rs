@@ -4,7 +4,7 @@ use crate::{endpoints::Endpoints, feedback::Feedback, observer::Observer};
 use std::{fmt, num::NonZeroUsize, sync::Arc, time::Duration};
 use tower_layer::Layer;
 use tower_service::Service;
-use ziggurat_core::{Backoff, Dice, Instance, Resolve};
+use ziggurat_core::{Backoff, Dice, Instance, Resolve, contain};
 
 /// Turns a connector into the [`Endpoints`] of a service.
 ///
@@ -106,6 +106,11 @@ impl DiscoverLayer {
     pub fn observe_with(mut self, observer: impl Observer) -> Self {
         self.observer = Arc::new(observer);
         self
+    }
+
+    /// Tells the observer, which cannot end the discovery that tells it.
+    pub(crate) fn tell(&self, what: impl FnOnce(&dyn Observer)) {
+        contain(|| what(&*self.observer));
     }
 }
 

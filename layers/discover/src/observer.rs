@@ -3,7 +3,7 @@
 use std::{error::Error, time::Duration};
 use ziggurat_core::EndpointId;
 
-/// Hears of trouble with a source or a connector, and of sets that shrink.
+/// Hears of trouble with a source or a connector, and of sets that shrink. One that panics changes nothing.
 pub trait Observer: Send + Sync + 'static {
     /// The set of `service` was looked at anew: the source names `instances`, and `endpoints` of
     /// them, or of those that are held, are to be connected.

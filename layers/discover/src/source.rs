@@ -64,7 +64,7 @@ impl Source {
             None => tracing::warn!(service, ?retry_in, "source ended"),
         }
         let error = error.as_deref();
-        layer.observer.source_failed(service, error, retry_in);
+        layer.tell(|observer| observer.source_failed(service, error, retry_in));
         self.pause = Some(Box::pin(sleep(retry_in)));
     }
 }

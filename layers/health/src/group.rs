@@ -6,7 +6,7 @@ use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
-use ziggurat_core::{Dice, EndpointId, Live};
+use ziggurat_core::{Dice, EndpointId, Live, contain};
 
 /// What one layer value knows, of every service that goes through it.
 #[derive(Default)]
@@ -19,7 +19,7 @@ pub(crate) struct Group {
     service: Box<str>,
     pub(crate) settings: Live<Settings>,
     pub(crate) dice: Dice,
-    pub(crate) observer: Option<Arc<dyn Observer>>,
+    observer: Option<Arc<dyn Observer>>,
     pub(crate) sweep: Sweep,
     judges: Mutex<HashMap<EndpointId, Weak<Judge>>>,
 }
@@ -67,6 +67,13 @@ impl Group {
 
     pub(crate) const fn service(&self) -> &str {
         &self.service
+    }
+
+    /// Tells the observer of this service, which cannot end the call or the timer that tells it.
+    pub(crate) fn tell(&self, what: impl FnOnce(&dyn Observer, &str)) {
+        if let Some(observer) = &self.observer {
+            contain(|| what(&**observer, self.service()));
+        }
     }
 
     /// The judge of `id`: the one that knows it already, if anybody still has it.

@@ -194,9 +194,8 @@ impl Judge {
             Verdict::Return => {
                 self.publish(inner);
                 tracing::info!(service = self.group.service(), endpoint = %self.id, "endpoint returns");
-                if let Some(observer) = &self.group.observer {
-                    observer.returned(self.group.service(), &self.id);
-                }
+                self.group
+                    .tell(|observer, service| observer.returned(service, &self.id));
             }
         }
     }
@@ -224,15 +223,13 @@ impl Judge {
         match ejected {
             Some(time) if inner.standing.is_out() => {
                 tracing::warn!(service, endpoint = %self.id, ?time, "endpoint ejected");
-                if let Some(observer) = &self.group.observer {
-                    observer.ejected(service, &self.id, time);
-                }
+                self.group
+                    .tell(|observer, service| observer.ejected(service, &self.id, time));
             }
             _ => {
                 tracing::warn!(service, endpoint = %self.id, "endpoint fails, and stays");
-                if let Some(observer) = &self.group.observer {
-                    observer.spared(service, &self.id);
-                }
+                self.group
+                    .tell(|observer, service| observer.spared(service, &self.id));
             }
         }
     }

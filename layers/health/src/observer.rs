@@ -7,6 +7,7 @@ use ziggurat_core::EndpointId;
 /// Hears who is ejected and who returns.
 ///
 /// Called while the endpoint is locked: an observer counts, and does not call the endpoint.
+/// One that panics changes nothing.
 pub trait Observer: Send + Sync + 'static {
     /// An endpoint is ejected for this long.
     fn ejected(&self, service: &str, endpoint: &EndpointId, time: Duration) {

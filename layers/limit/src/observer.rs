@@ -2,7 +2,8 @@
 
 /// Hears what a limit does; every method does nothing by default.
 ///
-/// It is called on the path of a call, after the decision, so it must not block.
+/// It is called on the path of a call, after the decision, so it must not block. One that
+/// panics changes nothing.
 pub trait Observer: Send + Sync + 'static {
     /// A call was rejected: there is no permit for it.
     fn limited(&self) {}

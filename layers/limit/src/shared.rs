@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, OnceLock},
     time::Duration,
 };
-use ziggurat_core::{BoxError, Live, clock, clock::Instant};
+use ziggurat_core::{BoxError, Live, clock, clock::Instant, contain};
 
 /// A rate, and what came of it so far; on lines of cache of its own, as clones count themselves beside it.
 #[repr(align(128))]
@@ -126,7 +126,7 @@ impl Told {
 
     pub(crate) fn tell(&self, what: impl FnOnce(&dyn Observer)) {
         if let Some(observer) = &self.0 {
-            what(&**observer);
+            contain(|| what(&**observer));
         }
     }
 

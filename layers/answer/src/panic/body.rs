@@ -1,10 +1,11 @@
 //! A response body that may panic on its way.
 
-use super::panicked::catch;
+use super::{Panicked, panicked::catch};
 use http_body::{Frame, SizeHint};
 use pin_project_lite::pin_project;
 use std::{
     pin::Pin,
+    sync::OnceLock,
     task::{Context, Poll},
 };
 use ziggurat_core::BoxError;
@@ -16,6 +17,8 @@ pin_project! {
         // `None` once it has panicked.
         #[pin]
         inner: Option<B>,
+        // That it panicked over a question, which has no error for an answer: the next poll tells.
+        over: OnceLock<Box<Panicked>>,
     }
 
     impl<B> PinnedDrop for Body<B> {
@@ -29,8 +32,20 @@ pin_project! {
 
 impl<B> Body<B> {
     pub(super) const fn new(inner: B) -> Self {
-        let inner = Some(inner);
-        Self { inner }
+        Self {
+            inner: Some(inner),
+            over: OnceLock::new(),
+        }
+    }
+
+    /// What the inner body says, unless it panics.
+    fn ask<T>(&self, question: impl FnOnce(&B) -> T) -> Option<T> {
+        let whole = self.over.get().is_none();
+        let inner = self.inner.as_ref().filter(|_| whole)?;
+        let answer = catch(|| question(inner));
+        answer
+            .map_err(|panicked| self.over.set(Box::new(panicked)))
+            .ok()
     }
 }
 
@@ -53,7 +68,12 @@ where
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, BoxError>>> {
-        let mut inner = self.project().inner;
+        let this = self.project();
+        let mut inner = this.inner;
+        if let Some(panicked) = this.over.take() {
+            let _it_may_panic_again = catch(|| inner.set(None));
+            return Poll::Ready(Some(Err(panicked)));
+        }
         let Some(body) = inner.as_mut().as_pin_mut() else {
             return Poll::Ready(None);
         };
@@ -67,11 +87,16 @@ where
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.as_ref().is_none_or(B::is_end_stream)
+        // One that panicked has an error to come.
+        let over = || self.inner.is_none();
+        self.ask(B::is_end_stream).unwrap_or_else(over)
     }
 
     fn size_hint(&self) -> SizeHint {
-        let none = || SizeHint::with_exact(0);
-        self.inner.as_ref().map_or_else(none, B::size_hint)
+        let rest = || match self.inner {
+            Some(_) => SizeHint::default(),
+            None => SizeHint::with_exact(0),
+        };
+        self.ask(B::size_hint).unwrap_or_else(rest)
     }
 }

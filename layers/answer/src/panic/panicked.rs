@@ -3,11 +3,11 @@
 use std::{
     any::Any,
     error::Error,
-    fmt, mem,
+    fmt,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
 };
-use ziggurat_core::{Code, Rejection, Sent};
+use ziggurat_core::{Code, Rejection, Sent, contain};
 
 /// The inner service panicked. What it said stays in this process: a peer is told INTERNAL.
 #[derive(Clone, Debug)]
@@ -56,15 +56,7 @@ impl Error for Panicked {
 pub(super) fn catch<T>(run: impl FnOnce() -> T) -> Result<T, Panicked> {
     catch_unwind(AssertUnwindSafe(run)).map_err(|payload| {
         let panicked = Panicked::new(&*payload);
-        discard(payload);
+        contain(|| drop(payload));
         panicked
     })
-}
-
-/// What a panic is made of may panic, too, as it is dropped. What that one is made of is not asked.
-#[allow(clippy::mem_forget, reason = "it could go on for ever")]
-fn discard(payload: Box<dyn Any + Send>) {
-    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-        mem::forget(again);
-    }
 }

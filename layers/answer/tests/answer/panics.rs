@@ -1,19 +1,22 @@
 //! Panics, in every place where a service may have one.
 
-use super::{Told, request};
+use super::{Told, boom, limited, request};
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body::{Body, Frame};
+use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use std::{
+    error::Error,
     future::{Ready, ready},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
 };
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
-use ziggurat_answer::{Answer, AnswerLayer, CatchPanicLayer, Panicked, panic::CatchPanic};
-use ziggurat_core::{BoxError, error};
+use ziggurat_answer::{
+    Answer, AnswerLayer, CatchPanicLayer, Observer, Panicked, panic::CatchPanic,
+};
+use ziggurat_core::{BoxError, Code, error};
 use ziggurat_testkit::{HttpScript, Step, Strict};
 
 /// Where to panic.
@@ -169,6 +172,85 @@ async fn a_stream_that_panics_ends_with_internal_in_its_trailers() {
         let error = answer.into_body().collect().await.unwrap_err();
         let panicked = error::find::<Panicked>(&*error).unwrap();
         assert_eq!(panicked.message(), "the password is hunter2");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_panics_over_its_length_or_its_end_is_a_body_that_panics() {
+    /// Panics whenever it is asked anything but a frame, and is never polled after that.
+    struct Coy {
+        _alive: Arc<()>,
+    }
+    impl Body for Coy {
+        type Data = Bytes;
+        type Error = BoxError;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+            unreachable!("it is broken")
+        }
+
+        fn is_end_stream(&self) -> bool {
+            panic!("the end")
+        }
+
+        fn size_hint(&self) -> SizeHint {
+            panic!("the length")
+        }
+    }
+    for (ask_end, said) in [(true, "the end"), (false, "the length")] {
+        let alive = Arc::new(());
+        let inner = Coy {
+            _alive: Arc::clone(&alive),
+        };
+        let inner = Some(inner);
+        let inner = std::sync::Mutex::new(inner);
+        let inner = service_fn(|_: Request<_>| {
+            let body = inner.lock().unwrap().take().unwrap();
+            ready(Ok::<_, BoxError>(Response::new(body)))
+        });
+        let service = CatchPanicLayer::new().layer(inner);
+        let answer = service.oneshot(request("application/grpc")).await.unwrap();
+        let mut body = answer.into_body();
+        for _ in 0..2 {
+            if ask_end {
+                assert!(!body.is_end_stream());
+            } else {
+                assert_eq!(body.size_hint().upper(), None);
+            }
+        }
+        let error = body.frame().await.unwrap().unwrap_err();
+        let panicked = error::find::<Panicked>(&*error).unwrap();
+        assert_eq!(panicked.message(), said);
+        assert_eq!(Arc::strong_count(&alive), 1, "it is dropped at once");
+        assert!(body.frame().await.is_none() && body.is_end_stream());
+        assert_eq!(body.size_hint().exact(), Some(0));
+    }
+}
+
+#[tokio::test]
+async fn an_observer_that_panics_changes_no_answer() {
+    struct Clumsy;
+    impl Observer for Clumsy {
+        fn rejected(&self, _: Code, _: &(dyn Error + 'static)) {
+            panic!("on purpose");
+        }
+
+        fn unexpected(&self, _: &(dyn Error + 'static)) {
+            panic!("on purpose");
+        }
+    }
+    for (error, status) in [(limited().into(), "8"), (boom(), "13")] {
+        let error = std::sync::Mutex::new(Some(error));
+        let inner = service_fn(|_: Request<_>| {
+            let error = error.lock().unwrap().take().unwrap();
+            ready(Err::<Response<String>, BoxError>(error))
+        });
+        let service = AnswerLayer::new().observe_with(Clumsy).layer(inner);
+        let answer = service.oneshot(request("application/grpc")).await.unwrap();
+        assert_eq!(answer.headers()["grpc-status"], status);
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 };
 use tower::{Layer, ServiceExt};
 use ziggurat_balance::{BalanceLayer, Observer};
-use ziggurat_core::{ByResult, State};
+use ziggurat_core::{ByResult, EndpointId, Outcome, State};
 use ziggurat_testkit::{Script, Step};
 
 /// Remembers the sizes of the sets that were published.
@@ -133,26 +133,22 @@ fn a_discovery_that_fails_outlives_the_runtime_that_it_paused_in() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_panic_in_who_follows_leaves_the_endpoints_known_last_and_is_told() {
+async fn a_discovery_that_panics_leaves_the_endpoints_known_last_and_is_told() {
     #[derive(Clone, Default)]
-    struct Clumsy(Arc<std::sync::Mutex<Vec<String>>>);
-    impl Observer for Clumsy {
-        fn published(&self, _: &str, endpoints: usize) {
-            assert!(endpoints < 2, "this test panics here");
-        }
-
+    struct Heard(Arc<std::sync::Mutex<Vec<String>>>);
+    impl Observer for Heard {
         fn discovery_failed(&self, _: &str, error: &(dyn std::error::Error + 'static)) {
             self.0.lock().unwrap().push(error.to_string());
         }
     }
-    let (feeder, feed) = found([node("a")]);
-    let clumsy = Clumsy::default();
+    let (feeder, feed) = found([node("a"), node("b")]);
+    let heard = Heard::default();
     let service = BalanceLayer::p2c()
         .classify_with(ByResult)
-        .observe_with(clumsy.clone())
+        .observe_with(heard.clone())
         .layer(feed);
     service.clone().oneshot(1).await.unwrap();
-    feeder.insert(node("b"));
+    feeder.panic();
     settle().await;
     assert!(feeder.dropped.load(Ordering::Relaxed), "it is lost");
     for n in 0..10 {
@@ -160,9 +156,40 @@ async fn a_panic_in_who_follows_leaves_the_endpoints_known_last_and_is_told() {
     }
     assert_eq!(service.endpoints().len(), 2);
     assert_eq!(service.discovery_errors(), 1);
-    let told = clumsy.0.lock().unwrap().clone();
-    let panicked = "discovery, or who observes it, panicked: the endpoints stay as they are";
-    assert_eq!(told, [panicked]);
+    let told = heard.0.lock().unwrap().clone();
+    assert_eq!(told, ["discovery panicked: the endpoints stay as they are"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_observer_that_panics_ends_no_discovery_and_no_call() {
+    struct Clumsy;
+    impl Observer for Clumsy {
+        fn published(&self, _: &str, _: usize) {
+            panic!("on purpose");
+        }
+
+        fn discovery_failed(&self, _: &str, _: &(dyn std::error::Error + 'static)) {
+            panic!("on purpose");
+        }
+
+        fn finished(&self, _: &EndpointId, _: Outcome, _: Duration) {
+            panic!("on purpose");
+        }
+    }
+    let (feeder, feed) = found([node("a")]);
+    let service = BalanceLayer::p2c()
+        .classify_with(ByResult)
+        .observe_with(Clumsy)
+        .layer(feed);
+    service.clone().oneshot(1).await.unwrap();
+    feeder.fail();
+    feeder.insert(node("b"));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(service.endpoints().len(), 2);
+    assert_eq!(service.discovery_errors(), 1);
+    for n in 0..10 {
+        service.clone().oneshot(n).await.unwrap();
+    }
 }
 
 #[tokio::test(start_paused = true)]

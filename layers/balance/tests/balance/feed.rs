@@ -28,6 +28,7 @@ pub(crate) struct Feeder<E> {
     changes: mpsc::UnboundedSender<Result<Change<EndpointId, E>, BoxError>>,
     pub(crate) polls: Arc<AtomicUsize>,
     pub(crate) dropped: Arc<AtomicBool>,
+    panics: Arc<AtomicBool>,
 }
 
 /// A discovery that panics when it is polled after its end.
@@ -35,6 +36,7 @@ pub(crate) struct Feed<E> {
     changes: mpsc::UnboundedReceiver<Result<Change<EndpointId, E>, BoxError>>,
     polls: Arc<AtomicUsize>,
     dropped: Arc<AtomicBool>,
+    panics: Arc<AtomicBool>,
     ended: bool,
 }
 
@@ -55,11 +57,13 @@ pub(crate) fn feed<E>() -> (Feeder<E>, Feed<E>) {
         changes: sender,
         polls: Arc::default(),
         dropped: Arc::default(),
+        panics: Arc::default(),
     };
     let feed = Feed {
         changes: receiver,
         polls: Arc::clone(&feeder.polls),
         dropped: Arc::clone(&feeder.dropped),
+        panics: Arc::clone(&feeder.panics),
         ended: false,
     };
     (feeder, feed)
@@ -157,6 +161,7 @@ impl<E> Clone for Feeder<E> {
             changes: self.changes.clone(),
             polls: Arc::clone(&self.polls),
             dropped: Arc::clone(&self.dropped),
+            panics: Arc::clone(&self.panics),
         }
     }
 }
@@ -178,6 +183,12 @@ impl<E: Endpoint> Feeder<E> {
             .ok()
             .unwrap();
     }
+
+    /// The discovery panics when it is polled next.
+    pub(crate) fn panic(&self) {
+        self.panics.store(true, Ordering::Relaxed);
+        self.fail();
+    }
 }
 
 // === impl Feed ===
@@ -193,6 +204,7 @@ impl<E> Stream for Feed<E> {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         assert!(!self.ended, "polled after its end");
+        assert!(!self.panics.load(Ordering::Relaxed), "on purpose");
         self.polls.fetch_add(1, Ordering::Relaxed);
         let polled = self.changes.poll_recv(cx);
         self.ended = matches!(polled, Poll::Ready(None));

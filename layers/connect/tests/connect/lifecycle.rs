@@ -124,6 +124,49 @@ async fn a_server_that_comes_back_is_connected_without_a_call() {
 }
 
 #[tokio::test]
+async fn an_observer_that_panics_ends_no_connection_and_no_endpoint() {
+    struct Clumsy;
+    impl Observer for Clumsy {
+        fn connected(&self, _: &EndpointId, _: Duration) {
+            panic!("on purpose");
+        }
+
+        fn connect_failed(
+            &self,
+            _: &EndpointId,
+            _: &(dyn Error + Send + Sync + 'static),
+            _: Duration,
+        ) {
+            panic!("on purpose");
+        }
+
+        fn disconnected(
+            &self,
+            _: &EndpointId,
+            _: Option<&(dyn Error + Send + Sync + 'static)>,
+            _: Duration,
+        ) {
+            panic!("on purpose");
+        }
+    }
+    bounded(async {
+        let server = EchoServer::start().await;
+        let connector = Plain::new(quick()).observe_with(Clumsy);
+        let connection = make(connector, server.address()).await;
+        for _ in 0..2 {
+            until(&connection, State::Ready).await;
+            let answered = finish(call(&connection).await).await;
+            assert_eq!(answered.unwrap(), Some(Code::Ok));
+            server.kill().await;
+            until(&connection, State::Down).await;
+            server.restart().await;
+        }
+        until(&connection, State::Ready).await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn an_endpoint_that_is_not_replaced_in_time_is_ready_no_more() {
     bounded(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

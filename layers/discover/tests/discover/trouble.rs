@@ -70,6 +70,33 @@ async fn a_stream_that_ends_is_asked_for_again_and_its_last_word_stands() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_observer_that_panics_ends_nothing() {
+    struct Clumsy;
+    impl Observer for Clumsy {
+        fn changed(&self, _: &str, _: usize, _: usize) {
+            panic!("on purpose");
+        }
+
+        fn source_failed(
+            &self,
+            _: &str,
+            _: Option<&(dyn Error + Send + Sync + 'static)>,
+            _: Duration,
+        ) {
+            panic!("on purpose");
+        }
+    }
+    let (say, layer) = scripted();
+    let mut endpoints = watch(&layer.backoff(even()).observe_with(Clumsy), Log::default());
+    say.send(all([one(1)])).unwrap();
+    say.send(Err("no leader".into())).unwrap();
+    say.send(put(one(2))).unwrap();
+    assert_eq!(told(&mut endpoints), ["+i01:2"]);
+    advance(SECOND).await;
+    assert_eq!(told(&mut endpoints), ["+i02:3"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_error_ends_nothing() {
     let (say, layer) = scripted();
     let layer = layer.backoff(even());

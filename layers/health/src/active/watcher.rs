@@ -11,7 +11,7 @@ use http::{Request, Response};
 use std::{fmt, sync::Arc, time::Duration};
 use tokio::sync::Notify;
 use tower_service::Service;
-use ziggurat_core::{Availability, BoxError, Dice, EndpointId, Reporter, State, clock};
+use ziggurat_core::{Availability, BoxError, Dice, EndpointId, Reporter, State, clock, contain};
 
 /// Who is asked, and who is told.
 pub(super) struct Watcher {
@@ -196,7 +196,7 @@ impl Watcher {
         let (service, endpoint) = (&*self.service, &self.id);
         tracing::info!(service, %endpoint, serving, "endpoint was asked how it does");
         if let Some(observer) = &self.observer {
-            observer.checked(service, endpoint, serving);
+            contain(|| observer.checked(service, endpoint, serving));
         }
     }
 

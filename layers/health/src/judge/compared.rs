@@ -23,9 +23,8 @@ impl Judge {
     pub(crate) fn pardon(&self, detection: Detection) {
         let service = self.group.service();
         tracing::warn!(service, endpoint = %self.id, ?detection, "endpoint is an outlier, and stays");
-        if let Some(observer) = &self.group.observer {
-            observer.pardoned(service, &self.id, detection);
-        }
+        self.group
+            .tell(|observer, service| observer.pardoned(service, &self.id, detection));
     }
 
     /// Counts a call for the comparison with others; one write, if anybody compares.

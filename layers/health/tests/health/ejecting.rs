@@ -200,6 +200,30 @@ async fn a_live_setting_is_followed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_observer_that_panics_keeps_nobody_from_going_or_returning() {
+    struct Clumsy;
+    impl Observer for Clumsy {
+        fn ejected(&self, _: &str, _: &EndpointId, _: Duration) {
+            panic!("on purpose");
+        }
+
+        fn returned(&self, _: &str, _: &EndpointId) {
+            panic!("on purpose");
+        }
+    }
+    let connector = layer().observe_with(Clumsy).layer(Connector(answers()));
+    let a = connect(&connector, "users", "a").await;
+    let _b = connect(&connector, "users", "b").await;
+    for _ in 0..2 {
+        fail(&a, 5).await;
+        assert_eq!(state(&a), State::Ejected);
+        pass(60).await;
+        succeed(&a).await;
+        assert_eq!(state(&a), State::Ready);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_observer_hears_who_goes_who_stays_and_who_returns() {
     #[derive(Clone, Default)]
     struct Heard(Arc<Mutex<Vec<String>>>);
