@@ -215,6 +215,10 @@ impl ChannelSettings {
     }
 
     /// How to connect.
+    ///
+    /// A server may make a connection hold as much unread answer as its
+    /// [window](connect::Settings::windows): 256 MiB by default, and 2 MiB a call. Where servers are
+    /// not trusted it is lowered here: `connect::Settings::new().windows(256 << 10, 16 << 20)?` holds 16 MiB.
     #[must_use]
     pub fn connect(mut self, settings: connect::Settings) -> Self {
         self.connector = self.connector.settings(settings);

@@ -58,5 +58,7 @@ fn of_status<B>(response: &Response<B>) -> Option<Failure> {
             | StatusCode::GATEWAY_TIMEOUT
     );
     let failure = transient.then(|| Failure::lost(Code::from_http(response.status())))?;
+    // RFC 9110, 10.2.3: how long to wait before a follow-up request. What it means beyond that it says of
+    // 503 (and RFC 6585 of 429) alone, but a proxy that names a time with 502 or 504 is waited for, too.
     Some(failure.pushback(headers::retry_after(response.headers()).map(Pushback::After)))
 }

@@ -29,7 +29,7 @@
 //! | the same with RESOURCE_EXHAUSTED | only with `grpc-retry-pushback-ms` | an overloaded server has to invite the load |
 //! | sent `Unknown`, or an error without a `Rejection` | idempotent calls | the server may have acted |
 //! | the attempt timed out | idempotent calls | the server may have acted |
-//! | HTTP 429, 502, 503, 504 not from gRPC | idempotent calls | a proxy does not know how far it got |
+//! | HTTP 429, 502, 503, 504 not from gRPC | idempotent calls, after `Retry-After` if one of these has it | a proxy does not know how far it got |
 //! | a `Rejection` that a layer decided | never | here it would be decided the same |
 //! | `grpc-retry-pushback-ms` negative or nonsense | never, not even idempotent calls | the server says so |
 //! | a pushback or `Retry-After` that the deadline leaves no time for; above a minute without one | never | no peer makes a call wait for ever |

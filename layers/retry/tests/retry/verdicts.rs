@@ -91,6 +91,19 @@ async fn plain_http_is_repeated_by_its_method_and_waits_as_it_is_told() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_may_be_asked_again_is_waited_for_whatever_the_status() {
+    for status in [429, 502, 503, 504] {
+        let status = StatusCode::from_u16(status).unwrap();
+        let busy = Step::status(status).header("retry-after", "7");
+        let inner = script([busy, Step::status(StatusCode::OK)]);
+        let service = RetryLayer::http(settings()).layer(inner.clone());
+        let request = Request::get("http://shop/").body(Full::<bytes::Bytes>::default());
+        let (_, took) = timed(service, request.unwrap()).await;
+        assert_eq!((inner.calls(), took), (2, 7_000 * MS), "{status}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_server_that_asks_for_ages_is_not_asked_again_at_once() {
     for (wait, calls) in [
         ("60", 2),
