@@ -25,6 +25,8 @@ mod coord {
     mod conformance;
     mod election;
     mod election_cases;
+    mod environment;
+    mod handle;
     mod id_cases;
     mod instance_ids;
     mod leaving;

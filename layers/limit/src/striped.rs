@@ -17,14 +17,20 @@
 //! used in time is gone. So hoarding brings nobody more. It can bring less: a spike that comes when some
 //! of it went by unused finds up to 1/8 of the burst less.
 
+mod ask;
+mod scarce;
 mod stripe;
+mod sync;
 
 pub(crate) use self::stripe::Piece;
 
-use self::stripe::{All, Span, Stripe, usable};
+use self::{
+    ask::{Ask, pays},
+    stripe::{Span, Stripe, usable},
+};
 use crate::{
     Rate,
-    gcra::{Claim, Gcra, TICKS, furthest},
+    gcra::{Claim, Gcra},
 };
 use std::sync::OnceLock;
 use ziggurat_core::seat;
@@ -37,19 +43,6 @@ pub(crate) struct Striped {
     stripes: OnceLock<Box<[Stripe]>>,
 }
 
-/// One call at one moment.
-#[derive(Clone, Copy)]
-struct Ask {
-    rate: Rate,
-    /// In ticks.
-    need: u64,
-    span: Span,
-}
-
-/// Less than so many calls a piece are not worth it.
-const LEAST: usize = 2;
-/// All pieces together are this part of the burst.
-const PART: usize = 8;
 const MOST_STRIPES: usize = 16;
 
 // === impl Striped ===
@@ -205,117 +198,6 @@ impl Striped {
         }
         claim
     }
-
-    /// Takes what is left everywhere, if all of that is enough.
-    fn gather(&self, stripes: &[Stripe], ask: Ask, now: u64, wait: u64) -> Result<(), u64> {
-        let guess = usable(stripes, ask.span);
-        if guess == 0 {
-            return Err(wait);
-        }
-        let rest = ask.need.saturating_sub(guess);
-        if !matches!(self.gcra.peek(ask.rate, rest, now), Claim::Got { .. }) {
-            return Err(self.exact_wait(ask, now, &|span| usable(stripes, span)));
-        }
-        match All::try_hold(stripes) {
-            Some(all) => self.take_of_all(&all, ask, now),
-            None => Err(wait),
-        }
-    }
-
-    fn take_of_all(&self, all: &All<'_>, ask: Ask, now: u64) -> Result<(), u64> {
-        let had = all.usable(ask.span).min(ask.need);
-        if let Claim::Got { .. } = self.gcra.claim(ask.rate, ask.need - had, now, |_| 0) {
-            all.take(had, ask.span);
-            return Ok(());
-        }
-        Err(self.exact_wait(ask, now, &|span| all.usable(span)))
-    }
-
-    /// Until there is as much as is needed, by when some of what is left will be gone.
-    fn exact_wait(&self, ask: Ask, now: u64, usable: &dyn Fn(Span) -> u64) -> u64 {
-        let mut wait = 0;
-        for _ in 0..MOST_STRIPES {
-            let then = Span::new(ask.rate, now.saturating_add(wait));
-            let need = ask.need.saturating_sub(usable(then));
-            let next = self.gcra.wait_ticks(ask.rate, need, now);
-            if next <= wait {
-                return wait.max(1);
-            }
-            wait = next;
-        }
-        self.gcra.wait_ticks(ask.rate, ask.need, now).max(1)
-    }
-
-    /// The TAT is further ahead than the present rate lets anybody be: another rate made it, and also
-    /// what is in the stripes. All that is void before it is brought back, or it would be given twice.
-    ///
-    /// Nobody can take a piece meanwhile: for that one holds a stripe. Single calls are taken without
-    /// one, so of the TAT not more is taken back than was there before the time was read.
-    #[cold]
-    fn bring_back(
-        &self,
-        stripes: &[Stripe],
-        cost: u32,
-        present: &dyn Fn() -> (Rate, u64),
-    ) -> Result<(), u64> {
-        let Some(all) = All::try_hold(stripes) else {
-            // Somebody else is at it, or was put aside in the midst of a call.
-            return Err(1);
-        };
-        loop {
-            let tat = self.gcra.tat();
-            let (rate, now) = present();
-            let furthest = furthest(rate, now);
-            if tat <= furthest {
-                // It was only the clock of a call that was late, twice.
-                return self.take_of_all(&all, Ask::new(rate, cost, now), now);
-            }
-            // What calls at this rate had of a piece counts: the first slot is that after the burst.
-            let pieces = all.reach(now.saturating_mul(TICKS));
-            if pieces && !self.gcra.replace(tat, furthest) {
-                continue;
-            }
-            all.void();
-            return self.gcra.take(rate, cost, now, present);
-        }
-    }
-}
-
-// === impl Ask ===
-
-impl Ask {
-    fn new(rate: Rate, cost: u32, now: u64) -> Self {
-        Self {
-            rate,
-            need: rate.interval().saturating_mul(cost.into()),
-            span: Span::new(rate, now),
-        }
-    }
-
-    /// How much to take in advance, where there is so much room: a part of the burst; little when little
-    /// is left, and nothing when that is less than a call.
-    fn piece(&self, stripes: usize, room: u64) -> u64 {
-        let stripes = stripes as u64;
-        let most = self.rate.window() / (PART as u64 * stripes);
-        let most = most.min(room / (2 * stripes));
-        most - most % self.rate.interval()
-    }
-}
-
-// === impl Span ===
-
-impl Span {
-    const fn new(rate: Rate, now: u64) -> Self {
-        Self {
-            now: now.saturating_mul(TICKS),
-            furthest: furthest(rate, now),
-        }
-    }
-}
-
-/// Is the burst so large that pieces of it are worth taking?
-const fn pays(rate: Rate, stripes: usize) -> bool {
-    rate.at_once() as usize >= LEAST * PART * stripes
 }
 
 /// The slot of this thread.
@@ -331,22 +213,6 @@ fn slots() -> usize {
         let cores = std::thread::available_parallelism().map_or(1, Into::into);
         (2 * cores).next_power_of_two().clamp(2, MOST_STRIPES)
     })
-}
-
-mod sync {
-    #[cfg(ziggurat_loom)]
-    pub(super) use loom::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-    #[cfg(not(ziggurat_loom))]
-    pub(super) use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-
-    /// Gives another thread a moment; says no.
-    pub(super) fn spin() -> bool {
-        #[cfg(ziggurat_loom)]
-        loom::thread::yield_now();
-        #[cfg(not(ziggurat_loom))]
-        std::hint::spin_loop();
-        false
-    }
 }
 
 #[cfg(not(ziggurat_loom))]

@@ -22,12 +22,16 @@ use ziggurat_testkit::{
     Counting, Echo, Gate, Strict, assert_clone, assert_send, assert_sync, tonic,
 };
 
+#[path = "limit/addresses.rs"]
+mod addresses;
 #[path = "limit/keyed.rs"]
 mod keyed;
 #[path = "limit/nested.rs"]
 mod nested;
 #[path = "limit/queued.rs"]
 mod queued;
+#[path = "limit/turns.rs"]
+mod turns;
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -2,6 +2,7 @@
 
 //! The balancer, seen from outside: endpoints and a discovery in the hands of the test.
 
+mod busy;
 mod driving;
 mod feed;
 mod measuring;
@@ -11,5 +12,6 @@ mod permuting;
 mod picking;
 mod policies;
 mod reporting;
+mod shares;
 mod simulation;
 mod waiting;

@@ -7,13 +7,10 @@ use super::{
 };
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Empty};
 use std::{
     future::pending,
-    pin::Pin,
     sync::{Arc, Mutex},
-    task::{Context, Poll},
 };
 use tokio::sync::Semaphore;
 use tokio_test::{assert_pending, assert_ready, task};
@@ -26,8 +23,8 @@ use ziggurat_core::{
     BoxError, ByResult, Code, Criticality, Http, Live, Rejection, Sent, Unready, error,
 };
 use ziggurat_testkit::{
-    Counting, Echo, Gate, Strict, assert_clone, assert_send, assert_sync, drop_at_every_await,
-    tonic,
+    Counting, Echo, Gate, ScriptBody, Strict, assert_clone, assert_send, assert_sync,
+    drop_at_every_await, tonic,
 };
 
 #[test]
@@ -129,28 +126,12 @@ async fn a_call_whose_service_panics_gives_its_permit_back() {
     assert_eq!(service.oneshot(1).await.unwrap(), 1);
 }
 
-/// A body of so many frames.
-struct Frames(u32);
-
-impl Body for Frames {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let left = self.0.checked_sub(1);
-        self.0 = left.unwrap_or(0);
-        Poll::Ready(left.map(|_| Ok(Frame::data(Bytes::from_static(b"data")))))
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_stream_counts_while_it_lasts() {
     let layer = ConcurrencyLayer::new(settings(1)).classify_with(Http);
     let service = layer.layer(service_fn(|_: Request<()>| async {
-        Ok::<_, BoxError>(Response::new(Frames(2)))
+        let body = ScriptBody::default().data("one").data("two");
+        Ok::<_, BoxError>(Response::new(body))
     }));
     let call = || service.clone().oneshot(Request::new(()));
     let mut body = call().await.unwrap().into_body();

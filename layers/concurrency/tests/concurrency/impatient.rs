@@ -2,20 +2,13 @@
 //! had the time that it takes, or had answered.
 
 use super::{MILLISECOND, SECOND, backend::layer, settings};
-use bytes::Bytes;
 use http::{Request, Response};
-use http_body::{Body, Frame};
-use std::{
-    convert::Infallible,
-    future::pending,
-    pin::Pin,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{future::pending, time::Duration};
 use tokio::{task::JoinSet, time};
 use tower::{BoxError, Layer, Service, ServiceExt, service_fn};
 use ziggurat_concurrency::{Aimd, Algorithm, Concurrency, ConcurrencyLayer, Vegas};
 use ziggurat_core::{ByResult, expire};
+use ziggurat_testkit::ScriptBody;
 
 /// So many callers, one call after the other, for so long.
 async fn patient<S>(service: Concurrency<S, ByResult>, many: u32, length: Duration)
@@ -97,27 +90,13 @@ async fn many_who_gave_it_more_time_than_others_need_and_had_no_answer_are_liste
     assert!(limit >= 15, "{limit}");
 }
 
-/// Says nothing for ever.
-struct Silent;
-
-impl Body for Silent {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Poll::Pending
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_lasts_until_its_deadline_says_nothing_about_the_server() {
     let layer = ConcurrencyLayer::new(settings(1_000)).adaptive(Aimd::new());
     let service = layer.layer(service_fn(|_: Request<()>| async {
         let response = Response::builder().header("content-type", "application/grpc");
-        response.body(Silent).map_err(BoxError::from)
+        let silent = ScriptBody::default().hang();
+        response.body(silent).map_err(BoxError::from)
     }));
     for _ in 0..200 {
         let call = service.clone().oneshot(Request::new(()));

@@ -1,140 +1,25 @@
 //! Endpoints that are asked how they do; the answers are in the hands of the test.
 
-use crate::bench::{Connector, Node, connect_to, fail_http, pass, state};
+use crate::{
+    bench::{Connector, Node, connect_to, fail_http, pass, state},
+    peer::{NOT_SERVING, Peer, Reply, SERVING, message, trailers},
+};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::Frame;
-use http_body_util::{BodyExt, Full, StreamBody};
+use http_body_util::Full;
 use std::{
-    collections::VecDeque,
-    future::pending,
     sync::{Arc, Mutex},
-    task::{Context, Poll},
     time::Duration,
 };
 use tokio::sync::mpsc;
-use tokio_stream::{StreamExt, wrappers::UnboundedReceiverStream};
-use tower::{Layer, Service};
-use ziggurat_core::{
-    Backoff, BoxError, Deadline, Dice, Endpoint, EndpointId, Live, Reporter, State, clock,
-};
+use tower::Layer;
+use ziggurat_core::{Backoff, Dice, Endpoint, EndpointId, Live, Reporter, State};
 use ziggurat_health::{
     HealthLayer, Observer,
     active::{ActiveLayer, Monitored, Settings},
 };
 
-type Body = http_body_util::combinators::UnsyncBoxBody<Bytes, BoxError>;
-type Frames = mpsc::UnboundedSender<Frame<Bytes>>;
 type Asked = Monitored<Node<Peer>>;
-
-/// A server that answers what the test wants, in order, and then never.
-#[derive(Clone, Debug, Default)]
-struct Peer(Arc<Mutex<Script>>);
-
-#[derive(Debug, Default)]
-struct Script {
-    replies: VecDeque<Reply>,
-    asked: Vec<String>,
-    /// How long each call was given.
-    deadlines: Vec<Option<Duration>>,
-}
-
-#[derive(Debug)]
-enum Reply {
-    Stream(mpsc::UnboundedReceiver<Frame<Bytes>>),
-    Trailers(&'static str),
-    Http(u16),
-    Refuse,
-}
-
-const SERVING: u8 = 1;
-const NOT_SERVING: u8 = 2;
-
-// === impl Peer ===
-
-impl Peer {
-    fn reply(&self, reply: Reply) {
-        self.0.lock().unwrap().replies.push_back(reply);
-    }
-
-    /// The next call is answered with what is sent here.
-    fn stream(&self) -> Frames {
-        let (send, receive) = mpsc::unbounded_channel();
-        self.reply(Reply::Stream(receive));
-        send
-    }
-
-    /// The next call is answered with this and `OK`.
-    fn answer(&self, status: u8) {
-        let stream = self.stream();
-        stream.send(message(status)).unwrap();
-        stream.send(trailers("0")).unwrap();
-    }
-
-    fn asked(&self) -> Vec<String> {
-        std::mem::take(&mut self.0.lock().unwrap().asked)
-    }
-}
-
-impl Service<Request<Full<Bytes>>> for Peer {
-    type Response = Response<Body>;
-    type Error = BoxError;
-    type Future = std::pin::Pin<Box<dyn Future<Output = Result<Response<Body>, BoxError>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<Full<Bytes>>) -> Self::Future {
-        let peer = self.clone();
-        Box::pin(async move {
-            let path = request.uri().path().rsplit('/').next().unwrap().to_owned();
-            let deadline: Option<&Deadline> = request.extensions().get();
-            let deadline = deadline.map(|deadline| deadline.remaining(clock::now()));
-            assert_eq!(request.headers()["te"], "trailers");
-            let body = request.into_body().collect().await.unwrap().to_bytes();
-            let reply = {
-                let mut script = peer.0.lock().unwrap();
-                let service = String::from_utf8_lossy(body.get(7..).unwrap_or_default());
-                script.asked.push(format!("{path} {service}"));
-                script.deadlines.push(deadline);
-                script.replies.pop_front()
-            };
-            match reply {
-                None => pending().await,
-                Some(reply) => reply.response(),
-            }
-        })
-    }
-}
-
-// === impl Reply ===
-
-impl Reply {
-    fn response(self) -> Result<Response<Body>, BoxError> {
-        let empty = || Full::default().map_err(Into::into).boxed_unsync();
-        let head = Response::builder();
-        Ok(match self {
-            Self::Refuse => return Err("refused".into()),
-            Self::Http(status) => head.status(status).body(empty())?,
-            Self::Trailers(code) => head.header("grpc-status", code).body(empty())?,
-            Self::Stream(frames) => {
-                let frames = UnboundedReceiverStream::new(frames).map(Ok);
-                head.body(BodyExt::boxed_unsync(StreamBody::new(frames)))?
-            }
-        })
-    }
-}
-
-fn message(status: u8) -> Frame<Bytes> {
-    Frame::data(Bytes::copy_from_slice(&[0, 0, 0, 0, 2, 8, status]))
-}
-
-fn trailers(code: &'static str) -> Frame<Bytes> {
-    let mut trailers = HeaderMap::new();
-    trailers.insert("grpc-status", HeaderValue::from_static(code));
-    Frame::trailers(trailers)
-}
 
 fn settings() -> Settings {
     let second = Duration::from_secs(1);
@@ -395,6 +280,29 @@ async fn a_live_question_changes_while_a_watch_is_open() {
     third.send(message(NOT_SERVING)).unwrap();
     settle().await;
     assert_eq!(state(&endpoint), State::Down);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_observer_that_panics_keeps_nobody_from_being_asked() {
+    struct Clumsy;
+    impl Observer for Clumsy {
+        fn checked(&self, _: &str, _: &EndpointId, _: bool) {
+            panic!("on purpose");
+        }
+    }
+    let active = ActiveLayer::new(settings(), Full::from).observe_with(Clumsy);
+    let peer = Peer::default();
+    let stream = peer.stream();
+    let endpoint = connect_to(active.layer(Connector(peer)), "echo", "a").await;
+    for (said, then) in [
+        (SERVING, State::Ready),
+        (NOT_SERVING, State::Down),
+        (SERVING, State::Ready),
+    ] {
+        stream.send(message(said)).unwrap();
+        settle().await;
+        assert_eq!(state(&endpoint), then);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,4 +7,5 @@ mod bench;
 mod contract;
 mod ejecting;
 mod outliers;
+mod peer;
 mod recovering;

@@ -1,6 +1,9 @@
 //! Two threads and their pieces, in every order that the memory model allows.
 
-use super::*;
+use super::{
+    ask::{LEAST, PART},
+    *,
+};
 use loom::{sync::Arc, thread};
 use std::time::Duration;
 

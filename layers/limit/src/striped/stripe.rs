@@ -1,6 +1,10 @@
 //! What one thread has in hand of a limit: a piece of the time that the limit has to give.
 
 use super::sync::{AtomicBool, AtomicU64, Ordering, spin};
+use crate::{
+    Rate,
+    gcra::{TICKS, furthest},
+};
 
 /// A piece of virtual time, in ticks, that was taken of a TAT and not used yet.
 ///
@@ -53,6 +57,17 @@ impl Piece {
         let took = self.usable(span).min(most);
         self.from = self.from.max(span.now).saturating_add(took);
         took
+    }
+}
+
+// === impl Span ===
+
+impl Span {
+    pub(super) const fn new(rate: Rate, now: u64) -> Self {
+        Self {
+            now: now.saturating_mul(TICKS),
+            furthest: furthest(rate, now),
+        }
     }
 }
 

@@ -1,6 +1,10 @@
 //! The law holds with pieces out: in every window, for every pattern, and when the rate changes.
 
-use super::*;
+use super::{
+    ask::{LEAST, PART},
+    *,
+};
+use crate::gcra::TICKS;
 use std::{cell::Cell, time::Duration};
 use ziggurat_core::Dice;
 
