@@ -17,7 +17,7 @@
 //! | [`Instance`], [`Resolve`], [`Change`] | where a service is to be found | registry, discover |
 //! | [`Endpoint`], [`Availability`], [`Named`] | what a balancer may pick | connect, health, balance |
 //! | [`Live`], [`InvalidSetting`] | a setting that may change while calls run; one that never works | every layer with settings |
-//! | [`contain`] | that an observer panicked, to nobody | every layer that has one |
+//! | [`contain`](contain()) | that an observer panicked, to nobody | who tells one in a task, a destructor or under a lock |
 //! | [`seat`] | a place for each thread, where it writes alone | whatever counts every call |
 //! | [`headers`] | whether a header is among the few of an answer, and how long `Retry-After` says | whoever reads one |
 //! | [`clock`], [`Dice`], [`Backoff`], [`Jitter`] | the one clock, the one source of chance, the one delay | everyone |
