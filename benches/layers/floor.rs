@@ -94,8 +94,8 @@ pub(crate) fn gcra(
     })
 }
 
-/// A hash of the key by a secret, one clock, and one compare-and-swap in the place that the hash points
-/// to, whose owner is looked at: where two share a place, it changes hands.
+/// A hash of the key by a secret, one clock, and one compare-and-swap in the first place from where the
+/// hash points to that is the key's, or nobody's yet: two keys never share one.
 pub(crate) fn keyed_gcra(
     keys: usize,
     interval: Duration,
@@ -103,18 +103,14 @@ pub(crate) fn keyed_gcra(
 ) -> impl Service<u64, Response = u64, Error: Debug, Future: Send> + Clone + Send + 'static {
     let interval = interval.as_nanos() as u64;
     let tolerance = interval * u64::from(burst.get() - 1);
-    // Half of them stay empty, as in any table that is searched quickly.
+    // Half of them stay empty, as in any table that is searched quickly; there are no more keys.
     let places: Arc<[Place]> = (0..(2 * keys).next_power_of_two())
         .map(|_| Place::default())
         .collect();
     let (secret, origin) = (RandomState::new(), clock::now());
     service_fn(move |request| {
         let hash = secret.hash_one(request);
-        let place = &places[hash as usize & (places.len() - 1)];
-        if place.owner.load(Relaxed) != hash {
-            place.owner.store(hash, Relaxed);
-        }
-        let taken = take(&place.tat, origin, interval, tolerance);
+        let taken = take(&place(&places, hash).tat, origin, interval, tolerance);
         async move {
             taken?;
             Noop.call(request).await
@@ -204,6 +200,24 @@ fn two_of<T>(all: &[T]) -> (&T, &T) {
     let one = fastrand::usize(..all.len());
     let other = fastrand::usize(..all.len() - 1);
     (&all[one], &all[other + usize::from(other >= one)])
+}
+
+/// Whose hash this is, by itself: of a million keys two are alike once in 37 million tables.
+fn place(places: &[Place], hash: u64) -> &Place {
+    let owner = hash.max(1);
+    let mut at = hash as usize;
+    loop {
+        let place = &places[at & (places.len() - 1)];
+        let found = place.owner.load(Relaxed);
+        let owned = match found {
+            0 => place.owner.compare_exchange(0, owner, Relaxed, Relaxed),
+            found => Err(found),
+        };
+        if owned.is_ok() || owned == Err(owner) {
+            return place;
+        }
+        at = at.wrapping_add(1);
+    }
 }
 
 fn nanos(duration: Duration) -> u64 {
