@@ -20,12 +20,18 @@ use ziggurat_core::clock::{self, Instant};
 #[error("rejected")]
 struct Rejected;
 
+/// A word has the good calls of a second, the bad ones, and the second: a thousand million, four
+/// million, and an hour of seconds.
+const BAD_SHIFT: u32 = 30;
+const SECOND_SHIFT: u32 = 52;
+
 /// On cache lines of its own.
 #[repr(align(128))]
 struct Circuit {
     /// Nanoseconds after `origin`; 0 when it is closed.
     open_until: AtomicU64,
-    /// Good and bad calls of even and of odd seconds, half a word each: the least of a window.
+    /// Good and bad calls of a second, and which it is, of even and of odd seconds: the least of a
+    /// window that slides.
     calls: [AtomicU64; 2],
     origin: Instant,
 }
@@ -54,7 +60,8 @@ struct Endpoint {
 /// A call that is under way at an endpoint, also when it is dropped.
 struct Pending(Arc<Endpoint>);
 
-/// One load to let a call in; one clock and one addition to count it. Open, one load and one clock.
+/// One load to let a call in; one clock, one load and one addition to count it. Open, one load and one
+/// clock.
 pub(crate) fn breaker(
     open_for: Duration,
 ) -> impl Service<u64, Response = u64, Error: Debug, Future: Send> + Clone + Send + 'static {
@@ -149,9 +156,19 @@ impl Circuit {
     }
 
     fn count(&self, ok: bool) {
-        let second = self.origin.elapsed().as_secs() as usize;
-        let one = if ok { 1 } else { 1 << 32 };
-        self.calls[second % 2].fetch_add(one, Relaxed);
+        let second = self.origin.elapsed().as_secs();
+        let calls = &self.calls[second as usize % 2];
+        let one = if ok { 1 } else { 1 << BAD_SHIFT };
+        let (before, first) = (calls.load(Relaxed), (second << SECOND_SHIFT) + one);
+        // What is two seconds old is no part of the window; of two who find it the second finds it gone.
+        if (before ^ first) >> SECOND_SHIFT != 0
+            && calls
+                .compare_exchange(before, first, Relaxed, Relaxed)
+                .is_ok()
+        {
+            return;
+        }
+        calls.fetch_add(one, Relaxed);
     }
 }
 
