@@ -20,12 +20,18 @@ use ziggurat_core::clock::{self, Instant};
 #[error("rejected")]
 struct Rejected;
 
+/// A word has the good calls of a second, the bad ones, and the second: a thousand million, four
+/// million, and an hour of seconds.
+const BAD_SHIFT: u32 = 30;
+const SECOND_SHIFT: u32 = 52;
+
 /// On cache lines of its own.
 #[repr(align(128))]
 struct Circuit {
     /// Nanoseconds after `origin`; 0 when it is closed.
     open_until: AtomicU64,
-    /// Good and bad calls of even and of odd seconds, half a word each: the least of a window.
+    /// Good and bad calls of a second, and which it is, of even and of odd seconds: the least of a
+    /// window that slides.
     calls: [AtomicU64; 2],
     origin: Instant,
 }
@@ -54,7 +60,8 @@ struct Endpoint {
 /// A call that is under way at an endpoint, also when it is dropped.
 struct Pending(Arc<Endpoint>);
 
-/// One load to let a call in; one clock and one addition to count it. Open, one load and one clock.
+/// One load to let a call in; one clock, one load and one addition to count it. Open, one load and one
+/// clock.
 pub(crate) fn breaker(
     open_for: Duration,
 ) -> impl Service<u64, Response = u64, Error: Debug, Future: Send> + Clone + Send + 'static {
@@ -94,8 +101,8 @@ pub(crate) fn gcra(
     })
 }
 
-/// A hash of the key by a secret, one clock, and one compare-and-swap in the place that the hash points
-/// to, whose owner is looked at: where two share a place, it changes hands.
+/// A hash of the key by a secret, one clock, and one compare-and-swap in the first place from where the
+/// hash points to that is the key's, or nobody's yet: two keys never share one.
 pub(crate) fn keyed_gcra(
     keys: usize,
     interval: Duration,
@@ -103,18 +110,14 @@ pub(crate) fn keyed_gcra(
 ) -> impl Service<u64, Response = u64, Error: Debug, Future: Send> + Clone + Send + 'static {
     let interval = interval.as_nanos() as u64;
     let tolerance = interval * u64::from(burst.get() - 1);
-    // Half of them stay empty, as in any table that is searched quickly.
+    // Half of them stay empty, as in any table that is searched quickly; there are no more keys.
     let places: Arc<[Place]> = (0..(2 * keys).next_power_of_two())
         .map(|_| Place::default())
         .collect();
     let (secret, origin) = (RandomState::new(), clock::now());
     service_fn(move |request| {
         let hash = secret.hash_one(request);
-        let place = &places[hash as usize & (places.len() - 1)];
-        if place.owner.load(Relaxed) != hash {
-            place.owner.store(hash, Relaxed);
-        }
-        let taken = take(&place.tat, origin, interval, tolerance);
+        let taken = take(&place(&places, hash).tat, origin, interval, tolerance);
         async move {
             taken?;
             Noop.call(request).await
@@ -153,9 +156,19 @@ impl Circuit {
     }
 
     fn count(&self, ok: bool) {
-        let second = self.origin.elapsed().as_secs() as usize;
-        let one = if ok { 1 } else { 1 << 32 };
-        self.calls[second % 2].fetch_add(one, Relaxed);
+        let second = self.origin.elapsed().as_secs();
+        let calls = &self.calls[second as usize % 2];
+        let one = if ok { 1 } else { 1 << BAD_SHIFT };
+        let (before, first) = (calls.load(Relaxed), (second << SECOND_SHIFT) + one);
+        // What is two seconds old is no part of the window; of two who find it the second finds it gone.
+        if (before ^ first) >> SECOND_SHIFT != 0
+            && calls
+                .compare_exchange(before, first, Relaxed, Relaxed)
+                .is_ok()
+        {
+            return;
+        }
+        calls.fetch_add(one, Relaxed);
     }
 }
 
@@ -204,6 +217,24 @@ fn two_of<T>(all: &[T]) -> (&T, &T) {
     let one = fastrand::usize(..all.len());
     let other = fastrand::usize(..all.len() - 1);
     (&all[one], &all[other + usize::from(other >= one)])
+}
+
+/// Whose hash this is, by itself: of a million keys two are alike once in 37 million tables.
+fn place(places: &[Place], hash: u64) -> &Place {
+    let owner = hash.max(1);
+    let mut at = hash as usize;
+    loop {
+        let place = &places[at & (places.len() - 1)];
+        let found = place.owner.load(Relaxed);
+        let owned = match found {
+            0 => place.owner.compare_exchange(0, owner, Relaxed, Relaxed),
+            found => Err(found),
+        };
+        if owned.is_ok() || owned == Err(owner) {
+            return place;
+        }
+        at = at.wrapping_add(1);
+    }
 }
 
 fn nanos(duration: Duration) -> u64 {

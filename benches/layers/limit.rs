@@ -61,7 +61,7 @@ pub(crate) fn rows(board: &mut Board) {
 fn keyed(board: &mut Board, state: &'static str, keys: u64) {
     board
         .section::<u64>("keyed limit", state)
-        .service("bare", || Noop)
+        .service("bare", move || spread(keys, Noop))
         .service("floor", move || {
             let interval = Duration::from_secs(1) / SLOW.get();
             let floor = floor::keyed_gcra(keys as usize, interval, PLENTY);
@@ -138,7 +138,8 @@ fn known<S: Service<u64, Error: Debug> + Clone>(keys: u64, service: S) -> S {
     service
 }
 
-/// Each call is of another key, in no order that a cache could guess.
+/// Each call is of another key, in no order that a cache could guess: drawn by the thread, as what a
+/// clone holds begins anew with every clone, and two that begin alike ask for the same keys.
 fn spread<S>(
     keys: u64,
     inner: S,
@@ -147,8 +148,7 @@ where
     S: Service<u64, Response = u64, Error: Debug, Future: Send> + Clone + Send + 'static,
 {
     let mut inner = inner;
-    let mut random = fastrand::Rng::with_seed(7);
-    service_fn(move |_| inner.call(random.u64(..keys)))
+    service_fn(move |_| inner.call(fastrand::u64(..keys)))
 }
 
 fn tower_resilience(

@@ -35,9 +35,24 @@ pub(crate) trait Worker: Send {
     fn repeat(&mut self, calls: u32) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
 }
 
+/// One call, awaited where it is made.
+// No function: of two subjects one was built into its loop and the other was not, and paid for it.
+macro_rules! call {
+    ($service:expr, $answer:expr) => {{
+        let service = $service;
+        let ready = poll_fn(|cx| service.poll_ready(cx)).await;
+        // An error need not be `Send`, so none is held while the call is awaited.
+        let ready = ready.map_err(|error| $answer.check(Err::<S::Response, _>(error)));
+        if ready.is_ok() {
+            $answer.check(service.call(black_box(Req::sample())).await);
+        }
+    }};
+}
+
 // === impl Answer ===
 
 impl Answer {
+    #[inline(always)]
     fn check<T, E: Debug>(self, result: Result<T, E>) {
         match result {
             Ok(answer) if self == Self::Ok => drop(black_box(answer)),
@@ -70,7 +85,7 @@ where
     fn repeat(&mut self, calls: u32) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(async move {
             for _ in 0..calls {
-                self.answer.check(invoke(&mut self.service).await);
+                call!(&mut self.service, self.answer);
             }
         })
     }
@@ -89,20 +104,10 @@ where
         Box::pin(async move {
             for _ in 0..calls {
                 let mut service = self.0.service.clone();
-                self.0.answer.check(invoke(&mut service).await);
+                call!(&mut service, self.0.answer);
             }
         })
     }
-}
-
-#[inline]
-async fn invoke<S, Req>(service: &mut S) -> Result<S::Response, S::Error>
-where
-    Req: Sample,
-    S: Service<Req>,
-{
-    poll_fn(|cx| service.poll_ready(cx)).await?;
-    service.call(black_box(Req::sample())).await
 }
 
 #[cfg(test)]
