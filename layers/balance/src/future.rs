@@ -105,8 +105,16 @@ where
                     place,
                     classify,
                 } => {
-                    let result = ready!(inner.poll(cx)).map_err(Into::into);
-                    return Poll::Ready(answer(result, place, classify));
+                    // Apart: what is brought together is moved once more, and waited for.
+                    return match inner.poll(cx) {
+                        Poll::Ready(Ok(response)) => {
+                            Poll::Ready(answered(response, place, classify))
+                        }
+                        Poll::Ready(Err(error)) => {
+                            Poll::Ready(failed(error.into(), place, classify))
+                        }
+                        Poll::Pending => Poll::Pending,
+                    };
                 }
             }
         }
@@ -148,31 +156,47 @@ where
     }
 }
 
-fn answer<Rsp, C: Classify<Rsp>>(
-    mut result: Result<Rsp, BoxError>,
+// By force: an answer is moved through every call that is not inlined.
+#[inline(always)]
+fn answered<Rsp, C: Classify<Rsp>>(
+    mut response: Rsp,
     place: &mut Place,
     classify: &C,
 ) -> Result<C::Response<Measure>, BoxError> {
-    match (&mut result, place.measure()) {
-        (Ok(response), Some(measure)) => {
-            if measure.attaches() {
-                classify.attach(response, Picked::new(measure.endpoint().clone()));
-            }
-            if let Some(pushback) = classify.pushback(response) {
-                measure.push_back(pushback);
-            }
+    if let Some(measure) = place.measure() {
+        if measure.attaches() {
+            classify.attach(&mut response, Picked::new(measure.endpoint().clone()));
         }
-        (Err(error), Some(measure)) => {
-            let rejection = error::find::<Rejection>(&**error);
-            if let Some(retry_after) = rejection.and_then(Rejection::retry_after) {
-                measure.push_back(retry_after);
-            }
+        if let Some(pushback) = classify.pushback(&response) {
+            measure.push_back(pushback);
         }
-        (_, None) => {}
     }
     match place.take() {
-        Some(recorder) => classify.observe(result, recorder),
-        // Polled again after completion.
-        None => Err("the future of a call was polled after its end".into()),
+        Some(recorder) => classify.observe_response(response, recorder),
+        None => Err(polled_again()),
     }
+}
+
+#[cold]
+#[inline(never)]
+fn failed<Rsp, C: Classify<Rsp>>(
+    error: BoxError,
+    place: &mut Place,
+    classify: &C,
+) -> Result<C::Response<Measure>, BoxError> {
+    if let Some(measure) = place.measure() {
+        let rejection = error::find::<Rejection>(&*error);
+        if let Some(retry_after) = rejection.and_then(Rejection::retry_after) {
+            measure.push_back(retry_after);
+        }
+    }
+    match place.take() {
+        Some(recorder) => classify.observe(Err(error), recorder),
+        None => Err(polled_again()),
+    }
+}
+
+#[cold]
+fn polled_again() -> BoxError {
+    "the future of a call was polled after its end".into()
 }

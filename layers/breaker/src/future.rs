@@ -104,7 +104,7 @@ where
                 // Apart: what is brought together is moved once more, and waited for.
                 match future.poll(cx) {
                     Poll::Ready(Ok(response)) => {
-                        Poll::Ready(classifier.observe(Ok(response), recorder()))
+                        Poll::Ready(classifier.observe_response(response, recorder()))
                     }
                     Poll::Ready(Err(error)) => {
                         Poll::Ready(classifier.observe(Err(error.into()), recorder()))

@@ -32,6 +32,21 @@ pub trait Classify<Rsp>: Clone {
         recorder: Recorder<R>,
     ) -> Result<Self::Response<R>, BoxError>;
 
+    /// [`observe`](Self::observe) of an answer that is here: what is not put into a `Result` first is
+    /// not moved out of it again.
+    ///
+    /// # Errors
+    ///
+    /// None, for a classifier that hands on what it is given.
+    #[inline(always)]
+    fn observe_response<R: Record>(
+        &self,
+        response: Rsp,
+        recorder: Recorder<R>,
+    ) -> Result<Self::Response<R>, BoxError> {
+        self.observe(Ok(response), recorder)
+    }
+
     /// Attaches a word to an answer, where answers can carry one.
     fn attach<T: Clone + Send + Sync + 'static>(&self, response: &mut Rsp, word: T) {
         let _ = (response, word);

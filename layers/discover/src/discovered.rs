@@ -55,6 +55,11 @@ impl<E: Endpoint> Endpoint for Discovered<E> {
     fn weight(&self) -> u32 {
         self.weight.get()
     }
+
+    #[inline]
+    fn lend(&self) -> Self {
+        Self::new(self.endpoint.lend(), self.weight)
+    }
 }
 
 impl<E: Service<Req>, Req> Service<Req> for Discovered<E> {

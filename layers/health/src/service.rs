@@ -25,7 +25,15 @@ pub struct Health<M, C = Grpc> {
 pub struct Checked<E, C = Grpc> {
     inner: E,
     classify: C,
-    seat: Arc<Seat>,
+    claim: Claim,
+}
+
+/// What ties an endpoint to its judge.
+#[derive(Clone, Debug)]
+enum Claim {
+    Seat(Arc<Seat>),
+    /// One call's, which takes it: a count of references that all calls write is written half as often.
+    Lent(Option<Arc<Judge>>),
 }
 
 // === impl Health ===
@@ -68,7 +76,7 @@ impl<E: Endpoint, C> Checked<E, C> {
         Self {
             inner,
             classify,
-            seat,
+            claim: Claim::Seat(seat),
         }
     }
 }
@@ -92,6 +100,16 @@ where
     fn weight(&self) -> u32 {
         self.inner.weight()
     }
+
+    /// For one call, which is watched; another through the same one would not be.
+    #[inline]
+    fn lend(&self) -> Self {
+        Self {
+            inner: self.inner.lend(),
+            classify: self.classify.clone(),
+            claim: Claim::Lent(self.claim.judge()),
+        }
+    }
 }
 
 impl<E, C, Req> Service<Req> for Checked<E, C>
@@ -111,7 +129,27 @@ where
     #[inline]
     fn call(&mut self, request: Req) -> Self::Future {
         let deadline = self.classify.deadline(&request);
-        let recorder = Recorder::new(Watch::start(self.seat.judge()), deadline);
+        let recorder = Recorder::new(Watch::start(self.claim.take()), deadline);
         ResponseFuture::new(self.inner.call(request), self.classify.clone(), recorder)
+    }
+}
+
+// === impl Claim ===
+
+impl Claim {
+    fn judge(&self) -> Option<Arc<Judge>> {
+        match self {
+            Self::Seat(seat) => Some(Arc::clone(seat.judge())),
+            Self::Lent(judge) => judge.clone(),
+        }
+    }
+
+    /// For a call.
+    #[inline]
+    fn take(&mut self) -> Option<Arc<Judge>> {
+        match self {
+            Self::Seat(seat) => Some(Arc::clone(seat.judge())),
+            Self::Lent(judge) => judge.take(),
+        }
     }
 }

@@ -26,23 +26,28 @@ impl<B: Body> Classify<Response<B>> for Grpc {
     fn observe<R: Record>(
         &self,
         result: Result<Response<B>, BoxError>,
-        mut recorder: Recorder<R>,
+        recorder: Recorder<R>,
     ) -> Result<Self::Response<R>, BoxError> {
         match result {
-            Ok(response) => {
-                match settled(&response) {
-                    Some(outcome) => {
-                        recorder.trailers(response.headers());
-                        recorder.answered(outcome);
-                    }
-                    None => recorder.responded(),
-                }
-                let (head, body) = response.into_parts();
-                let body = Recorded::new(body, recorder, Ending::Grpc);
-                Ok(Response::from_parts(head, body))
-            }
+            Ok(response) => self.observe_response(response, recorder),
             Err(error) => Err(failed(error, recorder)),
         }
+    }
+
+    #[inline(always)]
+    fn observe_response<R: Record>(
+        &self,
+        response: Response<B>,
+        mut recorder: Recorder<R>,
+    ) -> Result<Self::Response<R>, BoxError> {
+        match settled(&response) {
+            Some(outcome) => {
+                recorder.trailers(response.headers());
+                recorder.answered(outcome);
+            }
+            None => recorder.responded(),
+        }
+        Ok(response.map(|body| Recorded::new(body, recorder, Ending::Grpc)))
     }
 
     fn attach<T: Clone + Send + Sync + 'static>(&self, response: &mut Response<B>, word: T) {

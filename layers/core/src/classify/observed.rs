@@ -6,7 +6,7 @@ use pin_project_lite::pin_project;
 use std::{
     fmt,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 pin_project! {
@@ -47,16 +47,20 @@ where
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let result = ready!(this.inner.poll(cx));
         let mut recorder = || {
             let recorder = this.recorder.take();
             recorder.expect("a future is not polled after it is done")
         };
         // Apart: what is brought together is moved once more, and waited for.
-        Poll::Ready(match result {
-            Ok(response) => this.classify.observe(Ok(response), recorder()),
-            Err(error) => this.classify.observe(Err(error.into()), recorder()),
-        })
+        match this.inner.poll(cx) {
+            Poll::Ready(Ok(response)) => {
+                Poll::Ready(this.classify.observe_response(response, recorder()))
+            }
+            Poll::Ready(Err(error)) => {
+                Poll::Ready(this.classify.observe(Err(error.into()), recorder()))
+            }
+            Poll::Pending => Poll::Pending,
+        }
     }
 }
 

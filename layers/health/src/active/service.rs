@@ -87,6 +87,12 @@ impl<E: Endpoint> Endpoint for Monitored<E> {
     fn weight(&self) -> u32 {
         self.inner.weight()
     }
+
+    /// Without a share of the task: a call need not keep it alive.
+    #[inline]
+    fn lend(&self) -> Self {
+        Self::new(self.inner.lend(), None)
+    }
 }
 
 impl<E: Service<Req>, Req> Service<Req> for Monitored<E> {

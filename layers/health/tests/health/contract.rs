@@ -1,6 +1,6 @@
 //! What every layer keeps.
 
-use crate::bench::{Connector, Watched, answers, connect, layer, state};
+use crate::bench::{Connector, Watched, answers, connect, endpoints, layer, state};
 use std::{sync::Arc, task::Poll};
 use tokio::sync::Semaphore;
 use tokio_test::task;
@@ -43,6 +43,24 @@ async fn what_the_endpoint_says_of_itself_is_handed_on() {
     assert_eq!(endpoint.id().as_str(), "a");
     assert_eq!(endpoint.weight(), 3);
     assert_eq!(endpoint.load_hint(), Some(0.5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_lent_is_watched_for_the_one_call_that_it_is_for() {
+    let all = endpoints(2).await;
+    let mut lent = all[0].lend();
+    for _ in 0..9 {
+        lent.ready().await.unwrap().call(1).await.unwrap_err();
+    }
+    assert_eq!(state(&all[0]), State::Ready, "one call, as far as is known");
+    for _ in 0..4 {
+        assert_eq!(state(&all[0]), State::Ready);
+        all[0].lend().oneshot(1).await.unwrap_err();
+    }
+    assert_eq!(state(&all[0]), State::Ejected);
+    let connector = layer().layer(Connector(answers()));
+    let endpoint = connect(&connector, "users", "a").await;
+    assert_eq!(endpoint.lend().clone().oneshot(0).await.unwrap(), 0);
 }
 
 #[test]
