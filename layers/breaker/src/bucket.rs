@@ -48,12 +48,35 @@ impl Bucket {
         Self(AtomicU64::new(0))
     }
 
-    pub(crate) fn succeeded(&self, epoch: Epoch) {
-        self.add(epoch, SUCCESS);
+    /// Counts a success. True: there was no room, and all that was counted was halved.
+    #[inline]
+    pub(crate) fn succeeded(&self, epoch: Epoch) -> bool {
+        let before = self.change(epoch, |counts| room(counts, SUCCESS) + SUCCESS);
+        is_full(before, SUCCESS)
     }
 
-    pub(crate) fn failed(&self, epoch: Epoch) {
-        self.add(epoch, FAILURE);
+    /// The same for a failure.
+    pub(crate) fn failed(&self, epoch: Epoch) -> bool {
+        let before = self.change(epoch, |counts| room(counts, FAILURE) + FAILURE);
+        is_full(before, FAILURE)
+    }
+
+    /// Counts one of which another bucket counts the results: here is room for as many as there.
+    pub(crate) fn noted(&self, epoch: Epoch) {
+        self.change(epoch, |count| (count + 1).min(COUNTS_MASK));
+    }
+
+    /// The other bucket was halved.
+    #[cold]
+    pub(crate) fn halve(&self, epoch: Epoch) {
+        self.change(epoch, |count| count / 2);
+    }
+
+    /// How many were [noted](Self::noted) in the window that ends with `now`.
+    pub(crate) fn count(&self, now: Epoch) -> u64 {
+        let word = self.0.load(Ordering::Relaxed);
+        let counts = Epoch::of(word).is_in_window_of(now);
+        if counts { word & COUNTS_MASK } else { 0 }
     }
 
     /// What is in the window that ends with `now`.
@@ -67,23 +90,25 @@ impl Bucket {
         }
     }
 
-    fn add(&self, epoch: Epoch, one: u64) {
+    /// Answers what of this epoch was counted before.
+    #[inline(always)]
+    fn change(&self, epoch: Epoch, change: impl Fn(u64) -> u64) -> u64 {
         let mut word = self.0.load(Ordering::Relaxed);
         loop {
             let counts = match Epoch::of(word) {
                 same if same == epoch => word & COUNTS_MASK,
                 _ if word & COUNTS_MASK == 0 => 0,
                 // A whole window went by between the caller's look at the clock and here.
-                later if later.is_ahead_of(epoch) => return,
+                later if later.is_ahead_of(epoch) => return 0,
                 _ => 0,
             };
-            let next = (epoch.0 << EPOCH_SHIFT) | (room(counts, one) + one);
+            let next = (epoch.0 << EPOCH_SHIFT) | change(counts);
             // Relaxed: the word is all there is to see.
             match self
                 .0
                 .compare_exchange_weak(word, next, Ordering::Relaxed, Ordering::Relaxed)
             {
-                Ok(_) => return,
+                Ok(_) => return counts,
                 Err(present) => word = present,
             }
         }
@@ -191,20 +216,24 @@ impl std::ops::AddAssign for Totals {
 
 /// Halves both counts where one more would not fit: the ratio is what counts, and it stays.
 const fn room(counts: u64, one: u64) -> u64 {
-    let Totals {
-        successes,
-        failures,
-        slow: _,
-    } = Totals::of(counts);
-    let full = if one == FAILURE {
-        failures == MAX_FAILURES
-    } else {
-        successes == MAX_SUCCESSES
-    };
-    if full {
+    if is_full(counts, one) {
+        let Totals {
+            successes,
+            failures,
+            slow: _,
+        } = Totals::of(counts);
         successes / 2 * SUCCESS + failures / 2
     } else {
         counts
+    }
+}
+
+const fn is_full(counts: u64, one: u64) -> bool {
+    let totals = Totals::of(counts);
+    if one == FAILURE {
+        totals.failures == MAX_FAILURES
+    } else {
+        totals.successes == MAX_SUCCESSES
     }
 }
 

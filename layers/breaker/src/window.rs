@@ -17,8 +17,7 @@ pub(crate) struct Window([Apart<Rings>; SEATS]);
 #[derive(Debug)]
 struct Rings {
     results: [Bucket; BUCKETS],
-    /// How many calls were slow, in the place of failures: a word that a call that is not slow does
-    /// not touch.
+    /// How many calls were slow: a word that a call that is not slow does not touch.
     slow: [Bucket; BUCKETS],
 }
 
@@ -36,16 +35,22 @@ impl Window {
     }
 
     pub(crate) fn succeeded(&self, seat: usize, epoch: Epoch) {
-        self.of(seat).results[epoch.slot()].succeeded(epoch);
+        let rings = self.of(seat);
+        if rings.results[epoch.slot()].succeeded(epoch) {
+            rings.slow[epoch.slot()].halve(epoch);
+        }
     }
 
     pub(crate) fn failed(&self, seat: usize, epoch: Epoch) {
-        self.of(seat).results[epoch.slot()].failed(epoch);
+        let rings = self.of(seat);
+        if rings.results[epoch.slot()].failed(epoch) {
+            rings.slow[epoch.slot()].halve(epoch);
+        }
     }
 
     /// A call that is counted besides was slow.
     pub(crate) fn slow(&self, seat: usize, epoch: Epoch) {
-        self.of(seat).slow[epoch.slot()].failed(epoch);
+        self.of(seat).slow[epoch.slot()].noted(epoch);
     }
 
     /// What the window that ends with `now` counted, the caller's own record included.
@@ -58,7 +63,7 @@ impl Window {
                 totals += bucket.totals(now);
             }
             for bucket in &seat.slow {
-                totals.slow += bucket.totals(now).failures;
+                totals.slow += bucket.count(now);
             }
         }
         totals

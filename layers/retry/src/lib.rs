@@ -58,7 +58,8 @@
 //! The extensions [`Attempt`](ziggurat_core::Attempt) and, if the call must be over by some time,
 //! [`Deadline`](ziggurat_core::Deadline); with [`Grpc`](ziggurat_core::Grpc) also `grpc-timeout`
 //! (what the call has left; a caller's own header goes out as it is, and later less what has passed
-//! since) and, from the second on, `grpc-previous-rpc-attempts`.
+//! since) and, from the second on, `grpc-previous-rpc-attempts`. The answer says in the same header how
+//! many attempts came before the one that it is of, if any did.
 //!
 //! Nobody is told of an attempt's own timeout: it bounds the wait for the head of an answer, whose
 //! body may take as long as the call, and an attempt that no other can follow goes on without it.

@@ -111,6 +111,12 @@ pub trait Judge<Rsp> {
     fn give_up(&self, result: &mut Result<Rsp, BoxError>) {
         let _ = result;
     }
+
+    /// So many attempts, and never none, came before the one that ended like this: whoever made the
+    /// call may want to know.
+    fn attempted(&self, result: &mut Result<Rsp, BoxError>, previous: u32) {
+        let _ = (result, previous);
+    }
 }
 
 /// How a call begins.

@@ -57,6 +57,22 @@ fn a_full_bucket_keeps_its_ratio() {
 }
 
 #[test]
+fn what_is_noted_beside_a_bucket_is_halved_with_it_and_not_before() {
+    let (results, noted) = (Bucket::new(), Bucket::new());
+    let mut halved = 0;
+    for _ in 0..=MAX_SUCCESSES {
+        if results.succeeded(NOW) {
+            noted.halve(NOW);
+            halved += 1;
+        }
+        noted.noted(NOW);
+    }
+    assert_eq!(halved, 1);
+    assert_eq!(noted.count(NOW), results.totals(NOW).successes);
+    assert_eq!(noted.count(later(16)), 0);
+}
+
+#[test]
 fn a_run_ends_with_a_success_or_an_idle_window() {
     let run = Run::new();
     assert_eq!([run.failed(NOW), run.failed(later(15))], [1, 2]);

@@ -163,7 +163,7 @@ fn a_status_and_a_timeout_are_found_among_few_headers_and_among_many() {
             let name = format!("grpc-statu{other}").parse::<HeaderName>().unwrap();
             headers.insert(name, value("13"));
         }
-        assert_eq!(head(&headers), (None, false), "{others}");
+        assert_eq!(head(&headers), (None, Follows::Other), "{others}");
         assert_eq!((status(&headers), timeout(&headers)), (None, None));
         headers.insert(TIMEOUT, value("3S"));
         headers.insert(CONTENT_TYPE, value("application/grpc+proto"));
@@ -171,7 +171,11 @@ fn a_status_and_a_timeout_are_found_among_few_headers_and_among_many() {
         // Of two, the first.
         headers.append(STATUS, value("0"));
         headers.append(CONTENT_TYPE, value("text/html"));
-        assert_eq!(head(&headers), (Some(Code::Unavailable), true), "{others}");
+        assert_eq!(
+            head(&headers),
+            (Some(Code::Unavailable), Follows::Grpc),
+            "{others}"
+        );
         assert_eq!(status(&headers), Some(Code::Unavailable));
         assert_eq!(timeout(&headers), Some(Duration::from_secs(3)));
         headers.insert(TIMEOUT, value("3s"));

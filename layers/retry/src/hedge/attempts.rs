@@ -31,6 +31,18 @@ pin_project! {
         first: Option<S::Future>,
         stage: Stage<S, M, Req>,
     }
+
+    impl<S, M, Req> PinnedDrop for Attempts<S, M, Req>
+    where
+        M: Repeat<Req>,
+        S: Service<M::Request>,
+    {
+        fn drop(this: Pin<&mut Self>) {
+            if let Stage::Beside(side) = &this.stage {
+                side.heat.race.tell();
+            }
+        }
+    }
 }
 
 /// Has the first attempt been asked?

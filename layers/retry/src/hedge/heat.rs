@@ -32,6 +32,8 @@ pub(super) struct Heat<S, M: Repeat<Req>, Req> {
     /// What the server asked for that answered last.
     pushback: Option<Duration>,
     counted: Counted,
+    /// How many attempts were made after the first.
+    further: u32,
     /// All tries that the call was worth were made.
     spent: bool,
 }
@@ -67,6 +69,7 @@ impl<S, M: Repeat<Req>, Req> Heat<S, M, Req> {
             unseen: Unseen::default(),
             pushback: None,
             counted,
+            further: 0,
             spent: false,
         }
     }
@@ -85,6 +88,7 @@ impl<S, M: Repeat<Req>, Req> Heat<S, M, Req> {
         let turn = self.chosen.shared().mode.join(&mut self.kept);
         let turn = turn?;
         if lane > 0 {
+            self.further = self.further.max(lane as u32);
             self.shared().observer.hedged(lane as u32 + 1);
         }
         let now = self.wanted.deadline.is_some().then(clock::now);
@@ -154,6 +158,9 @@ impl<S, M: Repeat<Req>, Req> Heat<S, M, Req> {
     {
         self.counted = Counted::default();
         self.chosen.shared().mode.commit(&mut self.kept);
+        if self.further > 0 {
+            self.shared().mode.attempted(result, self.further);
+        }
         if self.spent && failed {
             self.shared().mode.give_up(result);
             chain::give_up();

@@ -9,7 +9,8 @@ use std::{
 use tokio::sync::Semaphore;
 use tower::{Layer, Service, ServiceExt, service_fn};
 use ziggurat_core::{
-    Attempt, BoxError, CallOptions, Code, Outcome, Record, Recorder, Rejection, Sent, clock, error,
+    Attempt, BoxError, CallOptions, Code, Outcome, Record, Recorder, Rejection, Sent, Whereabouts,
+    clock, error,
 };
 use ziggurat_retry::{
     AttemptTimedOut, RetryLayer, Rules, Settings as Retrying,
@@ -68,10 +69,24 @@ async fn a_call_that_is_slow_is_made_once_more_and_the_quicker_answer_counts() {
     let retry = RetryLayer::default().observe_with(notes.clone());
     let service = HedgeLayer::over(retry, twice(50 * MS)).layer(counting);
     let (response, took) = timed(service, idempotent()).await;
-    assert_eq!((response.unwrap().status().as_u16(), took), (200, 60 * MS));
+    let response = response.unwrap();
+    assert_eq!((response.status().as_u16(), took), (200, 60 * MS));
+    assert_eq!(response.headers()["grpc-previous-rpc-attempts"], "1");
     assert_eq!(numbers(&inner), [1, 2]);
     assert_eq!((gauge.finished(), gauge.dropped()), (1, 1));
     assert_eq!(notes.take(), ["hedged 2", "overtaken 1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hedged_call_that_is_ended_says_how_many_attempts_were_under_way() {
+    for (ended, attempt) in [(20, Some(1)), (70, Some(2)), (120, Some(3))] {
+        let inner = script([Step::never()]);
+        let mut call = Box::pin(hedge(&inner, every(50 * MS)).oneshot(idempotent()));
+        let ended = tokio::time::timeout(ended * MS, &mut call).await;
+        assert!(ended.is_err());
+        let ((), told) = Whereabouts::inquire(|| drop(call));
+        assert_eq!(told.attempt, attempt);
+    }
 }
 
 #[tokio::test(start_paused = true)]
