@@ -94,6 +94,11 @@ impl Lane {
         closed.is_ok()
     }
 
+    /// Does the peer allow no stream at all?
+    pub(crate) fn is_barred(&self) -> bool {
+        self.state.load(Ordering::Acquire) >> LIMIT == 0
+    }
+
     /// Is any stream open?
     pub(crate) fn in_use(&self) -> bool {
         out(self.state.load(Ordering::Acquire)) > 0
