@@ -30,6 +30,8 @@ pub struct Balance<E, C = Grpc, P: Arrange = P2c> {
 }
 
 /// What the clones of one balancer share. The driver ends with the last of them, and of their calls.
+// Not on the line of cache that counts the clones: whoever makes one takes that line from the others.
+#[repr(align(64))]
 pub(crate) struct Shared<E, C, P: Arrange> {
     pub(crate) hub: Arc<Hub<E, P>>,
     pub(crate) driver: Driver,
