@@ -91,7 +91,7 @@
 //! is copied of a request that can be sent only once. The one frame of a unary call is kept without
 //! another.
 //! [`Attempt`](ziggurat_core::Attempt) is put into the second attempt and those that follow; where the
-//! first one goes a balancer notes on a [`Trail`](ziggurat_core::Trail). Time is read once in 64 calls of
+//! first one goes a balancer notes on a [`Trail`](ziggurat_core::Trail); a hedged call is no exception. Time is read once in 64 calls of
 //! a thread, unless the call has a deadline or its attempts a timeout.
 //!
 //! What only a later attempt or a timer needs is somewhere else, and made when it is needed: the future

@@ -152,10 +152,13 @@ where
         let Some(first) = this.first.as_mut().as_pin_mut() else {
             return Poll::Pending;
         };
-        let Poll::Ready(result) = first.poll(cx).map_err(Into::into) else {
+        let Some(begun) = start else {
+            return Poll::Pending;
+        };
+        let Poll::Ready(result) = begun.follow(|| first.poll(cx)).map_err(Into::into) else {
             return self.go_on(Some(None), cx);
         };
-        if let Some(failure) = start.as_ref().and_then(|start| start.answered(&result)) {
+        if let Some(failure) = begun.answered(&result) {
             return self.go_on(Some(Some((result, failure))), cx);
         }
         // Whatever it still holds goes now, even if the caller keeps the future.
