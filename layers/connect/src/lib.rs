@@ -70,6 +70,7 @@
 
 mod attempts;
 mod bandwidth;
+mod batch;
 mod body;
 mod connection;
 mod connector;
