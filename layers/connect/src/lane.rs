@@ -104,6 +104,11 @@ impl Lane {
         out(self.state.load(Ordering::Acquire)) > 0
     }
 
+    /// Is more than one?
+    pub(crate) fn is_shared(&self) -> bool {
+        out(self.state.load(Ordering::Acquire)) > 1
+    }
+
     /// Was no stream open since this was last asked?
     pub(crate) fn was_quiet(&self) -> bool {
         !self.touched.swap(false, Ordering::Relaxed) && !self.in_use()

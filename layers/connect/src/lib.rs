@@ -71,6 +71,7 @@
 
 mod attempts;
 mod bandwidth;
+mod batch;
 mod body;
 mod connection;
 mod connector;
