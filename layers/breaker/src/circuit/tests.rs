@@ -2,6 +2,7 @@
 
 mod memory;
 mod model;
+mod rates;
 mod scripts;
 
 use super::*;
