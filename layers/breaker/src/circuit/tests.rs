@@ -4,6 +4,7 @@ mod memory;
 mod model;
 mod rates;
 mod scripts;
+mod seams;
 
 use super::*;
 use crate::error::Refusal;
