@@ -4,7 +4,7 @@
 
 use crate::{
     Code,
-    headers::{FEW, find},
+    headers::{FEW, find, least},
 };
 use http::{HeaderMap, HeaderName, HeaderValue, header::CONTENT_TYPE};
 use std::{cell::RefCell, error::Error, fmt, time::Duration};
@@ -104,9 +104,10 @@ pub(crate) fn head(headers: &HeaderMap) -> (Option<Code>, bool) {
     (status.map(code), is_grpc)
 }
 
-/// How long the caller of a request will wait, if its header says so and makes sense.
+/// How long the caller of a request will wait, if its header says so and makes sense: of two, the
+/// smaller.
 pub(crate) fn timeout(headers: &HeaderMap) -> Option<Duration> {
-    decode_timeout(find(headers, &TIMEOUT_NAME)?).ok()
+    least(headers, &TIMEOUT_NAME, |value| decode_timeout(value).ok())
 }
 
 fn code(value: &HeaderValue) -> Code {

@@ -179,6 +179,31 @@ fn a_status_and_a_timeout_are_found_among_few_headers_and_among_many() {
     }
 }
 
+#[test]
+fn of_two_timeouts_the_smaller_one_that_makes_sense_counts() {
+    for others in [0, 3, FEW, 40] {
+        for (values, least) in [
+            (["3S", "200m"], Some(200)),
+            (["200m", "3S"], Some(200)),
+            (["3s", "5S"], Some(5_000)),
+            (["5S", ""], Some(5_000)),
+            (["0n", "1S"], Some(0)),
+            (["3s", ""], None),
+        ] {
+            let mut headers = HeaderMap::new();
+            for other in 0..others {
+                let name = format!("x-{other}").parse::<HeaderName>().unwrap();
+                headers.insert(name, value("13"));
+            }
+            for text in values {
+                headers.append(TIMEOUT, value(text));
+            }
+            let least = least.map(Duration::from_millis);
+            assert_eq!(timeout(&headers), least, "{values:?} {others}");
+        }
+    }
+}
+
 /// The units of `grpc-timeout`, finest first, in nanoseconds.
 const UNITS: [(u8, u64); 6] = [
     (b'n', 1),
