@@ -4,7 +4,10 @@ use super::{Cover, Due, Stamp, Timer};
 use crate::{Body, Observer, Settings, local};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header::CONTENT_TYPE};
 use std::time::Duration;
-use ziggurat_core::{Carry, Deadline, grpc, headers::find};
+use ziggurat_core::{
+    Carry, Deadline, grpc,
+    headers::{find, least},
+};
 
 /// For HTTP, of a client or of a server; the time that is left travels in `grpc-timeout`.
 #[derive(Clone, Debug)]
@@ -57,15 +60,16 @@ impl Http {
         self
     }
 
-    /// What the headers tell: how long the caller will wait.
+    /// What the headers tell: how long the caller will wait, by the smallest that makes sense.
     fn told(&self, headers: &HeaderMap, observer: &dyn Observer) -> Option<Duration> {
         let read = |name: &HeaderName, read: fn(&HeaderValue) -> Option<Duration>| {
-            let value = find(headers, name)?;
-            let timeout = read(value);
-            if timeout.is_none() {
-                observer.malformed(name, value);
-            }
-            timeout
+            least(headers, name, |value| {
+                let timeout = read(value);
+                if timeout.is_none() {
+                    observer.malformed(name, value);
+                }
+                timeout
+            })
         };
         let grpc = read(&TIMEOUT, |value| grpc::decode_timeout(value).ok());
         let named = self
