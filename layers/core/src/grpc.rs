@@ -1,6 +1,6 @@
 //! The headers that gRPC defines for what the layers have to say: `grpc-status`, `grpc-timeout`,
 //! `grpc-retry-pushback-ms`, `grpc-previous-rpc-attempts`; one that it does not define, the
-//! [chain stop](CHAIN_STOP); and the paths of its health checks.
+//! [chain stop](CHAIN_STOP); its [content types](Dialect); and the paths of its health checks.
 
 use crate::{
     Code,
@@ -8,6 +8,10 @@ use crate::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, header::CONTENT_TYPE};
 use std::{cell::RefCell, error::Error, fmt, time::Duration};
+
+mod dialect;
+
+pub use self::dialect::{Dialect, dialect};
 
 /// The status code of an answer, in trailers or, for an answer without a body, in headers.
 pub const STATUS: HeaderName = HeaderName::from_static("grpc-status");
@@ -62,8 +66,6 @@ thread_local! {
 // What is compared by reference is neither built nor dropped each time.
 static STATUS_NAME: HeaderName = STATUS;
 static TIMEOUT_NAME: HeaderName = TIMEOUT;
-/// What the type of a gRPC body begins with.
-const CONTENT: &[u8] = b"application/grpc";
 
 const MAX_DIGITS: usize = 8;
 
@@ -100,7 +102,7 @@ pub(crate) fn head(headers: &HeaderMap) -> (Option<Code>, bool) {
             }
         }
     }
-    let is_grpc = content_type.is_some_and(|value| value.as_bytes().starts_with(CONTENT));
+    let is_grpc = content_type.is_some_and(|value| Dialect::of(value.as_bytes()).is_some());
     (status.map(code), is_grpc)
 }
 

@@ -204,6 +204,22 @@ fn of_two_timeouts_the_smaller_one_that_makes_sense_counts() {
     }
 }
 
+#[test]
+fn a_content_type_is_grpcs_in_any_case() {
+    for (kind, is_grpc) in [
+        ("application/grpc", true),
+        ("Application/gRPC+Proto", true),
+        ("APPLICATION/GRPC; charset=utf-8", true),
+        ("application/GRPC-web+proto", true),
+        ("application/grpcs", false),
+        ("application/json", false),
+        ("", false),
+    ] {
+        let headers = HeaderMap::from_iter([(CONTENT_TYPE, value(kind))]);
+        assert_eq!(head(&headers), (None, is_grpc), "{kind:?}");
+    }
+}
+
 /// The units of `grpc-timeout`, finest first, in nanoseconds.
 const UNITS: [(u8, u64); 6] = [
     (b'n', 1),
