@@ -1,7 +1,7 @@
 //! What the answer to an HTTP request says about trying again.
 
 use crate::{Failure, Judge};
-use http::{Response, StatusCode, header::CONTENT_TYPE};
+use http::{Response, StatusCode};
 use ziggurat_core::{BoxError, Code, Grpc, Http, grpc, grpc::Pushback, headers};
 
 // === impl Judge ===
@@ -17,7 +17,7 @@ impl<B> Judge<Response<B>> for Grpc {
             Some(Code::Ok) => None,
             // The whole answer is in the headers: nothing has been handed to the caller yet.
             Some(code) => Some(Failure::answered(code).pushback(grpc::pushback(headers))),
-            None if speaks_grpc(response) => None,
+            None if grpc::dialect(headers).is_some() => None,
             // The page of a proxy, whatever its status: no success of the service.
             None => Some(of_status(response).unwrap_or(Failure::unwanted())),
         }
@@ -41,11 +41,6 @@ impl<B> Judge<Response<B>> for Http {
             Err(error) => Some(Failure::from_error(&**error)),
         }
     }
-}
-
-fn speaks_grpc<B>(response: &Response<B>) -> bool {
-    let content_type = headers::find(response.headers(), &CONTENT_TYPE);
-    content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
 }
 
 /// What the answer of a proxy, or of a server that speaks plain HTTP, says.

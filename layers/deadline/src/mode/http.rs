@@ -2,12 +2,9 @@
 
 use super::{Cover, Due, Stamp, Timer};
 use crate::{Body, Observer, Settings, local};
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header::CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use std::time::Duration;
-use ziggurat_core::{
-    Carry, Deadline, grpc,
-    headers::{find, least},
-};
+use ziggurat_core::{Carry, Deadline, grpc, headers::least};
 
 /// For HTTP, of a client or of a server; the time that is left travels in `grpc-timeout`.
 #[derive(Clone, Debug)]
@@ -25,7 +22,6 @@ enum Role {
 
 // A constant is made anew, and dropped, wherever it is looked for.
 static TIMEOUT: HeaderName = grpc::TIMEOUT;
-static TYPE: HeaderName = CONTENT_TYPE;
 /// A tick of tokio's timer: two that are due a tick apart never fire in the wrong order.
 const TICK: Duration = Duration::from_millis(1);
 /// About 31 years in milliseconds; longer numbers are not meant.
@@ -83,7 +79,7 @@ impl Http {
     }
 
     fn tell(&self, headers: &mut HeaderMap, remaining: Duration) {
-        if is_grpc(headers) {
+        if grpc::dialect(headers).is_some() {
             headers.insert(grpc::TIMEOUT, grpc::encode_timeout(remaining));
         } else if let Some(name) = &self.header {
             let millis = remaining.as_nanos().div_ceil(1_000_000);
@@ -150,10 +146,6 @@ fn of_server<B>(request: &Request<B>, settings: &Settings, told: Option<Duration
     let own = request.extensions().get().copied();
     let most = settings.most(told.map(sooner), own.is_some());
     Due::by(own, most)
-}
-
-fn is_grpc(headers: &HeaderMap) -> bool {
-    find(headers, &TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
 }
 
 /// Whole milliseconds in decimal digits.

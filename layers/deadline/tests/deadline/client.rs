@@ -184,6 +184,17 @@ async fn of_two_timeouts_in_headers_the_smaller_is_meant() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_type_in_capitals_is_grpc_as_well() {
+    for (kind, told_so) in [("Application/gRPC", true), ("application/grpcs", false)] {
+        let mut call = grpc();
+        let headers = call.headers_mut();
+        headers.insert(http::header::CONTENT_TYPE, header(kind));
+        let seen = send(&DeadlineLayer::client(within(50)), call).await;
+        assert_eq!(told(&seen).is_some(), told_so, "{kind:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_margin_is_asked_for_on_the_wire_and_not_kept_here() {
     let layer = DeadlineLayer::client(within(50).margin(ms(2)));
     let seen = send(&layer, grpc()).await;
