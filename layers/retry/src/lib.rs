@@ -158,7 +158,7 @@ pub use self::{
     repeat::{Beginning, ByPredicate, Judge, Repeat, Wanted},
     replay::{ReplayBody, ReplayRoom},
     request::Kept,
-    run::{Always, Failed, Last, Policy, Retryable, run},
+    run::{Always, Failed, Heeding, Last, Policy, Retryable, run},
     service::Retry,
     settings::{AttemptTimeout, Settings},
 };
