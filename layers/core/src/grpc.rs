@@ -119,7 +119,8 @@ fn code(value: &HeaderValue) -> Code {
 /// Reads how long the server wants a client to stay away.
 ///
 /// As gRFC A6 has it: one decimal number of milliseconds in 32 bits; what is negative, repeated or
-/// no number says never.
+/// no number says never. Zeros in front, which whoever writes one leaves out, make it no less of a
+/// number: to grpc-go, grpc-java and grpc-core neither.
 #[must_use]
 pub fn pushback(headers: &HeaderMap) -> Option<Pushback> {
     // Hardly ever there.

@@ -60,6 +60,9 @@
 //! (what the call has left; a caller's own header goes out as it is, and later less what has passed
 //! since) and, from the second on, `grpc-previous-rpc-attempts`.
 //!
+//! What was sent again because no server had seen it is not told: gRFC A6 once had
+//! `grpc-transparent-retry-attempts` for that, and has dropped it. grpc-go never sent it.
+//!
 //! Nobody is told of an attempt's own timeout: it bounds the wait for the head of an answer, whose
 //! body may take as long as the call, and an attempt that no other can follow goes on without it.
 //! Where it ends an attempt, whoever keeps a [record](ziggurat_core::Record) of that sees a timeout.

@@ -85,7 +85,26 @@ fn a_pushback_is_one_number_or_says_never() {
         Some(Pushback::After(Duration::from_millis(500)))
     );
     assert_eq!(pushed(&["0"]), Some(Pushback::After(Duration::ZERO)));
-    for bad in ["-1", "+5", "", "soon", "2147483648", "1.5"] {
+    // Whoever writes one leaves the zeros out; they make it no less of a number.
+    for zeros in ["0500", "000000000000500"] {
+        let half_a_second = Pushback::After(Duration::from_millis(500));
+        assert_eq!(pushed(&[zeros]), Some(half_a_second), "{zeros:?}");
+    }
+    for bad in [
+        "-1",
+        "-01",
+        "-0",
+        "+5",
+        "",
+        " ",
+        "5 ",
+        "soon",
+        "2147483648",
+        "1.5",
+        "0x5",
+        "1e3",
+        "99999999999999999999999",
+    ] {
         assert_eq!(pushed(&[bad]), Some(Pushback::Never), "{bad:?}");
     }
     assert_eq!(pushed(&["1", "1"]), Some(Pushback::Never));
