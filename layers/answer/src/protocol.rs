@@ -1,6 +1,7 @@
 //! What the peer speaks.
 
-use http::{HeaderMap, HeaderValue, Method, Request, header::CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Method, Request};
+use ziggurat_core::grpc::{self, Dialect};
 
 /// What a request's content type says that its peer speaks, and whether it wants more than a head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,23 +26,12 @@ impl Protocol {
     }
 
     fn of_content(headers: &HeaderMap) -> Self {
-        let Some(value) = headers.get(CONTENT_TYPE) else {
-            return Self::Http;
-        };
-        let Some(rest) = strip(value.as_bytes(), b"application/grpc") else {
-            return Self::Http;
-        };
-        for (name, protocol) in [
-            (&b"-web-text"[..], Self::GrpcWebText),
-            (b"-web", Self::GrpcWeb),
-            (b"", Self::Grpc),
-        ] {
-            // A message format or a parameter may follow.
-            if let Some([] | [b'+' | b';' | b' ', ..]) = strip(rest, name) {
-                return protocol;
-            }
+        match grpc::dialect(headers) {
+            Some(Dialect::Grpc) => Self::Grpc,
+            Some(Dialect::Web) => Self::GrpcWeb,
+            Some(Dialect::WebText) => Self::GrpcWebText,
+            None => Self::Http,
         }
-        Self::Http
     }
 
     /// The content type of an answer that is a status and nothing else.
@@ -55,15 +45,10 @@ impl Protocol {
     }
 }
 
-/// Media types know no case.
-fn strip<'v>(value: &'v [u8], prefix: &[u8]) -> Option<&'v [u8]> {
-    let (head, rest) = value.split_at_checked(prefix.len())?;
-    head.eq_ignore_ascii_case(prefix).then_some(rest)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::header::CONTENT_TYPE;
 
     #[test]
     fn the_content_type_tells_what_a_peer_speaks() {

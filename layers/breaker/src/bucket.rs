@@ -7,7 +7,9 @@ pub(crate) use self::sync::fence;
 /// How many buckets the window has; the oldest is dropped when a new one begins.
 pub(crate) const BUCKETS: usize = if cfg!(ziggurat_loom) { 2 } else { 16 };
 
-/// Successes and failures of one epoch; the first record of a later one starts it over.
+/// How many calls of one kind an epoch had; the first record of a later one starts it over.
+///
+/// A word for each kind: two numbers in one word leave too little room for an hour of many calls.
 #[derive(Debug)]
 pub(crate) struct Bucket(AtomicU64);
 
@@ -32,12 +34,8 @@ pub(crate) struct Totals {
 // then what is older is told from what is newer.
 const EPOCH_SHIFT: u32 = 38;
 const EPOCH_MASK: u64 = (1 << (64 - EPOCH_SHIFT)) - 1;
+/// More than a thousand million a second in the widest slice there is: nobody gets there.
 const COUNTS_MASK: u64 = (1 << EPOCH_SHIFT) - 1;
-const SUCCESS_SHIFT: u32 = 17;
-const SUCCESS: u64 = 1 << SUCCESS_SHIFT;
-const MAX_SUCCESSES: u64 = (1 << (EPOCH_SHIFT - SUCCESS_SHIFT)) - 1;
-const FAILURE: u64 = 1;
-const MAX_FAILURES: u64 = SUCCESS - 1;
 /// How far ahead a clock of another thread may be, in epochs; what is further is old.
 const AHEAD: u64 = 1 << 10;
 
@@ -48,67 +46,35 @@ impl Bucket {
         Self(AtomicU64::new(0))
     }
 
-    /// Counts a success. True: there was no room, and all that was counted was halved.
-    #[inline]
-    pub(crate) fn succeeded(&self, epoch: Epoch) -> bool {
-        let before = self.change(epoch, |counts| room(counts, SUCCESS) + SUCCESS);
-        is_full(before, SUCCESS)
-    }
-
-    /// The same for a failure.
-    pub(crate) fn failed(&self, epoch: Epoch) -> bool {
-        let before = self.change(epoch, |counts| room(counts, FAILURE) + FAILURE);
-        is_full(before, FAILURE)
-    }
-
-    /// Counts one of which another bucket counts the results: here is room for as many as there.
-    pub(crate) fn noted(&self, epoch: Epoch) {
-        self.change(epoch, |count| (count + 1).min(COUNTS_MASK));
-    }
-
-    /// The other bucket was halved.
-    #[cold]
-    pub(crate) fn halve(&self, epoch: Epoch) {
-        self.change(epoch, |count| count / 2);
-    }
-
-    /// How many were [noted](Self::noted) in the window that ends with `now`.
+    /// How many there are in the window that ends with `now`.
     pub(crate) fn count(&self, now: Epoch) -> u64 {
-        let word = self.0.load(Ordering::Relaxed);
-        let counts = Epoch::of(word).is_in_window_of(now);
-        if counts { word & COUNTS_MASK } else { 0 }
-    }
-
-    /// What is in the window that ends with `now`.
-    pub(crate) fn totals(&self, now: Epoch) -> Totals {
         // Relaxed: whoever decides by this stands behind a fence.
         let word = self.0.load(Ordering::Relaxed);
         if Epoch::of(word).is_in_window_of(now) {
-            Totals::of(word)
+            word & COUNTS_MASK
         } else {
-            Totals::default()
+            0
         }
     }
 
-    /// Answers what of this epoch was counted before.
-    #[inline(always)]
-    fn change(&self, epoch: Epoch, change: impl Fn(u64) -> u64) -> u64 {
+    /// One more.
+    pub(crate) fn add(&self, epoch: Epoch) {
         let mut word = self.0.load(Ordering::Relaxed);
         loop {
-            let counts = match Epoch::of(word) {
+            let count = match Epoch::of(word) {
                 same if same == epoch => word & COUNTS_MASK,
                 _ if word & COUNTS_MASK == 0 => 0,
                 // A whole window went by between the caller's look at the clock and here.
-                later if later.is_ahead_of(epoch) => return 0,
+                later if later.is_ahead_of(epoch) => return,
                 _ => 0,
             };
-            let next = (epoch.0 << EPOCH_SHIFT) | change(counts);
+            let next = (epoch.0 << EPOCH_SHIFT) | (count + 1).min(COUNTS_MASK);
             // Relaxed: the word is all there is to see.
             match self
                 .0
                 .compare_exchange_weak(word, next, Ordering::Relaxed, Ordering::Relaxed)
             {
-                Ok(_) => return counts,
+                Ok(_) => return,
                 Err(present) => word = present,
             }
         }
@@ -192,48 +158,9 @@ impl Epoch {
 // === impl Totals ===
 
 impl Totals {
-    const fn of(word: u64) -> Self {
-        Self {
-            successes: (word & COUNTS_MASK) >> SUCCESS_SHIFT,
-            failures: word & MAX_FAILURES,
-            slow: 0,
-        }
-    }
-
     /// How many calls there were.
     pub(crate) const fn calls(self) -> u64 {
         self.successes + self.failures
-    }
-}
-
-impl std::ops::AddAssign for Totals {
-    fn add_assign(&mut self, other: Self) {
-        self.successes += other.successes;
-        self.failures += other.failures;
-        self.slow += other.slow;
-    }
-}
-
-/// Halves both counts where one more would not fit: the ratio is what counts, and it stays.
-const fn room(counts: u64, one: u64) -> u64 {
-    if is_full(counts, one) {
-        let Totals {
-            successes,
-            failures,
-            slow: _,
-        } = Totals::of(counts);
-        successes / 2 * SUCCESS + failures / 2
-    } else {
-        counts
-    }
-}
-
-const fn is_full(counts: u64, one: u64) -> bool {
-    let totals = Totals::of(counts);
-    if one == FAILURE {
-        totals.failures == MAX_FAILURES
-    } else {
-        totals.successes == MAX_SUCCESSES
     }
 }
 

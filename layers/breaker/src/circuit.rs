@@ -123,7 +123,7 @@ impl Circuit {
             successes,
             failures,
             slow,
-        } = self.totals(word, nanos).unwrap_or_default();
+        } = self.nearest_totals(word, nanos);
         Counts {
             successes,
             failures,
@@ -139,6 +139,15 @@ impl Circuit {
                 Some(ring) => ring.totals(word.generation(), size),
                 None => Some(Totals::default()),
             },
+        }
+    }
+
+    /// The same, or what comes nearest.
+    fn nearest_totals(&self, word: Word, nanos: u64) -> Totals {
+        match (word.measure().as_calls(), self.ring.get()) {
+            (None, _) => self.window.totals(word.epoch(nanos)),
+            (Some(size), Some(ring)) => ring.nearest(word.generation(), size),
+            (Some(_), None) => Totals::default(),
         }
     }
 

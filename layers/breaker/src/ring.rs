@@ -17,7 +17,7 @@ pub(crate) struct Mark {
 ///
 /// Who records takes the next slot, puts its mark there and adds the difference to the sums: each
 /// addition is exact, in whatever order they arrive. In between the sums may be off by the records
-/// that are under way, and who finds them impossible makes nothing of them.
+/// that are under way: who finds them impossible opens no circuit for them and closes none.
 #[derive(Debug)]
 pub(crate) struct Ring {
     /// The generation, and how many slots it has taken.
@@ -53,33 +53,41 @@ impl Ring {
 
     /// Records a call of `generation`, whose window has `size` calls.
     pub(crate) fn record(&self, generation: u32, size: u32, mark: Mark) {
-        let Some(position) = self.take(generation) else {
-            return;
-        };
-        let size = size.clamp(1, MOST);
-        let slot = &self.slots[(position % size) as usize];
-        if let Some(before) = put(slot, mark.slot(generation)) {
-            self.add(generation, mark.sums().minus(before));
+        if let Some(difference) = self.place(generation, size, mark) {
+            self.add(generation, difference);
         }
     }
 
     /// The sums of this generation, whose window has `size` calls. `None`: they are being written.
     pub(crate) fn totals(&self, generation: u32, size: u32) -> Option<Totals> {
+        let sums = self.sums(generation);
+        (sums == sums.within(size)).then(|| sums.totals())
+    }
+
+    /// The same, or what comes nearest while they are being written: off by no more than the records
+    /// that are under way.
+    pub(crate) fn nearest(&self, generation: u32, size: u32) -> Totals {
+        self.sums(generation).within(size).totals()
+    }
+
+    fn sums(&self, generation: u32) -> Sums {
         let word = self.sums.load(Ordering::Relaxed);
-        if word >> ERA != u64::from(generation) & ERA_MASK {
-            return Some(Totals::default());
+        let present = word >> ERA == u64::from(generation) & ERA_MASK;
+        if present {
+            Sums::of_word(word)
+        } else {
+            Sums::default()
         }
-        let Sums {
-            calls,
-            failures,
-            slow,
-        } = Sums::of_word(word);
-        let possible = calls <= size.clamp(1, MOST) as u16 && failures <= calls && slow <= calls;
-        possible.then(|| Totals {
-            successes: u64::from(calls - failures),
-            failures: failures.into(),
-            slow: slow.into(),
-        })
+    }
+
+    /// Puts the mark into the next slot, and says what is to be added to the sums for it.
+    #[inline]
+    fn place(&self, generation: u32, size: u32, mark: Mark) -> Option<Sums> {
+        let position = self.take(generation)?;
+        let size = size.clamp(1, MOST);
+        let slot = &self.slots[(position % size) as usize];
+        let before = put(slot, mark.slot(generation))?;
+        Some(mark.sums().minus(before))
     }
 
     /// The next slot of `generation`. `None`: a later one is in force.
@@ -156,6 +164,27 @@ impl Sums {
 
     const fn word(self) -> u64 {
         self.calls as u64 | (self.failures as u64) << SUM | (self.slow as u64) << (2 * SUM)
+    }
+
+    /// Of a window that has so many calls: what is beyond it is too much, or a little below zero.
+    fn within(self, size: u32) -> Self {
+        // Half of what is beyond for either.
+        const NEGATIVE: u16 = (MOST as u16 + SUM_MASK).div_ceil(2);
+        let nearest = |sum: u16, most: u16| if sum < NEGATIVE { sum.min(most) } else { 0 };
+        let calls = nearest(self.calls, size.clamp(1, MOST) as u16);
+        Self {
+            calls,
+            failures: nearest(self.failures, calls),
+            slow: nearest(self.slow, calls),
+        }
+    }
+
+    fn totals(self) -> Totals {
+        Totals {
+            successes: u64::from(self.calls - self.failures),
+            failures: self.failures.into(),
+            slow: self.slow.into(),
+        }
     }
 
     const fn plus(self, other: Self) -> Self {

@@ -60,7 +60,7 @@ pub(crate) struct Slow {
 const MILLISECOND: Duration = Duration::from_millis(1);
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
-/// A bucket that is full halves its counts, and must still hold so many.
+/// More calls say hardly more about a share.
 const MOST_MINIMUM_CALLS: u32 = 1 << 16;
 const MOST_PROBES: u32 = 1_024;
 

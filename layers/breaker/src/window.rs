@@ -16,8 +16,9 @@ pub(crate) struct Window([Apart<Rings>; SEATS]);
 
 #[derive(Debug)]
 struct Rings {
-    results: [Bucket; BUCKETS],
-    /// How many calls were slow: a word that a call that is not slow does not touch.
+    // Each kind of its own: a call that is well touches one word.
+    successes: [Bucket; BUCKETS],
+    failures: [Bucket; BUCKETS],
     slow: [Bucket; BUCKETS],
 }
 
@@ -28,29 +29,24 @@ impl Window {
         let ring = || array::from_fn(|_| Bucket::new());
         Self(array::from_fn(|_| {
             Apart(Rings {
-                results: ring(),
+                successes: ring(),
+                failures: ring(),
                 slow: ring(),
             })
         }))
     }
 
     pub(crate) fn succeeded(&self, seat: usize, epoch: Epoch) {
-        let rings = self.of(seat);
-        if rings.results[epoch.slot()].succeeded(epoch) {
-            rings.slow[epoch.slot()].halve(epoch);
-        }
+        self.of(seat).successes[epoch.slot()].add(epoch);
     }
 
     pub(crate) fn failed(&self, seat: usize, epoch: Epoch) {
-        let rings = self.of(seat);
-        if rings.results[epoch.slot()].failed(epoch) {
-            rings.slow[epoch.slot()].halve(epoch);
-        }
+        self.of(seat).failures[epoch.slot()].add(epoch);
     }
 
     /// A call that is counted besides was slow.
     pub(crate) fn slow(&self, seat: usize, epoch: Epoch) {
-        self.of(seat).slow[epoch.slot()].noted(epoch);
+        self.of(seat).slow[epoch.slot()].add(epoch);
     }
 
     /// What the window that ends with `now` counted, the caller's own record included.
@@ -59,12 +55,10 @@ impl Window {
         fence(Ordering::SeqCst);
         let mut totals = Totals::default();
         for Apart(seat) in &self.0 {
-            for bucket in &seat.results {
-                totals += bucket.totals(now);
-            }
-            for bucket in &seat.slow {
-                totals.slow += bucket.count(now);
-            }
+            let count = |ring: &[Bucket]| ring.iter().map(|bucket| bucket.count(now)).sum::<u64>();
+            totals.successes += count(&seat.successes);
+            totals.failures += count(&seat.failures);
+            totals.slow += count(&seat.slow);
         }
         totals
     }

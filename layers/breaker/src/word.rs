@@ -178,10 +178,10 @@ mod tests {
                 let generation = 7 + before.generations_past(new, nanos);
                 let after = Word::new(State::Closed, generation, new);
                 let bucket = Bucket::new();
-                bucket.failed(before.epoch(nanos));
-                assert_eq!(bucket.totals(after.epoch(nanos)).calls(), 0);
-                bucket.failed(after.epoch(nanos));
-                assert_eq!(bucket.totals(after.epoch(nanos)).calls(), 1);
+                bucket.add(before.epoch(nanos));
+                assert_eq!(bucket.count(after.epoch(nanos)), 0);
+                bucket.add(after.epoch(nanos));
+                assert_eq!(bucket.count(after.epoch(nanos)), 1);
             }
         }
     }

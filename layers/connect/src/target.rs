@@ -7,10 +7,9 @@ use crate::{
 };
 use http::{
     HeaderValue, Request, Uri,
-    header::CONTENT_TYPE,
     uri::{Authority, PathAndQuery, Scheme},
 };
-use ziggurat_core::{CallOptions, Deadline, clock, headers};
+use ziggurat_core::{CallOptions, Deadline, clock, grpc};
 
 /// How requests to one endpoint are addressed.
 #[derive(Clone, Debug)]
@@ -94,23 +93,17 @@ pub(crate) fn stamp<B>(
     if left.is_zero() {
         return Err(TooLate::new("deadline exceeded before the call was sent"));
     }
-    if is_grpc(request) {
+    if grpc::dialect(request.headers()).is_some() {
         lexicon.tell(request.headers_mut(), left);
     }
     Ok(())
 }
 
-fn is_grpc<B>(request: &Request<B>) -> bool {
-    let kind = headers::find(request.headers(), &CONTENT_TYPE);
-    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::header::USER_AGENT;
+    use http::header::{CONTENT_TYPE, USER_AGENT};
     use std::time::Duration;
-    use ziggurat_core::grpc;
 
     const AGENT: HeaderValue = HeaderValue::from_static("test");
 
@@ -178,7 +171,7 @@ mod tests {
         tokio::time::advance(Duration::from_millis(80)).await;
         stamp(&mut request, deadline, &lexicon).unwrap();
         assert!(request.headers().is_empty());
-        let grpc = HeaderValue::from_static("application/grpc+proto");
+        let grpc = HeaderValue::from_static("Application/gRPC+proto");
         request.headers_mut().insert(CONTENT_TYPE, grpc);
         stamp(&mut request, deadline, &lexicon).unwrap();
         assert_eq!(request.headers()[grpc::TIMEOUT], "120000u");

@@ -1,13 +1,17 @@
 //! The headers that gRPC defines for what the layers have to say: `grpc-status`, `grpc-timeout`,
 //! `grpc-retry-pushback-ms`, `grpc-previous-rpc-attempts`; one that it does not define, the
-//! [chain stop](CHAIN_STOP); and the paths of its health checks.
+//! [chain stop](CHAIN_STOP); its [content types](Dialect); and the paths of its health checks.
 
 use crate::{
     Code,
-    headers::{FEW, find},
+    headers::{FEW, find, least},
 };
 use http::{HeaderMap, HeaderName, HeaderValue, header::CONTENT_TYPE};
 use std::{cell::RefCell, error::Error, fmt, time::Duration};
+
+mod dialect;
+
+pub use self::dialect::{Dialect, dialect};
 
 /// The status code of an answer, in trailers or, for an answer without a body, in headers.
 pub const STATUS: HeaderName = HeaderName::from_static("grpc-status");
@@ -62,8 +66,6 @@ thread_local! {
 // What is compared by reference is neither built nor dropped each time.
 static STATUS_NAME: HeaderName = STATUS;
 static TIMEOUT_NAME: HeaderName = TIMEOUT;
-/// What the type of a gRPC body begins with.
-const CONTENT: &[u8] = b"application/grpc";
 
 const MAX_DIGITS: usize = 8;
 
@@ -86,19 +88,8 @@ pub fn status(headers: &HeaderMap) -> Option<Code> {
     find(headers, &STATUS_NAME).map(code)
 }
 
-/// The body that the head of an answer announces.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Follows {
-    /// Messages, and trailers with a status.
-    Grpc,
-    /// Messages, the last of which has the status in it: gRPC-Web.
-    Web,
-    /// Whatever does not speak gRPC.
-    Other,
-}
-
-/// The status in the head of an answer, and what follows.
-pub(crate) fn head(headers: &HeaderMap) -> (Option<Code>, Follows) {
+/// The status in the head of an answer, and the dialect of what follows.
+pub(crate) fn head(headers: &HeaderMap) -> (Option<Code>, Option<Dialect>) {
     let (mut status, mut content_type) = (None, None);
     if headers.len() > FEW {
         (status, content_type) = (headers.get(&STATUS_NAME), headers.get(CONTENT_TYPE));
@@ -111,18 +102,14 @@ pub(crate) fn head(headers: &HeaderMap) -> (Option<Code>, Follows) {
             }
         }
     }
-    let kind = content_type.and_then(|value| value.as_bytes().strip_prefix(CONTENT));
-    let follows = match kind {
-        Some(rest) if rest.starts_with(b"-web") => Follows::Web,
-        Some(_) => Follows::Grpc,
-        None => Follows::Other,
-    };
-    (status.map(code), follows)
+    let dialect = content_type.and_then(|value| Dialect::of(value.as_bytes()));
+    (status.map(code), dialect)
 }
 
-/// How long the caller of a request will wait, if its header says so and makes sense.
+/// How long the caller of a request will wait, if its header says so and makes sense: of two, the
+/// smaller.
 pub(crate) fn timeout(headers: &HeaderMap) -> Option<Duration> {
-    decode_timeout(find(headers, &TIMEOUT_NAME)?).ok()
+    least(headers, &TIMEOUT_NAME, |value| decode_timeout(value).ok())
 }
 
 fn code(value: &HeaderValue) -> Code {
@@ -132,7 +119,8 @@ fn code(value: &HeaderValue) -> Code {
 /// Reads how long the server wants a client to stay away.
 ///
 /// As gRFC A6 has it: one decimal number of milliseconds in 32 bits; what is negative, repeated or
-/// no number says never.
+/// no number says never. Zeros in front, which whoever writes one leaves out, make it no less of a
+/// number: to grpc-go, grpc-java and grpc-core neither.
 #[must_use]
 pub fn pushback(headers: &HeaderMap) -> Option<Pushback> {
     // Hardly ever there.

@@ -39,6 +39,23 @@ pub fn find<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderV
         .find_map(|(key, value)| (key == name).then_some(value))
 }
 
+/// The least of what `read` makes of the values of this name; `None` of a value that makes no sense.
+///
+/// For what is bounded by each of them: a timeout that was said twice.
+#[must_use]
+#[inline]
+pub fn least<T: Ord>(
+    headers: &HeaderMap,
+    name: &HeaderName,
+    read: impl Fn(&HeaderValue) -> Option<T>,
+) -> Option<T> {
+    // No name has two values: as nearly always.
+    if headers.len() == headers.keys_len() {
+        return read(find(headers, name)?);
+    }
+    headers.get_all(name).iter().filter_map(read).min()
+}
+
 /// How long whoever answers with these headers wants to be left alone, by `Retry-After` (RFC 9110,
 /// 10.2.3): a number of seconds, however large, or a date.
 ///

@@ -19,6 +19,7 @@
 //! | [`Live`], [`InvalidSetting`] | a setting that may change while calls run; one that never works | every layer with settings |
 //! | [`contain`](contain()) | that an observer panicked, to nobody | who tells one in a task, a destructor or under a lock |
 //! | [`seat`] | a place for each thread, where it writes alone | whatever counts every call |
+//! | [`grpc`] | the headers and content types of gRPC | whoever reads or writes one |
 //! | [`headers`] | whether a header is among the few of an answer, and how long `Retry-After` says | whoever reads one |
 //! | [`clock`], [`Dice`], [`Backoff`], [`Jitter`] | the one clock, the one source of chance, the one delay | everyone |
 //!

@@ -40,7 +40,8 @@ impl DeadlineLayer {
     /// For a server of HTTP or gRPC: requests are over when their callers say so.
     ///
     /// Callers say so in `grpc-timeout`, or in a [`Deadline`](ziggurat_core::Deadline) extension
-    /// when they are of the same process. A `grpc-timeout` that makes no sense counts as none.
+    /// when they are of the same process. A `grpc-timeout` that makes no sense counts as none; of two, the
+    /// smaller counts.
     ///
     /// # Defaults
     ///

@@ -20,8 +20,6 @@ enum End {
 
 const MESSAGE: HeaderValue = HeaderValue::from_static("fault injected");
 const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
-/// What an answer to a gRPC request must begin with.
-const GRPC_PREFIX: &[u8] = b"application/grpc";
 const PLAIN: (HeaderName, HeaderValue) = (
     CONTENT_TYPE,
     HeaderValue::from_static("text/plain; charset=utf-8"),
@@ -75,10 +73,8 @@ pub(crate) struct Caller {
 
 impl Caller {
     pub(crate) fn of(headers: &HeaderMap) -> Self {
-        let content_type = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
-        let prefix = content_type.and_then(|value| value.get(..GRPC_PREFIX.len()));
         Self {
-            grpc: prefix.is_some_and(|prefix| prefix.eq_ignore_ascii_case(GRPC_PREFIX)),
+            grpc: grpc::dialect(headers).is_some(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What the answer to an HTTP request says about trying again.
 
 use crate::{Failure, Judge};
-use http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
+use http::{HeaderValue, Response, StatusCode};
 use ziggurat_core::{BoxError, Code, Grpc, Http, grpc, grpc::Pushback, headers};
 
 // === impl Judge ===
@@ -17,9 +17,11 @@ impl<B> Judge<Response<B>> for Grpc {
             Some(Code::Ok) => None,
             // The whole answer is in the headers: nothing has been handed to the caller yet.
             Some(code) => Some(Failure::answered(code).pushback(grpc::pushback(headers))),
-            None if speaks_grpc(response) && response.status() == StatusCode::OK => None,
-            // It speaks gRPC, and has committed the call; but it is no success.
-            None if speaks_grpc(response) => Some(Failure::unwanted()),
+            None if grpc::dialect(headers).is_some() => match response.status() {
+                StatusCode::OK => None,
+                // It speaks gRPC, and has committed the call; but it is no success.
+                _ => Some(Failure::unwanted()),
+            },
             // The page of a proxy, whatever its status: no success of the service.
             None => Some(of_status(response).unwrap_or(Failure::unwanted())),
         }
@@ -51,11 +53,6 @@ impl<B> Judge<Response<B>> for Http {
             Err(error) => Some(Failure::from_error(&**error)),
         }
     }
-}
-
-fn speaks_grpc<B>(response: &Response<B>) -> bool {
-    let content_type = headers::find(response.headers(), &CONTENT_TYPE);
-    content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
 }
 
 /// What the answer of a proxy, or of a server that speaks plain HTTP, says.

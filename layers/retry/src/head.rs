@@ -170,7 +170,7 @@ impl Told {
         // To compare the few names that there are is quicker than to hash two.
         for (name, value) in headers {
             if *name == TIMEOUT {
-                told = told.or_else(|| Self::of(value, at?));
+                told = Self::earlier(told, at.and_then(|at| Self::of(value, at)));
             }
             attempted |= *name == ATTEMPTS;
         }
@@ -180,6 +180,12 @@ impl Told {
     fn of(value: &HeaderValue, at: Instant) -> Option<Self> {
         let timeout = grpc::decode_timeout(value).ok()?;
         Some(Self { timeout, at })
+    }
+
+    /// Of two that the caller says at once, the smaller is meant.
+    fn earlier(one: Option<Self>, other: Option<Self>) -> Option<Self> {
+        let both = one.into_iter().chain(other);
+        both.min_by_key(|told| told.timeout)
     }
 
     /// What is left of it at `now`. `None`: nothing has passed, and the caller's own words do.
@@ -193,6 +199,20 @@ impl Told {
 mod tests {
     use super::*;
     use ziggurat_core::{CallOptions, Deadline};
+
+    #[test]
+    fn of_two_timeouts_the_smaller_is_what_the_caller_says() {
+        let at = ziggurat_core::clock::now();
+        for values in [["3S", "200m"], ["200m", "3S"], ["3s", "200m"]] {
+            let mut headers = HeaderMap::new();
+            for text in values {
+                headers.append(grpc::TIMEOUT, HeaderValue::from_static(text));
+            }
+            let (told, _) = Told::by(&headers, Some(at));
+            let timeout = told.map(|told| told.timeout);
+            assert_eq!(timeout, Some(Duration::from_millis(200)), "{values:?}");
+        }
+    }
 
     #[test]
     fn what_a_later_attempt_gets_is_what_the_first_one_got() {

@@ -61,6 +61,9 @@
 //! since) and, from the second on, `grpc-previous-rpc-attempts`. The answer says in the same header how
 //! many attempts came before the one that it is of, if any did.
 //!
+//! What was sent again because no server had seen it is not told: gRFC A6 once had
+//! `grpc-transparent-retry-attempts` for that, and has dropped it. grpc-go never sent it.
+//!
 //! Nobody is told of an attempt's own timeout: it bounds the wait for the head of an answer, whose
 //! body may take as long as the call, and an attempt that no other can follow goes on without it.
 //! Where it ends an attempt, whoever keeps a [record](ziggurat_core::Record) of that sees a timeout.
@@ -159,7 +162,7 @@ pub use self::{
     repeat::{Beginning, ByPredicate, Judge, Repeat, Wanted},
     replay::{ReplayBody, ReplayRoom},
     request::Kept,
-    run::{Always, Failed, Last, Policy, Retryable, run},
+    run::{Always, Failed, Heeding, Last, Policy, Retryable, run},
     service::Retry,
     settings::{AttemptTimeout, Settings},
 };

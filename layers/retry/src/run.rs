@@ -1,16 +1,18 @@
 //! The same for any future: tries an operation again.
 
 mod failed;
+mod pause;
 mod policy;
 
+use self::pause::Pauses;
 use crate::{Permit, chain};
-use std::{future::poll_fn, pin::pin, time::Duration};
+use std::{future::poll_fn, pin::pin};
 use tokio::time::{sleep_until, timeout_at};
 use ziggurat_core::{Attempt, Deadline, Tried, clock};
 
 pub use self::{
     failed::{Failed, Last},
-    policy::{Always, Policy, Retryable},
+    policy::{Always, Heeding, Policy, Retryable},
 };
 
 /// Makes `op` up to as often as `policy` says, until it succeeds, fails for good, or there is no
@@ -18,6 +20,12 @@ pub use self::{
 ///
 /// Dropped, it drops the attempt under way. The operation is told [which attempt](Attempt) it is.
 /// An attempt that is cut short by its timeout is dropped, whatever it was doing.
+///
+/// A failure that says when to come back (a [`Rejection`](ziggurat_core::Rejection) with `retry_after`,
+/// as an error of its own, in a box, or as the cause of one in a box; of other types
+/// [`heed`](Policy::heed) tells) is heeded like a server's pushback: exactly so long is waited, and the
+/// backoff begins anew. What the deadline leaves no time for is not waited for, nor more than a minute
+/// if there is none.
 ///
 /// ```
 /// use std::time::Duration;
@@ -51,12 +59,12 @@ where
     let tried = Tried::new();
     let _counted = policy.budget.call(&policy.rules, clock::now());
     let mut permit: Option<Permit> = None;
-    let (mut number, mut previous) = (1, Duration::ZERO);
+    let (mut number, mut pauses) = (1, Pauses::default());
     loop {
         if let Some(permit) = &mut permit {
             permit.spend();
         }
-        let attempt = Attempt::new(number, tried.clone());
+        let attempt = Attempt::new(number, tried.clone()).pushback(pauses.hint());
         let last = match one(policy, deadline, number, op(attempt)).await {
             Ok(value) => {
                 policy.budget.succeeded(&policy.rules);
@@ -70,12 +78,13 @@ where
             return Err(Failed::new(number, last));
         }
         policy.budget.failed(&policy.rules);
-        let delay = policy.backoff.delay_after(previous, number, &policy.dice);
+        let hint = policy.retry_after(&last);
+        let delay = pauses.next(hint, &policy.backoff, &policy.dice);
         let now = clock::now();
         let next = Deadline::after_from(delay, now);
         let over = number > policy.max_retries
             || policy.chain_stop && chain::is_again()
-            || deadline.is_some_and(|deadline| deadline <= next);
+            || pauses.is_too_late(next, deadline);
         if !over {
             permit = policy.budget.withdraw(&policy.rules, now);
         }
@@ -88,7 +97,6 @@ where
             return Err(Failed::new(number, last));
         }
         sleep_until(next.instant()).await;
-        previous = delay;
         number += 1;
     }
 }

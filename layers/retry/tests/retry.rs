@@ -20,6 +20,8 @@ mod hedge_budgets;
 mod hedge_model;
 #[path = "retry/hedges.rs"]
 mod hedges;
+#[path = "retry/heeding.rs"]
+mod heeding;
 #[path = "retry/kit.rs"]
 mod kit;
 #[path = "retry/methods.rs"]

@@ -1,7 +1,7 @@
 //! The spans that subscribers see.
 
 use crate::{Body, TraceContext, layer::Role, watched::Watched};
-use http::{HeaderMap, Request, Response, header::CONTENT_TYPE};
+use http::{HeaderMap, Request, Response};
 use std::{
     any::Any,
     cell::LazyCell,
@@ -13,7 +13,8 @@ use tracing::{
     span::Entered,
 };
 use ziggurat_core::{
-    Attempt, BoxError, Carry, Classify, Grpc, Http, Outcome, Picked, Record, Recorder, error, grpc,
+    Attempt, BoxError, Carry, Classify, Grpc, Http, Outcome, Picked, Record, Recorder, error,
+    grpc::{self, Dialect},
 };
 
 /// A call's span, while the call is under way. Boxed: every layer around moves what has it, and most
@@ -194,10 +195,7 @@ pub(crate) fn record_status(span: &Span, headers: &HeaderMap) {
 
 /// gRPC-Web has its status in the body, out of sight.
 fn is_grpc(headers: &HeaderMap) -> bool {
-    headers.get(CONTENT_TYPE).is_some_and(|value| {
-        let kind = value.as_bytes();
-        kind.starts_with(b"application/grpc") && !kind.starts_with(b"application/grpc-web")
-    })
+    grpc::dialect(headers) == Some(Dialect::Grpc)
 }
 
 #[cfg(test)]

@@ -6,13 +6,16 @@
 use crate::server::Lifecycle;
 use bytes::Bytes;
 use futures_core::future::BoxFuture;
-use http::{HeaderMap, HeaderValue, header::CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue};
 use http_body::Frame;
 use std::{
     fmt,
     task::{Context, Poll, ready},
 };
-use ziggurat_core::{Code, grpc};
+use ziggurat_core::{
+    Code,
+    grpc::{self, Dialect},
+};
 
 /// What a watch is told when its server closes.
 pub(super) struct Farewell {
@@ -36,11 +39,8 @@ const NOT_SERVING: &[u8] = &[0, 0, 0, 0, 2, 0x08, 2];
 impl Farewell {
     /// Of a watch whose answer has these headers.
     pub(super) fn new(server: &Lifecycle, headers: &HeaderMap) -> Self {
-        let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
         // The messages of gRPC-Web may be encoded once more.
-        let grpc = kind.is_some_and(|kind| {
-            kind.starts_with(b"application/grpc") && !kind.starts_with(b"application/grpc-web")
-        });
+        let grpc = grpc::dialect(headers) == Some(Dialect::Grpc);
         let step = Step::Open(Box::pin(server.closing()));
         Self { step, grpc }
     }

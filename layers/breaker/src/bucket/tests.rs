@@ -11,65 +11,39 @@ fn later(epochs: u64) -> Epoch {
 #[test]
 fn a_bucket_starts_over_in_a_later_epoch_and_ignores_an_earlier_one() {
     let bucket = Bucket::new();
-    bucket.succeeded(NOW);
-    bucket.failed(NOW);
-    assert_eq!(bucket.totals(NOW).calls(), 2);
-    assert_eq!(bucket.totals(later(15)).calls(), 2);
-    assert_eq!(bucket.totals(later(16)).calls(), 0);
-    bucket.failed(later(16));
-    bucket.failed(NOW);
-    assert_eq!(bucket.totals(later(16)).calls(), 1);
+    bucket.add(NOW);
+    bucket.add(NOW);
+    assert_eq!([NOW, later(15)].map(|now| bucket.count(now)), [2, 2]);
+    assert_eq!(bucket.count(later(16)), 0);
+    bucket.add(later(16));
+    bucket.add(NOW);
+    assert_eq!(bucket.count(later(16)), 1);
 }
 
 #[test]
 fn the_epoch_may_wrap() {
     let (bucket, run) = (Bucket::new(), Run::new());
     let (last, first) = (Epoch::new(EPOCH_MASK), Epoch::new(EPOCH_MASK + 1));
-    bucket.failed(last);
+    bucket.add(last);
     assert_eq!(run.failed(last), 1);
-    assert_eq!(bucket.totals(first).failures, 1);
+    assert_eq!(bucket.count(first), 1);
     assert_eq!(run.failed(first), 2);
     // Half the ring later is old, not far ahead.
     let half = Epoch::new(EPOCH_MASK / 2 + 1);
-    assert_eq!(bucket.totals(half).failures, 0);
-    bucket.failed(half);
-    assert_eq!(bucket.totals(half).failures, 1);
+    assert_eq!(bucket.count(half), 0);
+    bucket.add(half);
+    assert_eq!(bucket.count(half), 1);
 }
 
 #[test]
-fn a_full_bucket_keeps_its_ratio() {
-    let bucket = Bucket::new();
-    for _ in 0..MAX_FAILURES {
-        bucket.failed(NOW);
-        bucket.succeeded(NOW);
+fn a_full_bucket_is_full_and_of_its_epoch() {
+    let bucket = Bucket(AtomicU64::new(NOW.0 << EPOCH_SHIFT | (COUNTS_MASK - 1)));
+    for _ in 0..3 {
+        bucket.add(NOW);
+        assert_eq!(bucket.count(NOW), COUNTS_MASK);
     }
-    for _ in 0..10 {
-        bucket.failed(NOW);
-        bucket.succeeded(NOW);
-    }
-    let Totals {
-        successes,
-        failures,
-        ..
-    } = bucket.totals(NOW);
-    assert!(failures > MAX_FAILURES / 2, "{failures}");
-    assert!(successes.abs_diff(failures) <= 10, "{successes} {failures}");
-}
-
-#[test]
-fn what_is_noted_beside_a_bucket_is_halved_with_it_and_not_before() {
-    let (results, noted) = (Bucket::new(), Bucket::new());
-    let mut halved = 0;
-    for _ in 0..=MAX_SUCCESSES {
-        if results.succeeded(NOW) {
-            noted.halve(NOW);
-            halved += 1;
-        }
-        noted.noted(NOW);
-    }
-    assert_eq!(halved, 1);
-    assert_eq!(noted.count(NOW), results.totals(NOW).successes);
-    assert_eq!(noted.count(later(16)), 0);
+    bucket.add(later(1));
+    assert_eq!(bucket.count(later(1)), 1);
 }
 
 #[test]

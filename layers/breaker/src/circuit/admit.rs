@@ -112,11 +112,16 @@ impl Circuit {
     #[inline(never)]
     fn admit_throttled(&self, seat: usize, word: Word, now: Instant) -> Result<Ticket, Refusal> {
         let nanos = self.switch.nanos(now);
-        let totals = self.totals(word, nanos).unwrap_or_default();
+        let known = self.totals(word, nanos);
+        let totals = known.unwrap_or_else(|| self.nearest_totals(word, nanos));
         let share = self
             .settings
             .read(|settings| settings.rejected_share(totals));
         if share <= 0.0 {
+            // What is being written ends nothing: whoever asks next reads it whole.
+            if known.is_none() {
+                return Ok(admitted(word));
+            }
             let ((), word) = self.change(|machine, _| machine.throttle(false));
             return Ok(admitted(word));
         }

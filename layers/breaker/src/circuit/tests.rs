@@ -2,7 +2,9 @@
 
 mod memory;
 mod model;
+mod rates;
 mod scripts;
+mod seams;
 
 use super::*;
 use crate::error::Refusal;

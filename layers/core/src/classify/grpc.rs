@@ -3,7 +3,7 @@
 use super::{Carry, Classify, failed, http_status, recorded::Ending};
 use crate::{
     BoxError, CallOptions, Code, Deadline, Outcome, Record, Recorded, Recorder, clock,
-    grpc::{self, Follows},
+    grpc::{self, Dialect},
 };
 use http::{Extensions, Request, Response, StatusCode};
 use http_body::Body;
@@ -101,7 +101,7 @@ impl<B> Carry<Request<B>> for Grpc {
 
 /// The outcome, if the head of the response already tells, or else what its body must end with.
 fn settled<B: Body>(response: &Response<B>) -> Result<Outcome, Ending> {
-    let (status, follows) = grpc::head(response.headers());
+    let (status, dialect) = grpc::head(response.headers());
     if let Some(code) = status {
         return Ok(Outcome::from(code));
     }
@@ -112,11 +112,11 @@ fn settled<B: Body>(response: &Response<B>) -> Result<Outcome, Ending> {
             outcome => outcome,
         });
     }
-    match follows {
-        Follows::Other => Ok(Outcome::Failure),
-        _ if response.body().is_end_stream() => Ok(Outcome::Failure),
-        Follows::Grpc => Err(Ending::Grpc),
+    match dialect {
+        None => Ok(Outcome::Failure),
+        Some(_) if response.body().is_end_stream() => Ok(Outcome::Failure),
+        Some(Dialect::Grpc) => Err(Ending::Grpc),
         // Nobody looks into the messages: it is a success once all of them are here.
-        Follows::Web => Err(Ending::Http),
+        Some(Dialect::Web | Dialect::WebText) => Err(Ending::Http),
     }
 }

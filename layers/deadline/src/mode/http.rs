@@ -2,9 +2,9 @@
 
 use super::{Cover, Due, Stamp, Timer};
 use crate::{Body, Observer, Settings, local};
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header::CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use std::time::Duration;
-use ziggurat_core::{Carry, Deadline, grpc, headers::find};
+use ziggurat_core::{Carry, Deadline, grpc, headers::least};
 
 /// For HTTP, of a client or of a server; the time that is left travels in `grpc-timeout`.
 #[derive(Clone, Debug)]
@@ -22,7 +22,6 @@ enum Role {
 
 // A constant is made anew, and dropped, wherever it is looked for.
 static TIMEOUT: HeaderName = grpc::TIMEOUT;
-static TYPE: HeaderName = CONTENT_TYPE;
 /// A tick of tokio's timer: two that are due a tick apart never fire in the wrong order.
 const TICK: Duration = Duration::from_millis(1);
 /// About 31 years in milliseconds; longer numbers are not meant.
@@ -57,15 +56,16 @@ impl Http {
         self
     }
 
-    /// What the headers tell: how long the caller will wait.
+    /// What the headers tell: how long the caller will wait, by the smallest that makes sense.
     fn told(&self, headers: &HeaderMap, observer: &dyn Observer) -> Option<Duration> {
         let read = |name: &HeaderName, read: fn(&HeaderValue) -> Option<Duration>| {
-            let value = find(headers, name)?;
-            let timeout = read(value);
-            if timeout.is_none() {
-                observer.malformed(name, value);
-            }
-            timeout
+            least(headers, name, |value| {
+                let timeout = read(value);
+                if timeout.is_none() {
+                    observer.malformed(name, value);
+                }
+                timeout
+            })
         };
         let grpc = read(&TIMEOUT, |value| grpc::decode_timeout(value).ok());
         let named = self
@@ -79,7 +79,7 @@ impl Http {
     }
 
     fn tell(&self, headers: &mut HeaderMap, remaining: Duration) {
-        if is_grpc(headers) {
+        if grpc::dialect(headers).is_some() {
             headers.insert(grpc::TIMEOUT, grpc::encode_timeout(remaining));
         } else if let Some(name) = &self.header {
             let millis = remaining.as_nanos().div_ceil(1_000_000);
@@ -146,10 +146,6 @@ fn of_server<B>(request: &Request<B>, settings: &Settings, told: Option<Duration
     let own = request.extensions().get().copied();
     let most = settings.most(told.map(sooner), own.is_some());
     Due::by(own, most)
-}
-
-fn is_grpc(headers: &HeaderMap) -> bool {
-    find(headers, &TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
 }
 
 /// Whole milliseconds in decimal digits.

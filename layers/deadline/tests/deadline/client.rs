@@ -161,6 +161,40 @@ async fn a_timeout_header_that_makes_no_sense_counts_as_none() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn of_two_timeouts_in_headers_the_smaller_is_meant() {
+    let heard = Told::default();
+    let layer = DeadlineLayer::client(within(50)).observe_with(heard.clone());
+    for (values, least) in [
+        (["20m", "10m"], 10),
+        (["10m", "20m"], 10),
+        (["soon", "30m"], 30),
+        (["40m", ""], 40),
+    ] {
+        let mut call = grpc();
+        for text in values {
+            call.headers_mut().append(wire::TIMEOUT, header(text));
+        }
+        let seen = send(&layer, call).await;
+        assert_eq!(extension(&seen), Some(ms(least)), "{values:?}");
+        // And only that goes out.
+        assert_eq!(told(&seen), Some(ms(least)), "{values:?}");
+        assert_eq!(seen.headers.get_all(wire::TIMEOUT).iter().count(), 1);
+    }
+    assert_eq!(heard.malformed.load(Relaxed), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_type_in_capitals_is_grpc_as_well() {
+    for (kind, told_so) in [("Application/gRPC", true), ("application/grpcs", false)] {
+        let mut call = grpc();
+        let headers = call.headers_mut();
+        headers.insert(http::header::CONTENT_TYPE, header(kind));
+        let seen = send(&DeadlineLayer::client(within(50)), call).await;
+        assert_eq!(told(&seen).is_some(), told_so, "{kind:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_margin_is_asked_for_on_the_wire_and_not_kept_here() {
     let layer = DeadlineLayer::client(within(50).margin(ms(2)));
     let seen = send(&layer, grpc()).await;

@@ -82,6 +82,25 @@ async fn a_timeout_that_makes_no_sense_counts_as_none() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn of_two_timeouts_of_a_caller_the_smaller_is_meant() {
+    let name = HeaderName::from_static("x-timeout-ms");
+    let layer = DeadlineLayer::server().header(name.clone());
+    for (header_name, values, least) in [
+        (&wire::TIMEOUT, ["400m", "200m"], 199),
+        (&wire::TIMEOUT, ["200m", "400m"], 199),
+        (&wire::TIMEOUT, ["soon", "400m"], 399),
+        (&name, ["400", "200"], 199),
+        (&name, ["2e2", "400"], 399),
+    ] {
+        let mut call = grpc();
+        for text in values {
+            call.headers_mut().append(header_name, header(text));
+        }
+        assert_eq!(serve(&layer, call).await, Some(ms(least)), "{values:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_header_that_was_named_is_read_in_milliseconds() {
     let name = HeaderName::from_static("x-timeout-ms");
     let layer = DeadlineLayer::server().header(name.clone());

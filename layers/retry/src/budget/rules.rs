@@ -90,8 +90,10 @@ impl Rules {
     /// `max_tokens`. No further attempt is made while half of them or less are left.
     ///
     /// As in grpc-go, the failure of the last attempt costs a token, too. gRPC's answers whose headers
-    /// have come are successes, whatever their trailers say: they are not tried again either. An
-    /// answer that is not gRPC's, as a proxy makes, brings nothing, and costs one where it would be
+    /// have come are successes, whatever their trailers say: they are not tried again either. So has
+    /// grpc-java; grpc-go and grpc-core wait for an OK in the trailers, for which every answer would
+    /// have to be another body here. A server that only ever fails after its headers therefore stops
+    /// no retries of calls that fail before. An answer that is not gRPC's, as a proxy makes, brings nothing, and costs one where it would be
     /// tried again.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! When an operation is tried again.
 
-use super::Last;
+use super::{Last, pause};
 use crate::{Budget, ByPredicate, Rules};
 use std::{fmt, time::Duration};
 use ziggurat_core::{Backoff, Deadline, Dice, InvalidSetting};
@@ -37,12 +37,27 @@ pub struct Policy<P = Always> {
 pub trait Retryable<E> {
     /// Is it?
     fn is_retryable(&self, error: &E) -> bool;
+
+    /// How long whoever failed wants to be left alone, if the error tells.
+    fn retry_after(&self, error: &E) -> Option<Duration> {
+        let _ = error;
+        None
+    }
 }
 
 /// Every error is worth another try.
+///
+/// How long to wait a [`Rejection`](ziggurat_core::Rejection) says, if it is one, or caused a boxed one.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct Always;
+
+/// As `P` says, but for how long to wait.
+#[derive(Clone, Copy, Debug)]
+pub struct Heeding<P, F> {
+    inner: P,
+    hint: F,
+}
 
 // === impl Policy ===
 
@@ -134,6 +149,39 @@ impl<P> Policy<P> {
     /// Tries again only after those errors that `predicate` picks.
     #[must_use]
     pub fn retry_if<F>(self, predicate: F) -> Policy<ByPredicate<F>> {
+        self.judging_by(|_| ByPredicate::new(predicate))
+    }
+
+    /// Asks `hint` how long an error wants to be left alone, for errors that say so in a way of their
+    /// own; what it knows nothing of is asked as before. Last, as [`retry_if`](Self::retry_if) forgets it.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use ziggurat_retry::{Policy, run};
+    ///
+    /// struct Busy(Duration);
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() {
+    /// let policy = Policy::new().heed(|Busy(time)| Some(*time));
+    /// let began = tokio::time::Instant::now();
+    /// let answer = run(&policy, async |attempt| match attempt.number() {
+    ///     1 => Err(Busy(Duration::from_secs(3))),
+    ///     number => Ok(number),
+    /// });
+    /// assert_eq!(answer.await.ok(), Some(2));
+    /// assert_eq!(began.elapsed().as_secs(), 3);
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn heed<E, F>(self, hint: F) -> Policy<Heeding<P, F>>
+    where
+        F: Fn(&E) -> Option<Duration>,
+    {
+        self.judging_by(|inner| Heeding { inner, hint })
+    }
+
+    fn judging_by<Q>(self, by: impl FnOnce(P) -> Q) -> Policy<Q> {
         Policy {
             max_retries: self.max_retries,
             backoff: self.backoff,
@@ -143,7 +191,7 @@ impl<P> Policy<P> {
             chain_stop: self.chain_stop,
             dice: self.dice,
             deadline: self.deadline,
-            predicate: ByPredicate::new(predicate),
+            predicate: by(self.predicate),
         }
     }
 
@@ -158,6 +206,17 @@ impl<P> Policy<P> {
         match last {
             Last::Error(error) => self.predicate.is_retryable(error),
             Last::TimedOut(_) => true,
+        }
+    }
+
+    /// How long whoever failed wants to be left alone, if that is known.
+    pub(super) fn retry_after<E>(&self, last: &Last<E>) -> Option<Duration>
+    where
+        P: Retryable<E>,
+    {
+        match last {
+            Last::Error(error) => self.predicate.retry_after(error),
+            Last::TimedOut(_) => None,
         }
     }
 }
@@ -175,14 +234,36 @@ impl<P> fmt::Debug for Policy<P> {
 
 // === impl Retryable ===
 
-impl<E> Retryable<E> for Always {
+impl<E: 'static> Retryable<E> for Always {
     fn is_retryable(&self, _: &E) -> bool {
         true
     }
+
+    fn retry_after(&self, error: &E) -> Option<Duration> {
+        pause::retry_after(error)
+    }
 }
 
-impl<E, F: Fn(&E) -> bool> Retryable<E> for ByPredicate<F> {
+impl<E: 'static, F: Fn(&E) -> bool> Retryable<E> for ByPredicate<F> {
     fn is_retryable(&self, error: &E) -> bool {
         self.matches(error)
+    }
+
+    fn retry_after(&self, error: &E) -> Option<Duration> {
+        pause::retry_after(error)
+    }
+}
+
+impl<E, P, F> Retryable<E> for Heeding<P, F>
+where
+    P: Retryable<E>,
+    F: Fn(&E) -> Option<Duration>,
+{
+    fn is_retryable(&self, error: &E) -> bool {
+        self.inner.is_retryable(error)
+    }
+
+    fn retry_after(&self, error: &E) -> Option<Duration> {
+        (self.hint)(error).or_else(|| self.inner.retry_after(error))
     }
 }

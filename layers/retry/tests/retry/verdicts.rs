@@ -51,6 +51,16 @@ async fn an_answer_whose_headers_are_here_is_committed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_type_in_capitals_commits_and_a_type_like_grpcs_does_not() {
+    let busy = || Step::status(StatusCode::SERVICE_UNAVAILABLE);
+    for (kind, calls) in [("Application/gRPC+proto", 1), ("application/grpcs", 2)] {
+        let inner = script([busy().header("content-type", kind), Step::grpc("fine")]);
+        retry(&inner).oneshot(idempotent()).await.unwrap();
+        assert_eq!(inner.calls(), calls, "{kind}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_proxy_that_gives_up_is_asked_again_only_for_an_idempotent_call() {
     for (code, again) in [
         (429, true),

@@ -1,7 +1,7 @@
 //! The spans that a subscriber sees.
 
 use super::{Call, PARENT, TRACE_ID, grpc, recorder::Recorder, with};
-use http::{Request, StatusCode};
+use http::{Request, StatusCode, header::CONTENT_TYPE};
 use http_body_util::{BodyExt, Empty};
 use std::time::Duration;
 use tower::{Layer, ServiceExt, service_fn};
@@ -24,6 +24,23 @@ async fn record(call: Call, step: Answer, fields: &[&str]) -> Vec<Option<String>
         .iter()
         .map(|field| span.get(field).map(str::to_owned));
     texts.collect()
+}
+
+#[tokio::test]
+async fn a_type_in_capitals_is_a_grpc_call_as_well() {
+    for (kind, outcome, http) in [
+        ("Application/gRPC+proto", "failure", None),
+        ("Application/gRPC-Web", "success", Some("200")),
+        ("application/grpcs", "success", Some("200")),
+    ] {
+        let mut call = grpc();
+        call.headers_mut()
+            .insert(CONTENT_TYPE, kind.parse().unwrap());
+        let answer = Step::headers_then_status(tonic::Code::Unavailable, "half");
+        let told = record(call, answer, &["outcome", "http.response.status_code"]).await;
+        let expected = [Some(outcome), http].map(|field| field.map(str::to_owned));
+        assert_eq!(told, expected, "{kind}");
+    }
 }
 
 #[tokio::test]
