@@ -82,8 +82,9 @@ impl Lexicon {
 
     /// Whole milliseconds, and whether the last call was told the same.
     fn rounded(&self, left: Duration) -> (Duration, bool) {
-        let millis = left.as_nanos().div_ceil(1_000_000);
-        let millis = u64::try_from(millis).unwrap_or(u64::MAX);
+        // By its parts: as nanoseconds it has 128 bits, which are slowly divided.
+        let part = u64::from(left.subsec_nanos().div_ceil(1_000_000));
+        let millis = left.as_secs().saturating_mul(1_000).saturating_add(part);
         let again = self.left.load(Ordering::Relaxed) == millis;
         if !again {
             self.left.store(millis, Ordering::Relaxed);

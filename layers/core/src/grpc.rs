@@ -193,8 +193,22 @@ fn read_timeout(text: &[u8]) -> Option<Duration> {
 /// Calls that begin with one and the same timeout share one text.
 #[must_use]
 pub fn encode_timeout(timeout: Duration) -> HeaderValue {
-    let shared = USUAL.try_with(|usual| Some(usual.try_borrow_mut().ok()?.text(timeout)));
-    shared.ok().flatten().unwrap_or_else(|| write(timeout))
+    match USUAL.try_with(|usual| usual_text(usual, timeout)) {
+        Ok(text) => text,
+        Err(_) => write(timeout),
+    }
+}
+
+/// Not inlined, so that the text is made where it is returned: taken out of one cover after another, it
+/// is read in other pieces than it has just been written in, and that has to wait.
+#[inline(never)]
+fn usual_text(usual: &RefCell<Usual>, timeout: Duration) -> HeaderValue {
+    if let Ok(mut usual) = usual.try_borrow_mut()
+        && usual.is_at(timeout)
+    {
+        return usual.text(timeout);
+    }
+    write(timeout)
 }
 
 fn write(timeout: Duration) -> HeaderValue {
@@ -237,16 +251,22 @@ fn write_timeout(mut count: u32, unit: u8) -> HeaderValue {
 // === impl Usual ===
 
 impl Usual {
-    fn text(&mut self, timeout: Duration) -> HeaderValue {
-        if self.timeout != timeout {
-            if !self.others.contains(&timeout) {
-                // What is left of a call that is under way is seldom left of another.
-                self.others = [timeout, self.others[0]];
-                return write(timeout);
-            }
-            self.timeout = timeout;
-            self.text = None;
+    /// Is it this one, now that a call begins with it?
+    fn is_at(&mut self, timeout: Duration) -> bool {
+        if self.timeout == timeout {
+            return true;
         }
+        let again = self.others.contains(&timeout);
+        if again {
+            (self.timeout, self.text) = (timeout, None);
+        } else {
+            // What is left of a call that is under way is seldom left of another.
+            self.others = [timeout, self.others[0]];
+        }
+        again
+    }
+
+    fn text(&mut self, timeout: Duration) -> HeaderValue {
         self.text.get_or_insert_with(|| write(timeout)).clone()
     }
 }

@@ -79,9 +79,9 @@ where
             return ResponseFuture::not_sent();
         }
         let timer = due.map(|due| Timer::new(due, rules.mode.scoped(), rules.observer.clone()));
-        let scope = timer.as_ref().and_then(Timer::scope);
-        let future = local::within(scope, || self.inner.call(request));
-        ResponseFuture::sent(future, timer)
+        // Until the call is made, and no function around it: for that, a request is moved twice.
+        let _current = local::enter(timer.as_ref().and_then(Timer::scope));
+        ResponseFuture::sent(self.inner.call(request), timer)
     }
 }
 

@@ -74,6 +74,11 @@ impl TraceContext {
         self
     }
 
+    /// Is there anything to hand on beside the ids?
+    pub(crate) const fn carries(&self) -> bool {
+        self.carried.is_some()
+    }
+
     /// The trace.
     #[must_use]
     pub const fn trace_id(&self) -> TraceId {

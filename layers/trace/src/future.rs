@@ -24,6 +24,7 @@ pin_project! {
 // === impl ResponseFuture ===
 
 impl<F> ResponseFuture<F> {
+    #[inline(always)]
     pub(crate) const fn new(
         inner: F,
         watch: Option<Box<Watch>>,

@@ -61,6 +61,24 @@ impl<S> Trace<S> {
         extensions.insert(context.clone());
         context
     }
+
+    /// Calls the service inside of the step's span, and of its context if it is served.
+    #[inline(never)]
+    fn call_within<Req>(
+        &mut self,
+        request: Request<Req>,
+        watch: Option<Box<Watch>>,
+        mut served: Option<Box<Served>>,
+    ) -> ResponseFuture<S::Future>
+    where
+        S: Service<Request<Req>>,
+    {
+        let current = local::enter(Served::context(&mut served));
+        let span = watch.as_ref().map(|watch| watch.enter());
+        let future = self.inner.call(request);
+        drop((span, current));
+        ResponseFuture::new(future, watch, served)
+    }
 }
 
 impl<S, Req, Rsp> Service<Request<Req>> for Trace<S>
@@ -77,6 +95,8 @@ where
         self.inner.poll_ready(cx)
     }
 
+    // Not inlined: its caller may have to move what is built there once more.
+    #[inline(never)]
     fn call(&mut self, mut request: Request<Req>) -> Self::Future {
         let context = self.step(&mut request);
         let &TraceLayer {
@@ -89,11 +109,11 @@ where
             context.write(request.headers_mut(), x_trace_id);
         }
         let watch = Watch::open(role, &mut request, &context);
-        let mut served = (role == Role::Server).then(|| Served::new(context, x_trace_id));
-        let current = local::enter(Served::context(&mut served));
-        let span = watch.as_ref().map(|watch| watch.enter());
-        let future = self.inner.call(request);
-        drop((span, current));
-        ResponseFuture::new(future, watch, served)
+        if watch.is_none() && role != Role::Server {
+            // The way of most calls: put together where it is kept, with nothing to leave again.
+            return ResponseFuture::new(self.inner.call(request), None, None);
+        }
+        let served = (role == Role::Server).then(|| Served::new(context, x_trace_id));
+        self.call_within(request, watch, served)
     }
 }

@@ -91,25 +91,28 @@ impl TraceContext {
 
     /// Writes what [`inject`](Self::inject) does, and `x-trace-id` if asked to.
     pub(crate) fn write(&self, headers: &mut HeaderMap, x_trace_id: bool) {
-        match self.tracestate() {
-            Some(state) => {
-                headers.insert(TRACESTATE, state.clone());
-            }
-            // Hardly ever there.
-            None if headers::find(headers, &TRACESTATE).is_some() => {
-                headers.remove(TRACESTATE);
-            }
-            None => {}
-        }
-        if let Some(baggage) = self.baggage()
-            && !headers.contains_key(BAGGAGE)
-        {
-            headers.insert(BAGGAGE, baggage.clone());
+        if self.carries() || headers::find(headers, &TRACESTATE).is_some() {
+            self.write_carried(headers);
         }
         let trace_id = self.trace_id().hex();
+        // One by its name, one by a reference to it: code of its own inserts each, and is built into this
+        // place, where a name is known.
         headers.insert(TRACEPARENT, ascii(&self.parent_text(&trace_id)));
         if x_trace_id {
-            headers.insert(X_TRACE_ID, ascii(&id::uuid(&trace_id)));
+            headers.insert(&X_TRACE_ID, ascii(&id::uuid(&trace_id)));
+        }
+    }
+
+    /// Writes what came along, which is hardly ever anything.
+    #[inline(never)]
+    fn write_carried(&self, headers: &mut HeaderMap) {
+        headers.remove(TRACESTATE);
+        if let Some(state) = self.tracestate() {
+            headers.append(TRACESTATE, state.clone());
+        }
+        if let Some(baggage) = self.baggage() {
+            let entry = headers.entry(BAGGAGE);
+            entry.or_insert_with(|| baggage.clone());
         }
     }
 
