@@ -56,6 +56,55 @@
 //! # drop(users);
 //! # }
 //! ```
+//!
+//! # Where services are found, and how they are reached
+//!
+//! Whatever implements [`Resolve`](ziggurat_core::Resolve) finds services: the registry of
+//! `ziggurat::coord`, a fixed list ([`Fixed`](ziggurat_discover::Fixed)), a list that the program changes
+//! ([`Watched`](ziggurat_discover::Watched)), and with the feature `dns` A, AAAA or SRV records, as of a
+//! headless service of Kubernetes. A list may name Unix sockets. With the feature `tls` a server must
+//! prove to be the service by its name.
+//!
+//! ```
+//! use ziggurat::{client::Ziggurat, core::Instance, discover::Fixed};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let ziggurat = Ziggurat::new(Fixed::new([
+//!     Instance::at("cart", "10.0.0.1:50051".parse()?)?,
+//!     Instance::new("cart", "second", "cart-2.internal", 50051)?,
+//!     Instance::unix("log", "local", "/run/log.sock")?,
+//! ]));
+//! let (carts, log) = (ziggurat.channel("cart"), ziggurat.channel("log"));
+//! # drop((carts, log));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! ```no_run
+//! # #[cfg(all(feature = "dns", feature = "tls"))]
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::num::NonZeroU16;
+//! use ziggurat::{
+//!     client::{ChannelSettings, Ziggurat},
+//!     connect::{Roots, Tls},
+//!     discover::{Feedback, dns::{Dns, Records}},
+//! };
+//!
+//! // DNS is asked again when its answers are old, and when nobody that it named can be called.
+//! let feedback = Feedback::default();
+//! let port = NonZeroU16::new(50051).ok_or("no port")?;
+//! let dns = Dns::servers(["10.0.0.10:53".parse()?], Records::Addresses { port })?
+//!     .domain("default.svc.cluster.local")
+//!     .feedback(feedback.clone());
+//! let tls = Tls::new(Roots::pem(std::fs::read("ca.pem")?)?)?;
+//! let settings = ChannelSettings::new().feedback(feedback).tls(tls);
+//! let carts = Ziggurat::new(dns).settings(settings).channel("cart");
+//! # drop(carts);
+//! # Ok(())
+//! # }
+//! # #[cfg(not(all(feature = "dns", feature = "tls")))]
+//! # fn main() {}
+//! ```
 
 mod body;
 mod channel;

@@ -96,7 +96,7 @@ pub(crate) async fn rungs(addresses: &[SocketAddr]) -> Result<Vec<Subject>, Prob
 }
 
 /// A round robin over connections of hyper's, and nothing else.
-async fn hyper(addresses: &[SocketAddr]) -> Result<Subject, Problem> {
+pub(super) async fn hyper(addresses: &[SocketAddr]) -> Result<Subject, Problem> {
     let mut tasks = JoinSet::new();
     let mut senders = Vec::new();
     for address in addresses {

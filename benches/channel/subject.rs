@@ -55,6 +55,7 @@ pub(crate) async fn all(servers: &Servers, ladder: bool) -> Result<Vec<Subject>,
         peers::tonic_balance(addresses)?,
         peers::tower(addresses)?,
         peers::tower_resilience(addresses).await?,
+        ladder::hyper(addresses).await?,
         ours::ziggurat(addresses).await?,
     ])
 }

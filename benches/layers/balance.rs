@@ -24,6 +24,7 @@ pub(crate) fn rows(board: &mut Board) {
             .section::<u64>("balance", state)
             .service("bare", || Noop)
             .service("floor", move || floor::p2c(endpoints))
+            .service("floor, fixed", move || floor::p2c_of_a_fixed_set(endpoints))
             .service("ziggurat", move || ziggurat(ByResult, endpoints, Noop))
             .alone("tower", move || tower::<_, u64>(endpoints, Noop))
             .service("tower+buffer", move || {

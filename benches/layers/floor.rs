@@ -1,6 +1,7 @@
 //! The least that some layers can do, written by hand: nothing boxed, nothing allocated, the state in
 //! one `Arc`, the clock that ours read. No observers, no settings that change, no half-open probes.
 
+use arc_swap::ArcSwap;
 use std::{
     fmt::Debug,
     hash::{BuildHasher, RandomState},
@@ -125,26 +126,24 @@ pub(crate) fn keyed_gcra(
     })
 }
 
-/// Two draws, two looks at pending calls and latency, two clocks, three writes.
+/// Two draws, two looks at pending calls and latency, two clocks, three writes; in a set of endpoints
+/// that discovery may swap while calls read it, as without that nobody can come or go.
 pub(crate) fn p2c(
     endpoints: usize,
 ) -> impl Service<u64, Response = u64, Error: Debug, Future: Send> + Clone + Send + 'static {
-    let endpoints: Arc<[Arc<Endpoint>]> = (0..endpoints).map(|_| Arc::default()).collect();
+    let endpoints = Arc::new(ArcSwap::from_pointee(new_endpoints(endpoints)));
     service_fn(move |request| {
-        let (one, other) = two_of(&endpoints);
-        let lighter = if one.load() <= other.load() {
-            one
-        } else {
-            other
-        };
-        let pending = Pending::new(Arc::clone(lighter));
-        async move {
-            let begun = clock::now();
-            let answer = Noop.call(request).await;
-            pending.0.learn(begun.elapsed());
-            answer
-        }
+        let pending = pick(&endpoints.load());
+        observed(pending, request)
     })
+}
+
+/// The same for endpoints that stay what they are: less than a balancer must do.
+pub(crate) fn p2c_of_a_fixed_set(
+    endpoints: usize,
+) -> impl Service<u64, Response = u64, Error: Debug, Future: Send> + Clone + Send + 'static {
+    let endpoints: Arc<[Arc<Endpoint>]> = new_endpoints(endpoints).into();
+    service_fn(move |request| observed(pick(&endpoints), request))
 }
 
 // === impl Circuit ===
@@ -211,6 +210,27 @@ impl Drop for Pending {
     fn drop(&mut self) {
         self.0.pending.fetch_sub(1, Relaxed);
     }
+}
+
+fn new_endpoints(endpoints: usize) -> Vec<Arc<Endpoint>> {
+    (0..endpoints).map(|_| Arc::default()).collect()
+}
+
+fn pick(endpoints: &[Arc<Endpoint>]) -> Pending {
+    let (one, other) = two_of(endpoints);
+    let lighter = if one.load() <= other.load() {
+        one
+    } else {
+        other
+    };
+    Pending::new(Arc::clone(lighter))
+}
+
+async fn observed(pending: Pending, request: u64) -> Result<u64, <Noop as Service<u64>>::Error> {
+    let begun = clock::now();
+    let answer = Noop.call(request).await;
+    pending.0.learn(begun.elapsed());
+    answer
 }
 
 fn two_of<T>(all: &[T]) -> (&T, &T) {

@@ -7,16 +7,25 @@ use tonic_health::{
     ServingStatus,
     server::{HealthReporter, health_reporter},
 };
-use tower::{Service, layer::layer_fn, service_fn};
+use tower::{
+    Service,
+    layer::{layer_fn, util::Identity},
+    service_fn,
+};
 use ziggurat::{
     client::{Channel, ChannelSettings, RequestExt, Ziggurat},
     core::{Instance, State},
     health::active,
 };
-use ziggurat_testkit::{EchoClient, EchoRoutes, EchoServer};
+use ziggurat_testkit::{EchoClient, EchoRoutes, EchoServer, Setup};
 
 /// An echo server that tells how it does, and its word on that.
-async fn telling(name: &str) -> (EchoServer, HealthReporter) {
+pub(crate) async fn telling(name: &str) -> (EchoServer, HealthReporter) {
+    telling_as(EchoServer::setup().name(name)).await
+}
+
+/// The same, set up otherwise.
+pub(crate) async fn telling_as(setup: Setup<Identity>) -> (EchoServer, HealthReporter) {
     let (reporter, health) = health_reporter();
     let layer = layer_fn(move |echo: EchoRoutes| {
         let health = Routes::new(health.clone()).prepare();
@@ -30,7 +39,7 @@ async fn telling(name: &str) -> (EchoServer, HealthReporter) {
             }
         })
     });
-    let server = EchoServer::setup().name(name).layer(layer).start().await;
+    let server = setup.layer(layer).start().await;
     (server, reporter)
 }
 
@@ -46,7 +55,7 @@ fn channel(house: &House) -> Channel {
 }
 
 /// Waits until the channel knows that `name` is in this state.
-async fn until(channel: &Channel, name: &str, state: State) {
+pub(crate) async fn until(channel: &Channel, name: &str, state: State) {
     let is_so = || {
         let endpoints = channel.endpoints();
         let mut endpoints = endpoints.iter();

@@ -9,6 +9,7 @@ mod by_name;
 mod choosing;
 mod connecting;
 mod crowd;
+mod edges;
 mod ejecting;
 mod errors;
 mod failing;

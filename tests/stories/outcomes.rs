@@ -1,18 +1,20 @@
 //! How every kind of answer counts, over real HTTP/2: the whole matrix, as the layers of a stack see it.
 
 use bytes::Bytes;
+use futures_util::stream;
 use http::{HeaderValue, Request, Response, StatusCode, header::CONTENT_TYPE};
-use http_body_util::{BodyExt, Full};
+use http_body::Frame;
+use http_body_util::{BodyExt, Full, StreamBody};
 use std::{net::SocketAddr, sync::mpsc, time::Duration};
-use tonic::Code;
+use tonic::{Code, Status};
 use tower::{Layer, ServiceExt, service_fn, util::MapResponseLayer};
 use ziggurat::{
     client::RequestExt,
     connect::Connector,
     core::{
-        Carry, Classify, Grpc, Instance,
+        BrokenRequest, Carry, Classify, Code as OurCode, Grpc, Instance,
         Outcome::{self, Cancelled, Failure, Overload, Success, Timeout},
-        Record, Recorder, grpc,
+        Record, Recorder, error, grpc,
     },
     deadline::{DeadlineLayer, Settings},
 };
@@ -227,4 +229,22 @@ async fn what_a_service_says_about_a_request_opens_no_circuit_and_ejects_nobody(
             client.unary(hello()).await.unwrap();
         }
     }
+}
+
+#[tokio::test]
+async fn uploads_that_their_callers_break_off_open_no_circuit_and_eject_nobody() {
+    let house = House::of(1).await;
+    let channel = house.ziggurat().channel("echo");
+    for _ in 0..20 {
+        let message = Frame::data(Bytes::from_static(&[0; 5]));
+        let gone = Status::unavailable("the browser has gone");
+        let frames = StreamBody::new(stream::iter([Ok(message), Err(gone)]));
+        let mut upload = request().map(|_| ServerBody::new(frames));
+        *upload.uri_mut() = "/echo.v1.Echo/ClientStream".parse().unwrap();
+        let error = channel.clone().oneshot(upload).await.unwrap_err();
+        assert!(error::find::<BrokenRequest>(&*error).is_some());
+        assert_eq!(error::code(&*error), Some(OurCode::Unavailable));
+    }
+    let mut client = EchoClient::new(channel);
+    client.unary(hello()).await.unwrap();
 }

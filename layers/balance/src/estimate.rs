@@ -55,6 +55,11 @@ impl Estimate {
         Tick(self.tick)
     }
 
+    /// What it was when it was last fed.
+    pub(crate) const fn value(self) -> f32 {
+        self.value
+    }
+
     /// What is left of it at `now`, as if nothing had been heard but zeroes.
     #[inline]
     pub(crate) fn at(self, now: Tick, decay: Decay) -> f32 {

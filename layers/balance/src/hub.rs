@@ -7,7 +7,11 @@ use crate::{
     set::{Copied, Set},
 };
 use arc_swap::{ArcSwap, Guard};
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 use tokio::sync::Notify;
 use ziggurat_core::contain;
 
@@ -60,17 +64,34 @@ impl<E, P: Arrange> Hub<E, P> {
     pub(crate) fn arrange_again(&self) {
         // No bell: whoever waits for one of them waits for the same.
         let all = self.set().copied();
-        self.set.store(Arc::new(arranged(all, &self.policy)));
+        if let Some(set) = self.arranged(all) {
+            self.set.store(Arc::new(set));
+        }
     }
 
     pub(crate) fn publish(&self, all: Copied<E>) {
         let endpoints = all.candidates().len();
-        self.set.store(Arc::new(arranged(all, &self.policy)));
+        let Some(set) = self.arranged(all) else {
+            return;
+        };
+        self.set.store(Arc::new(set));
         // After the store: who looked before it hears the bell, who looks after it sees the set.
         self.changed.notify_waiters();
         if let Some(observer) = self.facts.observer() {
             contain(|| observer.published(self.facts.service(), endpoints));
         }
+    }
+
+    /// `None`: the policy panicked, and what it made of the endpoints before stands.
+    fn arranged(&self, all: Copied<E>) -> Option<Set<E, P::Table>> {
+        // The copy goes with the panic, and a policy has only shared access to itself: the next change
+        // has it try again, or one bad set would have discovery stop for good.
+        let arranged = catch_unwind(AssertUnwindSafe(|| arranged(all, &self.policy)));
+        if arranged.is_err() {
+            let told = "the policy panicked: the endpoints stay as it arranged them last";
+            self.facts.trouble(&told.into());
+        }
+        arranged.ok()
     }
 }
 

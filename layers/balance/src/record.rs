@@ -65,16 +65,6 @@ impl Measure {
             }
         }
     }
-
-    /// How long the answer took: to its end, or to its head if it is a stream.
-    fn latency(&self, elapsed: u64) -> u64 {
-        if self.head == 0.0 {
-            return elapsed;
-        }
-        let head = self.head as u64;
-        let is_stream = elapsed.saturating_sub(head) > STREAM.max(head);
-        if is_stream { head } else { elapsed }
-    }
 }
 
 impl Record for Measure {
@@ -92,26 +82,11 @@ impl Record for Measure {
         }
     }
 
-    #[inline]
+    // By its parts: handed on as a whole it is copied once more, and a processor that reads at once what
+    // was written in parts waits until all of them are there.
+    #[inline(always)]
     fn settle(self, outcome: Outcome) {
-        let (stats, decay) = (&self.stats, self.brief.decay());
-        let now = stats.facts().now();
-        let elapsed = now.saturating_sub(self.began);
-        let latency = self.latency(elapsed);
-        match outcome {
-            Outcome::Success => stats.observe(latency, now, decay),
-            Outcome::Failure | Outcome::Overload => stats.fail(now, decay),
-            Outcome::Timeout => {
-                stats.observe_at_least(latency, now, decay);
-                stats.fail(now, decay);
-            }
-            // It may have been quick or slow; only that it was not quicker than this is known.
-            _ => stats.observe_at_least(latency, now, decay),
-        }
-        stats.finish();
-        if let Some(observer) = stats.facts().observer() {
-            contain(|| observer.finished(stats.id(), outcome, Duration::from_nanos(elapsed)));
-        }
+        end(self.stats, self.began, self.brief, self.head, outcome);
     }
 }
 
@@ -121,6 +96,37 @@ impl fmt::Debug for Measure {
             .field("endpoint", self.stats.id())
             .finish_non_exhaustive()
     }
+}
+
+#[inline(never)]
+fn end(stats: Arc<Stats>, began: u64, brief: Brief, head: f32, outcome: Outcome) {
+    let (now, decay) = (stats.facts().now(), brief.decay());
+    let elapsed = now.saturating_sub(began);
+    let latency = latency(elapsed, head);
+    match outcome {
+        Outcome::Success => stats.observe(latency, now, decay),
+        Outcome::Failure | Outcome::Overload => stats.fail(now, decay),
+        Outcome::Timeout => {
+            stats.observe_at_least(latency, now, decay);
+            stats.fail(now, decay);
+        }
+        // It may have been quick or slow; only that it was not quicker than this is known.
+        _ => stats.observe_at_least(latency, now, decay),
+    }
+    stats.finish();
+    if let Some(observer) = stats.facts().observer() {
+        contain(|| observer.finished(stats.id(), outcome, Duration::from_nanos(elapsed)));
+    }
+}
+
+/// How long the answer took: to its end, or to its head if it is a stream.
+fn latency(elapsed: u64, head: f32) -> u64 {
+    if head == 0.0 {
+        return elapsed;
+    }
+    let head = head as u64;
+    let is_stream = elapsed.saturating_sub(head) > STREAM.max(head);
+    if is_stream { head } else { elapsed }
 }
 
 #[cfg(test)]

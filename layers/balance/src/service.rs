@@ -22,12 +22,16 @@ use ziggurat_core::{BoxError, Carry, Classify, Code, Deadline, Endpoint, Grpc, S
 /// The task that follows discovery runs where the first call came from. When that runtime is shut
 /// down, the next call in another one follows the same stream there. When the stream, or an
 /// [`Observer`](crate::Observer) that it calls, panics, it is lost: calls go on to the endpoints known
-/// last, for good, and [`discovery_errors`](Self::discovery_errors), the log and the observer tell.
+/// last, for good, and [`discovery_errors`](Self::discovery_errors), the log and the observer tell. A
+/// policy that panics over a set of endpoints is told of in the same way; the set before it stands until
+/// the next change.
 pub struct Balance<E, C = Grpc, P: Arrange = P2c> {
     shared: Arc<Shared<E, C, P>>,
 }
 
 /// What the clones of one balancer share. The driver ends with the last of them, and of their calls.
+// Not on the line of cache that counts the clones: whoever makes one takes that line from the others.
+#[repr(align(64))]
 pub(crate) struct Shared<E, C, P: Arrange> {
     pub(crate) hub: Arc<Hub<E, P>>,
     pub(crate) driver: Driver,

@@ -32,13 +32,12 @@ pub(crate) struct Weighing {
     /// In nanoseconds, as the latencies it is added to.
     pub(crate) penalty: f32,
     pub(crate) slow_start: u64,
-    /// Is the answer to say who gave it?
-    pub(crate) attach_picked: bool,
+    brief: Brief,
 }
 
 /// What a call has to remember of a [`Weighing`] until it has ended: the decay, negative if the answer
 /// is to say who gave it. Every future and every body is moved with it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Brief(f32);
 
 // === impl Settings ===
@@ -53,13 +52,14 @@ impl Settings {
     /// The defaults.
     #[must_use]
     pub const fn new() -> Self {
+        let decay = nanos(Duration::from_secs(10));
         Self {
-            decay: nanos(Duration::from_secs(10)),
+            decay,
             weighing: Weighing {
-                decay: Decay::of_nanos(nanos(Duration::from_secs(10))),
+                decay: Decay::of_nanos(decay),
                 penalty: nanos(Duration::from_secs(5)) as f32,
                 slow_start: nanos(Duration::from_secs(10)),
-                attach_picked: false,
+                brief: Brief::new(Decay::of_nanos(decay), false),
             },
             fail_fast: Duration::from_secs(1),
             panic_threshold_percent: 50,
@@ -71,6 +71,7 @@ impl Settings {
     pub const fn decay(mut self, decay: Duration) -> Self {
         self.decay = nanos(decay);
         self.weighing.decay = Decay::of_nanos(self.decay);
+        self.weighing.brief = Brief::new(self.weighing.decay, self.weighing.brief.attaches());
         self
     }
 
@@ -132,7 +133,7 @@ impl Settings {
     /// allocation a call.
     #[must_use]
     pub const fn attach_picked(mut self, attach: bool) -> Self {
-        self.weighing.attach_picked = attach;
+        self.weighing.brief = Brief::new(self.weighing.decay, attach);
         self
     }
 
@@ -163,14 +164,18 @@ impl Eq for Weighing {}
 impl Weighing {
     #[inline]
     pub(crate) const fn brief(&self) -> Brief {
-        let decay = self.decay.rate();
-        Brief(if self.attach_picked { -decay } else { decay })
+        self.brief
     }
 }
 
 // === impl Brief ===
 
 impl Brief {
+    const fn new(decay: Decay, attaches: bool) -> Self {
+        let decay = decay.rate();
+        Self(if attaches { -decay } else { decay })
+    }
+
     #[inline]
     pub(crate) const fn decay(self) -> Decay {
         Decay::of_rate(self.0.abs())

@@ -12,7 +12,7 @@ use std::{
     task::{Context, Poll, ready},
     thread,
 };
-use ziggurat_core::{BoxError, headers};
+use ziggurat_core::{BoxError, BrokenRequest, headers};
 
 /// The body of an answer; by default an empty one.
 ///
@@ -86,7 +86,14 @@ impl http_body::Body for Body {
             }
             self.0 = None;
         }
-        let cut_off = |error| Undelivered::cut_off(&error).into();
+        let cut_off = |error: h2::Error| {
+            let cut_off = Undelivered::cut_off(&error);
+            // Reset here, while somebody reads it: what was still to be sent of its request has failed.
+            match error.is_reset() && !error.is_remote() && !error.is_library() {
+                true => BrokenRequest::new(cut_off).into(),
+                false => BoxError::from(cut_off),
+            }
+        };
         Poll::Ready(frame.map(|frame| frame.map_err(cut_off)))
     }
 

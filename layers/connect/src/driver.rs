@@ -171,6 +171,7 @@ impl Driver {
         if self.silent.load(Ordering::Relaxed) {
             return self.poll_cut(cx);
         }
+        self.wire.heard.share(self.lane.is_shared());
         if self.wire.poll(cx).is_ready() {
             self.limited_anew = true;
             return Poll::Ready(());

@@ -1,13 +1,13 @@
 //! A stream that notes how much was read from it, and holds back what ends it while calls are handed
 //! over.
 
-use crate::{door::Door, frames::Frames, gone::Gone, road::Stream};
+use crate::{batch::Batch, door::Door, frames::Frames, gone::Gone, road::Stream};
 use std::{
     io::{self, IoSlice},
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
     task::{Context, Poll, ready},
 };
@@ -26,6 +26,7 @@ pub(crate) struct Hearing {
     frames: Frames,
     door: Arc<Door>,
     end: Option<End>,
+    batch: Batch,
     /// Why nothing can be written any more.
     broken: Option<io::Error>,
 }
@@ -51,6 +52,8 @@ pub(crate) struct Read {
 struct Tally {
     all: AtomicUsize,
     data: AtomicUsize,
+    /// Others call, too.
+    shared: AtomicBool,
 }
 
 // === impl Heard ===
@@ -58,11 +61,16 @@ struct Tally {
 impl Heard {
     /// What was read since this was last asked. One task reads and asks.
     pub(crate) fn take(&self) -> Read {
-        let Tally { all, data } = &*self.0;
+        let Tally { all, data, .. } = &*self.0;
         Read {
             all: take(all),
             data: take(data),
         }
+    }
+
+    /// Whether several calls are on it, before it is polled.
+    pub(crate) fn share(&self, shared: bool) {
+        self.0.shared.store(shared, Relaxed);
     }
 
     pub(crate) fn on(&self, stream: Stream, door: Arc<Door>, gone: Arc<Gone>) -> Hearing {
@@ -72,6 +80,7 @@ impl Heard {
             frames: Frames::new(gone),
             door,
             end: None,
+            batch: Batch::default(),
             broken: None,
         }
     }
@@ -105,6 +114,17 @@ impl Hearing {
             unsent: false,
         });
         Poll::Ready(Ok(()))
+    }
+
+    /// Pending, to be asked again in a moment, when so many bytes should go out with others.
+    fn poll_turn(&mut self, cx: &Context<'_>, bytes: usize) -> Poll<()> {
+        // What ends the connection is shown to h2 as soon as it has written.
+        if self.end.is_some() || !self.heard.0.shared.load(Relaxed) {
+            self.batch.forget();
+        } else if self.batch.put_off(bytes) {
+            return soon(cx);
+        }
+        Poll::Ready(())
     }
 
     /// As what was written last, unless it has failed and somebody hands a call over.
@@ -166,6 +186,7 @@ impl AsyncWrite for Hearing {
         cx: &mut Context<'_>,
         buffer: &[u8],
     ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_turn(cx, buffer.len()));
         let written = match self.poll_broken() {
             Poll::Pending => Pin::new(&mut self.stream).poll_write(cx, buffer),
             broken => broken,
@@ -178,6 +199,8 @@ impl AsyncWrite for Hearing {
         cx: &mut Context<'_>,
         buffers: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        let bytes = buffers.iter().map(|buffer| buffer.len()).sum();
+        ready!(self.poll_turn(cx, bytes));
         let written = match self.poll_broken() {
             Poll::Pending => Pin::new(&mut self.stream).poll_write_vectored(cx, buffers),
             broken => broken,

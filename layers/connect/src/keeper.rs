@@ -14,8 +14,10 @@ use crate::{
     spare::{Spare, Spares},
 };
 use std::{
+    future::poll_fn,
     pin::pin,
     sync::{Arc, Weak},
+    task::Poll,
     time::Duration,
 };
 use tokio::{
@@ -94,7 +96,6 @@ impl Keeper {
         };
         let group = Arc::new(Group::new(slots, link));
         self.publish(Phase::Up(Arc::clone(&group)))?;
-        self.report(State::Ready);
         let (id, took) = (self.maker.id(), begun.elapsed());
         tracing::debug!(endpoint = %id, ?took, "connected");
         self.maker.tell(|observer, id| observer.connected(id, took));
@@ -112,16 +113,20 @@ impl Keeper {
         }
     }
 
-    /// Ready when the connection takes no more calls. Has more made while calls wait for streams.
+    /// Ready when the connection takes no more calls. Says whether it takes any now, and has more made
+    /// while calls wait for streams.
     async fn serve(&self, memory: &mut Memory, driver: &mut Driver, group: &Arc<Group>) -> End {
         let spares = Spares::up_to(self.maker.settings.spares);
         loop {
+            let barred = group.first.lane.is_barred();
+            // Called when nobody else is there, as one that nobody has called for long.
+            self.report(if barred { State::Idle } else { State::Ready });
             let idle = idle(group, self.maker.settings.idle_close);
-            let other = race(idle, group.slots.wanted());
+            let other = race(idle, race(group.slots.wanted(), turned(group, barred)));
             match race(driver.closed(), other).await {
                 First::One(closed) => return End::Closed(closed),
                 First::Other(First::One(())) => return End::Unused,
-                First::Other(First::Other(())) => {}
+                First::Other(First::Other(_)) => {}
             }
             while memory.draining.try_join_next().is_some() {}
             if group.slots.is_wanted()
@@ -249,6 +254,16 @@ impl Drop for Keeper {
         }
         self.report(State::Down);
     }
+}
+
+/// Ready when the peer allows streams and did not, or the other way round.
+async fn turned(group: &Group, barred: bool) {
+    // Nobody is woken by it: it changes in this task alone, by the driver, which is asked first.
+    poll_fn(|_| match group.first.lane.is_barred() == barred {
+        true => Poll::Pending,
+        false => Poll::Ready(()),
+    })
+    .await;
 }
 
 /// Ready when the group was closed because there were no calls for so long.

@@ -94,9 +94,19 @@ impl Lane {
         closed.is_ok()
     }
 
+    /// Does the peer allow no stream at all?
+    pub(crate) fn is_barred(&self) -> bool {
+        self.state.load(Ordering::Acquire) >> LIMIT == 0
+    }
+
     /// Is any stream open?
     pub(crate) fn in_use(&self) -> bool {
         out(self.state.load(Ordering::Acquire)) > 0
+    }
+
+    /// Is more than one?
+    pub(crate) fn is_shared(&self) -> bool {
+        out(self.state.load(Ordering::Acquire)) > 1
     }
 
     /// Was no stream open since this was last asked?

@@ -23,7 +23,8 @@
 //!
 //! A call waits while the endpoint connects, and for a free stream when the server allows no more,
 //! in order and within its [`Deadline`](ziggurat_core::Deadline); while calls wait for streams, a
-//! further connection is made. A call to an endpoint that is down
+//! further connection is made. An endpoint whose server allows no stream at all counts as idle, and a
+//! balancer calls it only when nobody else is ready. A call to an endpoint that is down
 //! fails at once, whatever its `wait_for_ready` says: to wait for another is a balancer's work.
 //!
 //! A call that a closing connection gives back goes to the next one. The end of a connection is held
@@ -70,6 +71,7 @@
 
 mod attempts;
 mod bandwidth;
+mod batch;
 mod body;
 mod connection;
 mod connector;

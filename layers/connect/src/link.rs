@@ -20,7 +20,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 use tokio::runtime::Handle;
-use ziggurat_core::BoxError;
+use ziggurat_core::{BoxError, BrokenRequest};
 
 /// What calls use of a connection.
 pub(crate) struct Link {
@@ -103,7 +103,7 @@ impl Link {
     #[cold]
     pub(crate) fn explain(&self, failed: Failed) -> BoxError {
         match failed {
-            Failed::Request(error) => error,
+            Failed::Request(error) => BrokenRequest::new(error).into(),
             Failed::Stream(_) if self.silent.load(Ordering::Relaxed) => {
                 Undelivered::silent().into()
             }

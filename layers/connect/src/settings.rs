@@ -256,7 +256,8 @@ impl Settings {
     }
 
     /// Closes a connection that had no call for so long (and up to a quarter more); the endpoint is
-    /// [`Idle`](ziggurat_core::State::Idle) then, and the next call connects it. `None`: never.
+    /// [`Idle`](ziggurat_core::State::Idle) then, and the next call connects it. `None`: never. A stream
+    /// is a call for as long as it is open, also one by which an endpoint is asked how it does.
     ///
     /// # Errors
     ///

@@ -1,6 +1,6 @@
 //! Which try of a call this is.
 
-use crate::EndpointId;
+use crate::{EndpointId, Trail};
 use std::{
     sync::{
         Arc,
@@ -81,15 +81,21 @@ impl Tried {
 
     /// An attempt goes to `endpoint`.
     pub fn note(&self, endpoint: &EndpointId) {
-        // Relaxed: a hint for the next pick; hedges that race may overwrite one another.
-        let [first, rest @ ..] = &*self.0;
-        let mut moved = first.swap(endpoint.token(), Ordering::Relaxed);
-        for slot in rest {
-            if moved == 0 {
-                break;
+        self.note_token(endpoint.token());
+    }
+
+    /// Runs `f`, a poll of an attempt whose request carries no [`Attempt`], and notes here where it
+    /// goes: as [`Trail::follow`](crate::Trail::follow), for one that others are beside by now.
+    pub fn follow<T>(&self, f: impl FnOnce() -> T) -> T {
+        let before = self.tokens();
+        let mut trail = Trail::of(before);
+        let answer = trail.follow(f);
+        for token in trail.tokens().into_iter().rev() {
+            if !before.contains(&token) {
+                self.note_token(token);
             }
-            moved = slot.swap(moved, Ordering::Relaxed);
         }
+        answer
     }
 
     /// Did one of the last attempts go to `endpoint`?
@@ -105,6 +111,22 @@ impl Tried {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0[0].load(Ordering::Relaxed) == 0
+    }
+
+    fn note_token(&self, token: u64) {
+        // Relaxed: a hint for the next pick; hedges that race may overwrite one another.
+        let [first, rest @ ..] = &*self.0;
+        let mut moved = first.swap(token, Ordering::Relaxed);
+        for slot in rest {
+            if moved == 0 {
+                break;
+            }
+            moved = slot.swap(moved, Ordering::Relaxed);
+        }
+    }
+
+    fn tokens(&self) -> [u64; 4] {
+        self.0.each_ref().map(|token| token.load(Ordering::Relaxed))
     }
 }
 

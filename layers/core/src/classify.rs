@@ -10,7 +10,9 @@ mod recorded;
 
 pub use self::{grpc::Grpc, http_status::Http, observed::Observed, recorded::Recorded};
 
-use crate::{BoxError, CallOptions, Deadline, Outcome, Record, Recorder, error};
+use crate::{
+    BoxError, BrokenRequest, CallOptions, Deadline, Outcome, Record, Recorder, Rejection, error,
+};
 use http::Extensions;
 use std::time::Duration;
 
@@ -116,7 +118,14 @@ impl<Req> Carry<Req> for ByResult {}
 /// Apart from successes, which would carry what only this needs.
 #[inline(never)]
 fn failed<R: Record>(error: BoxError, mut recorder: Recorder<R>) -> BoxError {
-    recorder.answered(outcome_of(&*error));
+    let rejection = error::find::<Rejection>(&*error);
+    if error::find::<BrokenRequest>(&*error).is_some()
+        || rejection.is_some_and(Rejection::is_by_caller)
+    {
+        recorder.withdrawn();
+    } else {
+        recorder.answered(outcome_of(&*error));
+    }
     error
 }
 

@@ -88,8 +88,19 @@ pub fn status(headers: &HeaderMap) -> Option<Code> {
     find(headers, &STATUS_NAME).map(code)
 }
 
-/// The status in the head of an answer, and whether it says that a gRPC body follows.
-pub(crate) fn head(headers: &HeaderMap) -> (Option<Code>, bool) {
+/// The body that the head of an answer announces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Follows {
+    /// Messages, and trailers with a status.
+    Grpc,
+    /// Messages, the last of which has the status in it: gRPC-Web.
+    Web,
+    /// Whatever does not speak gRPC.
+    Other,
+}
+
+/// The status in the head of an answer, and what follows.
+pub(crate) fn head(headers: &HeaderMap) -> (Option<Code>, Follows) {
     let (mut status, mut content_type) = (None, None);
     if headers.len() > FEW {
         (status, content_type) = (headers.get(&STATUS_NAME), headers.get(CONTENT_TYPE));
@@ -102,8 +113,13 @@ pub(crate) fn head(headers: &HeaderMap) -> (Option<Code>, bool) {
             }
         }
     }
-    let is_grpc = content_type.is_some_and(|value| Dialect::of(value.as_bytes()).is_some());
-    (status.map(code), is_grpc)
+    let dialect = content_type.and_then(|value| Dialect::of(value.as_bytes()));
+    let follows = match dialect {
+        Some(Dialect::Grpc) => Follows::Grpc,
+        Some(Dialect::Web | Dialect::WebText) => Follows::Web,
+        None => Follows::Other,
+    };
+    (status.map(code), follows)
 }
 
 /// How long the caller of a request will wait, if its header says so and makes sense: of two, the

@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | [`Outcome`], [`Record`], [`Recorder`], [`expire`] | how a call ended, told once | breaker, health, balance, retry |
 //! | [`Classify`], [`Carry`] | where an outcome is read from, where words are carried | every layer that looks into a call |
-//! | [`Rejection`], [`Code`], [`Sent`], [`Unready`], [`Readiness`] | why a call was not answered, and how far it got | every layer that adds an error |
+//! | [`Rejection`], [`Code`], [`Sent`], [`BrokenRequest`], [`Unready`], [`Readiness`] | why a call was not answered, and how far it got | every layer that adds an error |
 //! | [`Deadline`] | when a call must be over | deadline, retry, balance, connect |
 //! | [`CallOptions`] | what the caller wants of this one call | client, deadline, retry, balance |
 //! | [`Words`] | what most requests carry, kept for a second one | retry |
@@ -36,6 +36,7 @@
 mod attempt;
 mod availability;
 mod backoff;
+mod broken;
 mod classify;
 pub mod clock;
 mod code;
@@ -66,6 +67,7 @@ pub use self::{
     attempt::{Attempt, Tried},
     availability::{Availability, Reporter, State},
     backoff::{Backoff, Jitter},
+    broken::BrokenRequest,
     classify::{ByResult, Carry, Classify, Grpc, Http, Observed, Recorded},
     code::{Code, UnknownCode},
     contain::contain,
@@ -79,7 +81,7 @@ pub use self::{
     options::CallOptions,
     outcome::Outcome,
     readiness::Readiness,
-    record::{Record, Recorder, expire},
+    record::{Record, Recorder, expire, expire_read},
     rejection::{Rejection, Sent},
     resolve::{Change, Changes, Resolve},
     setting::InvalidSetting,

@@ -49,8 +49,19 @@ struct Due(i64);
 /// The moment from which others are counted: one that was the present.
 struct Origin(OnceLock<Instant>);
 
+/// Why a call is dropped here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    /// Nobody wants it.
+    Unwanted,
+    /// Its time is up, whatever it is doing.
+    Late,
+    /// Its time is up, and it is being read.
+    Read,
+}
+
 thread_local! {
-    static EXPIRING: Cell<bool> = const { Cell::new(false) };
+    static ENDING: Cell<Ending> = const { Cell::new(Ending::Unwanted) };
 }
 
 // === impl Recorder ===
@@ -106,10 +117,20 @@ impl<R: Record> Recorder<R> {
         self.record.is_none()
     }
 
-    /// Nobody waits for the peer: that the deadline has passed is not its doing.
+    /// Nobody waits for the peer, as what is left of its answer is dropped: that somebody's time is up
+    /// is not its doing.
     #[inline(always)]
-    pub(crate) const fn let_wait(&mut self) {
-        self.due = Due::NEVER;
+    pub(crate) fn let_wait(&mut self) {
+        if !self.has_told() && ENDING.get() != Ending::Read {
+            self.withdrawn();
+        }
+    }
+
+    /// The call ended for a reason of its caller's, whatever the time.
+    pub(crate) fn withdrawn(&mut self) {
+        if let Some(record) = self.record.take() {
+            record.settle(Outcome::Cancelled);
+        }
     }
 
     /// The peer has answered like this. To a caller who reads it, a call that was cancelled is none
@@ -214,7 +235,7 @@ fn conclude<R: Record>(record: Option<R>, due: Due, outcome: Outcome) {
     };
     // A peer's own timer, or one outside this stack, looks like a caller who lost interest.
     record.settle(match outcome {
-        Outcome::Cancelled if EXPIRING.get() || due.is_over() => Outcome::Timeout,
+        Outcome::Cancelled if ENDING.get() != Ending::Unwanted || due.is_over() => Outcome::Timeout,
         outcome => outcome,
     });
 }
@@ -225,19 +246,29 @@ fn since_origin(at: Instant) -> i64 {
 }
 
 /// Runs `end`, which drops what is left of a call because its time is up: to every [`Recorder`] in
-/// it that is a [`Timeout`](Outcome::Timeout).
+/// it that is a [`Timeout`](Outcome::Timeout), unless it watches a body that its reader lets wait.
 ///
 /// For a layer that gives a part of a call less time than the call's deadline, of which nobody else
 /// knows. What another task holds is not dropped here, and still counts as cancelled.
 pub fn expire<T>(end: impl FnOnce() -> T) -> T {
-    struct Restore(bool);
+    ending(Ending::Late, end)
+}
+
+/// The same for a body of which a piece has come just now, and too late: its reader has not let it
+/// wait.
+pub fn expire_read<T>(end: impl FnOnce() -> T) -> T {
+    ending(Ending::Read, end)
+}
+
+fn ending<T>(why: Ending, end: impl FnOnce() -> T) -> T {
+    struct Restore(Ending);
     impl Drop for Restore {
         fn drop(&mut self) {
-            EXPIRING.set(self.0);
+            ENDING.set(self.0);
         }
     }
     // Also when `end` panics.
-    let _restore = Restore(EXPIRING.replace(true));
+    let _restore = Restore(ENDING.replace(why));
     end()
 }
 

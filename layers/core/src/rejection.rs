@@ -15,6 +15,7 @@ pub struct Rejection {
     retry_after: Option<Duration>,
     sent: Sent,
     decision: bool,
+    callers: bool,
     #[cfg(feature = "tonic")]
     status: std::sync::OnceLock<Box<tonic::Status>>,
 }
@@ -51,6 +52,7 @@ impl Rejection {
             retry_after: None,
             sent,
             decision,
+            callers: false,
             #[cfg(feature = "tonic")]
             status: std::sync::OnceLock::new(),
         }
@@ -68,6 +70,20 @@ impl Rejection {
     pub const fn with_sent(mut self, sent: Sent) -> Self {
         self.sent = sent;
         self
+    }
+
+    /// It is the caller's own doing, and says nothing about the service: to whoever records it, the call
+    /// was [cancelled](crate::Outcome::Cancelled).
+    #[must_use]
+    pub const fn by_caller(mut self) -> Self {
+        self.callers = true;
+        self
+    }
+
+    /// Is it the caller's own doing?
+    #[must_use]
+    pub const fn is_by_caller(&self) -> bool {
+        self.callers
     }
 
     /// The gRPC status code that says the same.

@@ -96,6 +96,10 @@ impl Trail {
         })
     }
 
+    pub(crate) const fn of(tokens: [u64; 4]) -> Self {
+        Self(tokens)
+    }
+
     pub(crate) const fn tokens(self) -> [u64; 4] {
         self.0
     }
@@ -175,6 +179,23 @@ mod tests {
         let known: Vec<_> = ids.iter().map(|id| tried.contains(id)).collect();
         assert_eq!(known, [false, true, false, true, false, false]);
         assert!(Tried::from(Trail::new()).is_empty());
+    }
+
+    #[test]
+    fn a_trail_leads_on_where_others_are_beside_it() {
+        let ids: Vec<_> = (0..4).map(|n| EndpointId::new(format!("e{n}"))).collect();
+        let tried = Tried::new();
+        assert!(!tried.follow(|| Trail::leads_to(&ids[0])));
+        tried.note(&ids[0]);
+        tried.follow(|| {
+            assert!(Trail::leads_to(&ids[0]) && !Trail::leads_to(&ids[1]));
+            Trail::note(&ids[1]);
+            // As another one does meanwhile.
+            tried.note(&ids[2]);
+            Trail::note(&ids[0]);
+        });
+        let known: Vec<_> = ids.iter().map(|id| tried.contains(id)).collect();
+        assert_eq!(known, [true, true, true, false]);
     }
 
     #[test]

@@ -13,8 +13,8 @@ use std::{
     time::Duration,
 };
 use ziggurat_core::{
-    BoxError, ByResult, CallOptions, Carry, Classify, Code, Deadline, Grpc, Http, Outcome,
-    Readiness, Record, Recorder, Rejection, Sent, clock, error,
+    BoxError, BrokenRequest, ByResult, CallOptions, Carry, Classify, Code, Deadline, Grpc, Http,
+    Outcome, Readiness, Record, Recorder, Rejection, Sent, clock, error, expire, expire_read,
 };
 
 #[derive(Debug)]
@@ -213,6 +213,25 @@ async fn what_does_not_speak_grpc_has_failed() {
 }
 
 #[tokio::test]
+async fn the_grpc_of_browsers_needs_no_trailers_and_is_cut_off_like_any_other() {
+    for kind in ["application/grpc-web", "application/grpc-web-text+proto"] {
+        let told = async |frames| {
+            let mut response = answer(HeaderMap::new(), frames);
+            let kind = HeaderValue::from_static(kind);
+            response.headers_mut().insert("content-type", kind);
+            grpc_outcome(response).await.pop().unwrap()
+        };
+        let cut_off = || Err(BoxError::from("cut off"));
+        for (frames, outcome) in [
+            (vec![Ok(data()), Ok(data())], Outcome::Success),
+            (vec![Ok(data()), cut_off()], Outcome::Failure),
+        ] {
+            assert_eq!(told(frames).await, Told::Settled(outcome), "{kind}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_body_dropped_half_way_was_cancelled() {
     let (recorder, told) = recorder();
     let response = answer(HeaderMap::new(), vec![Ok(data()), Ok(data())]);
@@ -249,6 +268,62 @@ async fn a_body_that_its_reader_lets_wait_past_the_deadline_says_nothing_of_the_
         let told: Vec<_> = told.iter().collect();
         assert_eq!(told, [Told::Responded, Told::Settled(expected)], "{polls}");
     }
+}
+
+#[tokio::test]
+async fn who_ends_more_than_one_call_in_time_blames_only_the_peers_that_are_waited_for() {
+    for (frames, polls, read, expected) in [
+        // Its reader does something else, and that is what takes too long.
+        (vec![Ok(data()), Ok(data())], 0, false, Outcome::Cancelled),
+        (vec![Ok(data()), Ok(data())], 1, false, Outcome::Cancelled),
+        // The peer is waited for.
+        (vec![], 1, false, Outcome::Timeout),
+        (vec![Ok(data())], 2, false, Outcome::Timeout),
+        // A piece is being read, and it is late.
+        (vec![Ok(data()), Ok(data())], 1, true, Outcome::Timeout),
+    ] {
+        let (recorder, told) = recorder();
+        let response = Response::new(Stalls(Frames(frames)));
+        let mut body = Http.observe(Ok(response), recorder).unwrap().into_body();
+        for _ in 0..polls {
+            std::future::poll_fn(|cx| {
+                drop(Pin::new(&mut body).poll_frame(cx));
+                Poll::Ready(())
+            })
+            .await;
+        }
+        expire(|| match read {
+            true => expire_read(|| drop(body)),
+            false => drop(body),
+        });
+        let told: Vec<_> = told.iter().collect();
+        assert_eq!(told, [Told::Responded, Told::Settled(expected)], "{polls}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_its_caller_broke_off_says_nothing_of_the_peer() {
+    let broken = || {
+        BoxError::from(BrokenRequest::new(Rejection::undelivered(
+            "",
+            Sent::Unknown,
+        )))
+    };
+    let none = || Err::<Response<Empty<Bytes>>, _>(broken());
+    for by in [Reads::Values, Reads::Grpc, Reads::Http] {
+        let (recorder, told) = recorder();
+        match by {
+            Reads::Values => drop(ByResult.observe(none(), recorder)),
+            Reads::Grpc => drop(Grpc.observe(none(), recorder)),
+            Reads::Http => drop(Http.observe(none(), recorder)),
+        }
+        let told: Vec<_> = told.iter().collect();
+        assert_eq!(told, [Told::Settled(Outcome::Cancelled)], "{by:?}");
+    }
+    // An answer had begun.
+    let told = grpc_outcome(answer(HeaderMap::new(), vec![Ok(data()), Err(broken())])).await;
+    assert_eq!(told, [Told::Responded, Told::Settled(Outcome::Cancelled)]);
+    assert_eq!(error::code(&*broken()), Some(Code::Unavailable));
 }
 
 #[tokio::test]
@@ -298,6 +373,9 @@ fn an_error_is_the_outcome_of_its_cause() {
     assert_eq!(outcome(limited.into()), Told::Settled(Outcome::Overload));
     assert_eq!(outcome(late.into()), Told::Settled(Outcome::Timeout));
     assert_eq!(outcome(lost.into()), Told::Settled(Outcome::Failure));
+    let never_asked = Rejection::decided(Code::DeadlineExceeded, "late").by_caller();
+    let cancelled = Told::Settled(Outcome::Cancelled);
+    assert_eq!(outcome(never_asked.into()), cancelled);
     assert_eq!(
         outcome("anything else".into()),
         Told::Settled(Outcome::Failure)

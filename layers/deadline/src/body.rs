@@ -7,7 +7,7 @@ use std::{
     pin::Pin,
     task::{Context, Poll, ready},
 };
-use ziggurat_core::BoxError;
+use ziggurat_core::{BoxError, expire_read};
 
 pin_project! {
     /// A response body that fails with [`Exceeded`](crate::Exceeded) when the deadline passes
@@ -80,7 +80,10 @@ where
             return polled.map_err(Into::into);
         };
         // Dropped now, so that the peer hears of it whatever the reader does next.
-        let error = timer.end(Phase::Body, now, || this.inner.set(None));
+        let error = timer.end(Phase::Body, now, || match &polled {
+            Poll::Pending => this.inner.set(None),
+            Poll::Ready(_) => expire_read(|| this.inner.set(None)),
+        });
         *this.timer = None;
         Poll::Ready(Some(Err(error.into())))
     }

@@ -39,7 +39,7 @@ impl Exceeded {
         call: Whereabouts,
         now: Option<Instant>,
     ) -> Self {
-        let shown = shown(after);
+        let (shown, sending) = (shown(after), phase == Phase::Sending);
         let (reason, sent) = match phase {
             Phase::Sending => (
                 Cow::Borrowed("deadline exceeded before sending"),
@@ -54,11 +54,18 @@ impl Exceeded {
                 Sent::Unknown,
             ),
         };
+        let rejection = Rejection::decided(Code::DeadlineExceeded, reason).with_sent(sent);
+        // Nobody was asked: a caller that is too late says nothing about the service.
+        let rejection = if sending {
+            rejection.by_caller()
+        } else {
+            rejection
+        };
         Self {
             phase,
             after,
             call,
-            rejection: Rejection::decided(Code::DeadlineExceeded, reason).with_sent(sent),
+            rejection,
         }
     }
 

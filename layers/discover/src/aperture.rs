@@ -14,7 +14,14 @@
 //! is covered in part has a weight in that proportion.
 
 use crate::adapted::{Choose, Instances};
-use std::{num::NonZeroU32, sync::Arc};
+use std::{
+    num::NonZeroU32,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+use tokio::time::{Sleep, sleep};
 use ziggurat_core::{Instance, InvalidSetting, Live};
 
 /// Which of the clients this is, of how many, and how many instances it wants at least.
@@ -31,14 +38,22 @@ pub struct Aperture {
 
 /// Chooses the instances that fall to a client by its [`Aperture`].
 ///
-/// A live aperture is read whenever the instances change.
-#[derive(Clone, Debug)]
-pub struct DeterministicAperture(Live<Aperture>);
+/// A live aperture is read whenever the instances change, and every 5 s: when clients come or go, those
+/// who are left have other parts although no instance has changed.
+#[derive(Debug)]
+pub struct DeterministicAperture {
+    aperture: Live<Aperture>,
+    /// By which it was chosen last.
+    chosen: Option<Aperture>,
+    timer: Option<Pin<Box<Sleep>>>,
+}
 
 /// A weight is told in so many parts, for those that are covered in part.
 const PARTS: f64 = 100.0;
 /// Lengths on the ring closer than this are equal: they are sums of fractions.
 const EPSILON: f64 = 1e-9;
+/// How often to look whether a live aperture is another one.
+const LOOK: Duration = Duration::from_secs(5);
 
 // === impl Aperture ===
 
@@ -95,13 +110,25 @@ impl Aperture {
 impl DeterministicAperture {
     /// By this aperture.
     pub fn new(aperture: impl Into<Live<Aperture>>) -> Self {
-        Self(aperture.into())
+        Self {
+            aperture: aperture.into(),
+            chosen: None,
+            timer: None,
+        }
+    }
+}
+
+/// The same aperture; each stream looks for itself.
+impl Clone for DeterministicAperture {
+    fn clone(&self) -> Self {
+        Self::new(self.aperture.clone())
     }
 }
 
 impl Choose for DeterministicAperture {
     fn choose(&mut self, all: &Instances) -> Instances {
-        let aperture = self.0.get();
+        let aperture = self.aperture.get();
+        self.chosen = Some(aperture);
         let mut ring: Vec<_> = all.iter().collect();
         // By hash: neighbours by name were often started together, and are busy together.
         ring.sort_by_key(|(id, _)| (id.token(), *id));
@@ -120,6 +147,20 @@ impl Choose for DeterministicAperture {
                 (covered > 0.0).then(|| (id.clone(), weighed))
             });
         covered.collect()
+    }
+
+    fn poll_anew(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.aperture.watched().is_none() {
+            return Poll::Pending;
+        }
+        loop {
+            let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(LOOK)));
+            ready!(timer.as_mut().poll(cx));
+            self.timer = None;
+            if self.chosen != Some(self.aperture.get()) {
+                return Poll::Ready(());
+            }
+        }
     }
 }
 

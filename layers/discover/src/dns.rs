@@ -38,7 +38,8 @@ use ziggurat_core::{Backoff, Changes, Dice, InvalidSetting, Resolve};
 /// [`feedback`](Self::feedback) none of the endpoints can be called, but never sooner than the lower
 /// bound. A name that does not exist, or has no records, is an empty set: whoever guards the set holds
 /// what was known. A server that fails or does not answer is trouble, and changes nothing: nor does
-/// one of the two kinds of addresses that cannot be looked up take those away that were known of it.
+/// one of the two kinds of addresses, or a target, that cannot be looked up take those away that were
+/// known of it; it is asked for again as soon as the lower bound allows.
 ///
 /// An instance is named by its address and port, so that the same answer in another order is the same.
 ///

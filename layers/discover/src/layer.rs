@@ -80,7 +80,8 @@ impl DiscoverLayer {
         self
     }
 
-    /// Takes no notice of instances for which `keep` is false.
+    /// Takes no notice of instances for which `keep` is false. One for which it was true before is let
+    /// go at once: it is not missing, and no [`grace`](Self::grace) keeps it.
     #[must_use]
     pub fn filter(mut self, keep: impl Fn(&Instance) -> bool + Send + Sync + 'static) -> Self {
         self.filter = Some(Arc::new(keep));

@@ -52,8 +52,14 @@ impl Members {
     pub(crate) fn apply(&mut self, change: Change, keep: impl Fn(&Instance) -> bool) {
         match change {
             Change::All(instances) => {
-                let kept = instances.into_iter().filter(|instance| keep(instance));
-                let said: Set = kept.map(|one| (one.id().clone(), one)).collect();
+                let (kept, others): (Vec<_>, Vec<_>) =
+                    instances.into_iter().partition(|one| keep(one));
+                // Who is there and of no interest is not missing: nobody is to doubt that.
+                others.iter().for_each(|one| self.part(one.id()));
+                let said: Set = kept
+                    .into_iter()
+                    .map(|one| (one.id().clone(), one))
+                    .collect();
                 let before = std::mem::replace(&mut self.said, said);
                 self.leaving.extend(before);
                 let said = &self.said;
@@ -63,7 +69,7 @@ impl Members {
                 self.leaving.remove(instance.id());
                 self.said.insert(instance.id().clone(), instance);
             }
-            Change::Put(instance) => self.remove(instance.id()),
+            Change::Put(instance) => self.part(instance.id()),
             Change::Remove(id) => self.remove(&id),
             Change::Left(id) => self.part(&id),
             // What comes to be known later changes nobody we know.

@@ -17,6 +17,8 @@ pub(crate) struct Source {
     pause: Option<Pin<Box<Sleep>>>,
     troubles: u32,
     last_trouble: Option<Instant>,
+    /// The last trouble was an error, which the stream outlived.
+    erred: bool,
 }
 
 /// A source that was well for so long has recovered: its next trouble is its first.
@@ -39,7 +41,14 @@ impl Source {
             let ask = || layer.resolve.resolve(&layer.service);
             let changes = self.changes.get_or_insert_with(ask);
             match ready!(changes.as_mut().poll_next(cx)) {
-                Some(Ok(change)) => return Poll::Ready(change),
+                Some(Ok(change)) => {
+                    // One that comes and goes is heard as soon as it is back. One that ends, and then
+                    // has the same to say again, is asked less and less.
+                    if std::mem::take(&mut self.erred) {
+                        self.troubles = 0;
+                    }
+                    return Poll::Ready(change);
+                }
                 // Its stream goes on, but not at once: it may have nothing but errors to say.
                 Some(Err(error)) => self.wait(Some(error), layer),
                 None => {
@@ -63,6 +72,7 @@ impl Source {
             Some(error) => tracing::warn!(service, %error, ?retry_in, "source in trouble"),
             None => tracing::warn!(service, ?retry_in, "source ended"),
         }
+        self.erred = error.is_some();
         let error = error.as_deref();
         layer.tell(|observer| observer.source_failed(service, error, retry_in));
         self.pause = Some(Box::pin(sleep(retry_in)));

@@ -1,7 +1,7 @@
 //! What the answer to an HTTP request says about trying again.
 
 use crate::{Failure, Judge};
-use http::{Response, StatusCode};
+use http::{HeaderValue, Response, StatusCode};
 use ziggurat_core::{BoxError, Code, Grpc, Http, grpc, grpc::Pushback, headers};
 
 // === impl Judge ===
@@ -17,7 +17,11 @@ impl<B> Judge<Response<B>> for Grpc {
             Some(Code::Ok) => None,
             // The whole answer is in the headers: nothing has been handed to the caller yet.
             Some(code) => Some(Failure::answered(code).pushback(grpc::pushback(headers))),
-            None if grpc::dialect(headers).is_some() => None,
+            None if grpc::dialect(headers).is_some() => match response.status() {
+                StatusCode::OK => None,
+                // It speaks gRPC, and has committed the call; but it is no success.
+                _ => Some(Failure::unwanted()),
+            },
             // The page of a proxy, whatever its status: no success of the service.
             None => Some(of_status(response).unwrap_or(Failure::unwanted())),
         }
@@ -30,6 +34,14 @@ impl<B> Judge<Response<B>> for Grpc {
             && grpc::status(headers).is_some_and(|code| code != Code::Ok)
         {
             headers.entry(grpc::PUSHBACK).or_insert(grpc::NEVER);
+        }
+    }
+
+    /// In the metadata of the answer (gRFC A6, "Exposed Retry Metadata"), whatever the peer says there.
+    fn attempted(&self, result: &mut Result<Response<B>, BoxError>, previous: u32) {
+        if let Ok(response) = result {
+            let headers = response.headers_mut();
+            headers.insert(grpc::PREVIOUS_ATTEMPTS, HeaderValue::from(previous));
         }
     }
 }

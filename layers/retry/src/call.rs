@@ -34,6 +34,8 @@ pub(crate) struct Further {
     permit: Option<Permit>,
     /// Not even the first attempt was made.
     unmade: bool,
+    /// The attempt that was made last, if it was not the first.
+    made: u32,
     /// All tries that the call was worth were made.
     spent: bool,
 }
@@ -121,6 +123,7 @@ impl<S, M: Repeat<Req>, Req> Call<S, M, Req> {
         let mode = &self.course.source().shared().mode;
         let (course, trail) = (&self.course, self.trail);
         let further = &mut **self.further.get_or_insert_default();
+        further.made = course.number();
         let (tried, permit) = (&mut further.tried, &mut further.permit);
         if let Some(permit) = permit {
             permit.spend();

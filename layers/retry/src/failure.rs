@@ -2,7 +2,7 @@
 
 use crate::{Why, settings::Codes};
 use std::error::Error;
-use ziggurat_core::{Code, Rejection, Sent, error, grpc::Pushback};
+use ziggurat_core::{BrokenRequest, Code, Rejection, Sent, error, grpc::Pushback};
 
 /// What went wrong with an attempt, as far as trying again is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,9 +55,12 @@ impl Failure {
 
     /// What an error means: the [`Rejection`] that caused it says how far the call got; without
     /// one nobody knows, and the call was [lost](Self::lost), with the [code](error::code) of the
-    /// error, or UNAVAILABLE if it has none.
+    /// error, or UNAVAILABLE if it has none. A [`BrokenRequest`] cannot be made again.
     #[must_use]
     pub fn from_error(error: &(dyn Error + 'static)) -> Self {
+        if error::find::<BrokenRequest>(error).is_some() {
+            return Self::unwanted();
+        }
         let Some(rejection) = error::find::<Rejection>(error) else {
             return Self::lost(error::code(error).unwrap_or(Code::Unavailable));
         };

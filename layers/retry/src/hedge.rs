@@ -88,6 +88,7 @@ mod service;
 mod settings;
 mod start;
 
+pub(crate) use self::service::Hedging;
 pub use self::{
     future::ResponseFuture,
     layer::HedgeLayer,

@@ -2,6 +2,7 @@
 
 use crate::{
     Budget, ByPredicate, Methods, Observer, Retry, Settings,
+    hedge::Hedging,
     shared::{Shared, State},
 };
 use std::{error::Error, fmt, sync::Arc};
@@ -162,19 +163,27 @@ impl<S: Clone, M: Clone> Layer<S> for RetryLayer<M> {
     type Service = Retry<S, M>;
 
     fn layer(&self, inner: S) -> Self::Service {
+        self.around(inner, Hedging::off())
+    }
+}
+
+impl<M: Clone> RetryLayer<M> {
+    /// A service whose calls are hedged like this.
+    pub(crate) fn around<S: Clone>(&self, inner: S, hedging: Hedging) -> Retry<S, M> {
         let shared = Shared {
             mode: self.mode.clone(),
             tells: self.tells,
             known: self.known,
             settings: self.settings.clone(),
             constant: self.settings.get(),
+            differs: self.methods.is_some() || self.settings.watched().is_some(),
             methods: self.methods.clone(),
             dice: self.dice.clone(),
             observer: Arc::clone(&self.observer),
             budget: self.budget.clone(),
             state: Arc::clone(&self.state),
         };
-        Retry::new(inner, shared)
+        Retry::new(inner, shared, hedging)
     }
 }
 

@@ -58,7 +58,8 @@
 //! The extensions [`Attempt`](ziggurat_core::Attempt) and, if the call must be over by some time,
 //! [`Deadline`](ziggurat_core::Deadline); with [`Grpc`](ziggurat_core::Grpc) also `grpc-timeout`
 //! (what the call has left; a caller's own header goes out as it is, and later less what has passed
-//! since) and, from the second on, `grpc-previous-rpc-attempts`.
+//! since) and, from the second on, `grpc-previous-rpc-attempts`. The answer says in the same header how
+//! many attempts came before the one that it is of, if any did.
 //!
 //! What was sent again because no server had seen it is not told: gRFC A6 once had
 //! `grpc-transparent-retry-attempts` for that, and has dropped it. grpc-go never sent it.
@@ -93,7 +94,7 @@
 //! is copied of a request that can be sent only once. The one frame of a unary call is kept without
 //! another.
 //! [`Attempt`](ziggurat_core::Attempt) is put into the second attempt and those that follow; where the
-//! first one goes a balancer notes on a [`Trail`](ziggurat_core::Trail). Time is read once in 64 calls of
+//! first one goes a balancer notes on a [`Trail`](ziggurat_core::Trail); a hedged call is no exception. Time is read once in 64 calls of
 //! a thread, unless the call has a deadline or its attempts a timeout.
 //!
 //! What only a later attempt or a timer needs is somewhere else, and made when it is needed: the future

@@ -20,9 +20,8 @@ pub trait Repeat<Req>: Clone {
     /// Makes a request that of the first attempt of a call, as far as that can be done where it stands,
     /// and says what is kept of it. [`first`](Self::first) is given both.
     ///
-    /// Nobody asks for `attempt` unless the call [begins](Beginning) `told`: where the first one goes
-    /// is noted on a [`Trail`](ziggurat_core::Trail), so a request that has to be made larger for it may
-    /// go without.
+    /// Where the first attempt goes is noted on a [`Trail`](ziggurat_core::Trail), so a request that has
+    /// to be made larger for it may go without `attempt`.
     fn prepare(
         &self,
         request: &mut Req,
@@ -111,6 +110,12 @@ pub trait Judge<Rsp> {
     fn give_up(&self, result: &mut Result<Rsp, BoxError>) {
         let _ = result;
     }
+
+    /// So many attempts, and never none, came before the one that ended like this: whoever made the
+    /// call may want to know.
+    fn attempted(&self, result: &mut Result<Rsp, BoxError>, previous: u32) {
+        let _ = (result, previous);
+    }
 }
 
 /// How a call begins.
@@ -122,8 +127,6 @@ pub struct Beginning<'c> {
     pub(crate) rooms: &'c Rooms,
     /// It serves the further attempt of another call.
     pub once: bool,
-    /// Its first attempt is told which one it is.
-    pub told: bool,
     /// The requests of its attempts say how long they may take.
     pub tells: bool,
     pub(crate) known: Option<KnownWord>,
@@ -154,13 +157,11 @@ impl<'c> Beginning<'c> {
         chosen: &'c Chosen<S, M>,
         wanted: &Wanted,
         now: Option<Instant>,
-        told: bool,
     ) -> Self {
         Self {
             settings: chosen.settings(),
             rooms: &chosen.shared().state.rooms,
             once: wanted.once,
-            told,
             tells: chosen.shared().tells,
             known: chosen.shared().known,
             deadline: wanted.deadline.zip(now),

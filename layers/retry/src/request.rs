@@ -44,9 +44,7 @@ impl<B: Body<Data = Bytes>> Kept<B> {
         let again = body.is_end_stream() || is_within(body, begins.settings.replay_limit);
         let head = again.then(|| Copied::of(request, said, begins.known));
         let ours = head.as_ref().and_then(Copied::ours);
-        if begins.told {
-            request.extensions_mut().insert(attempt());
-        } else if ours.is_none() {
+        if ours.is_none() {
             disown(request.extensions_mut(), attempt);
         }
         let deadline = begins.deadline.map(|(deadline, _)| deadline);

@@ -6,6 +6,7 @@ use crate::{
     chain,
     course::Course,
     future::Spare,
+    hedge::Hedging,
     shared::{Chosen, Common, Shared},
 };
 use std::{
@@ -30,11 +31,11 @@ pub struct Retry<S, M = Grpc> {
 // === impl Retry ===
 
 impl<S, M> Retry<S, M> {
-    pub(crate) fn new(inner: S, shared: Shared<M>) -> Self
+    pub(crate) fn new(inner: S, shared: Shared<M>, hedging: Hedging) -> Self
     where
         S: Clone,
     {
-        let common = Arc::new(Common::new(shared, inner.clone()));
+        let common = Arc::new(Common::new(shared, inner.clone(), hedging));
         Self {
             inner,
             common,
@@ -46,6 +47,11 @@ impl<S, M> Retry<S, M> {
     /// What all calls share.
     pub(crate) fn shared(&self) -> &Shared<M> {
         self.common.shared()
+    }
+
+    /// How its calls are hedged.
+    pub(crate) fn hedging(&self) -> &Hedging {
+        self.common.hedging()
     }
 
     /// What a call that begins now goes by.
@@ -139,9 +145,25 @@ where
 }
 
 impl<S, M> Retry<S, M> {
+    /// A call that might have been hedged begins.
+    // Apart, so that what is written once for most calls is written in their place.
+    #[inline(never)]
+    pub(crate) fn start_unhedged<Req>(
+        &mut self,
+        request: Req,
+        chosen: Chosen<S, M>,
+        wanted: Wanted,
+    ) -> ResponseFuture<S, M, Req>
+    where
+        M: Repeat<Req>,
+        S: Service<M::Request> + Clone,
+    {
+        self.start(request, chosen, wanted)
+    }
+
     /// A call begins, of which it is known what it wants.
-    #[inline]
-    pub(crate) fn start<Req>(
+    #[inline(always)]
+    fn start<Req>(
         &mut self,
         mut request: Req,
         chosen: Chosen<S, M>,
@@ -159,7 +181,7 @@ impl<S, M> Retry<S, M> {
         let (shared, settings) = (chosen.shared(), chosen.settings());
         let counted = shared.budget.call_at(&settings.rules, clock::now);
         let now = Course::needs_time(settings, &wanted).then(clock::now);
-        let begins = Beginning::of(&chosen, &wanted, now, false);
+        let begins = Beginning::of(&chosen, &wanted, now);
         let mut further = None;
         let attempt = || Further::tried(&mut further);
         let mut kept = shared.mode.prepare(&mut request, &begins, attempt);
@@ -191,7 +213,7 @@ impl<S, M> Retry<S, M> {
         let (shared, settings) = (chosen.shared(), chosen.settings());
         let counted = shared.budget.call_at(&settings.rules, clock::now);
         let now = Course::needs_time(settings, &wanted).then(clock::now);
-        let begins = Beginning::of(&chosen, &wanted, now, false);
+        let begins = Beginning::of(&chosen, &wanted, now);
         let attempt = || Attempt::new(1, Tried::new());
         let mut kept = shared.mode.prepare(&mut request, &begins, attempt);
         drop(shared.mode.first(request, &mut kept, &begins));

@@ -1,6 +1,8 @@
 //! What calls share, and how they get at it without waiting for one another.
 
-use crate::{Budget, Methods, Observer, Repeat, Settings, latency::Latencies, replay::Rooms};
+use crate::{
+    Budget, Methods, Observer, Repeat, Settings, hedge::Hedging, latency::Latencies, replay::Rooms,
+};
 use std::{
     borrow::Borrow,
     sync::{Arc, Mutex, PoisonError},
@@ -18,6 +20,8 @@ pub(crate) struct Shared<M> {
     pub(crate) settings: Live<Settings>,
     /// The settings, if they never change.
     pub(crate) constant: Settings,
+    /// They may change, or are others for some methods.
+    pub(crate) differs: bool,
     /// Those of some methods, if any have their own.
     pub(crate) methods: Option<Live<Methods<Settings>>>,
     pub(crate) dice: Dice,
@@ -54,6 +58,8 @@ struct House<S, M> {
     /// What clones for later attempts are made of: most calls need none, and a clone of a stack of
     /// layers costs a count of references for each.
     inner: Mutex<S>,
+    /// Here, and not beside it: what is counted for each call is one thing.
+    hedging: Hedging,
 }
 
 // === impl Shared ===
@@ -62,6 +68,14 @@ impl<M> Shared<M> {
     /// The settings of a call, if they are its method's own or may change.
     #[inline]
     fn watched<Req>(&self, request: &Req) -> Option<Arc<Settings>>
+    where
+        M: Repeat<Req>,
+    {
+        self.differs.then(|| self.look(request)).flatten()
+    }
+
+    #[inline(never)]
+    fn look<Req>(&self, request: &Req) -> Option<Arc<Settings>>
     where
         M: Repeat<Req>,
     {
@@ -76,16 +90,25 @@ impl<M> Shared<M> {
 // === impl Common ===
 
 impl<S, M> Common<S, M> {
-    pub(crate) fn new(shared: Shared<M>, inner: S) -> Self {
-        let inner = Mutex::new(inner);
+    pub(crate) fn new(shared: Shared<M>, inner: S, hedging: Hedging) -> Self {
+        let house = House {
+            shared,
+            inner: Mutex::new(inner),
+            hedging,
+        };
         Self {
-            house: Arc::new(House { shared, inner }),
+            house: Arc::new(house),
             handles: PerSeat::new(),
         }
     }
 
     pub(crate) fn shared(&self) -> &Shared<M> {
         &self.house.shared
+    }
+
+    /// How its calls are hedged.
+    pub(crate) fn hedging(&self) -> &Hedging {
+        &self.house.hedging
     }
 
     #[inline]
@@ -116,6 +139,12 @@ impl<S, M> Chosen<S, M> {
             Some(settings) => settings,
             None => &self.shared().constant,
         }
+    }
+
+    /// How calls are hedged.
+    #[inline]
+    pub(crate) fn hedging(&self) -> &Hedging {
+        &self.handle.0.hedging
     }
 
     /// Another service to call.

@@ -49,17 +49,22 @@ impl P2c {
         }
     }
 
-    /// Draws on, where the first two would not do.
+    /// Draws on, where the first two would not do; `best` is the better one, if both may be taken.
     #[inline(never)]
     fn search<Req>(
         &self,
         among: &Candidates<'_>,
         call: &Call<'_, Req>,
         usual: f64,
+        mut best: Option<Drawn>,
     ) -> Option<usize> {
-        let draws = if among.len() == 2 { 2 } else { DRAWS };
-        let mut last = None;
-        let mut best: Option<Drawn> = None;
+        let draws = match best {
+            // There is no other.
+            Some(_) if among.len() == 2 => 0,
+            _ if among.len() == 2 => 2,
+            _ => DRAWS,
+        };
+        let mut last = best.map(|best| best.index);
         for _ in 0..draws {
             let index = match last {
                 Some(last) if best.is_some() || draws == 2 => self.another(among.len(), last),
@@ -174,7 +179,8 @@ impl<Req> Policy<Req> for P2c {
             let first = Drawn::new(among, one, first);
             let second = Drawn::new(among, other, second);
             // Scalars: a struct that is chosen goes through memory.
-            let (index, load) = if self.prefers(first, second) {
+            let is_first = self.prefers(first, second);
+            let (index, load) = if is_first {
                 (first.index, first.load)
             } else {
                 (second.index, second.load)
@@ -182,8 +188,10 @@ impl<Req> Policy<Req> for P2c {
             if load <= usual * MUCH {
                 return Some(self.taken(index, load, usual, number));
             }
+            let better = if is_first { first } else { second };
+            return self.search(among, call, usual, Some(better));
         }
-        self.search(among, call, usual)
+        self.search(among, call, usual, None)
     }
 }
 

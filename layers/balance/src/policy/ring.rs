@@ -34,6 +34,11 @@ impl Ring {
             points.extend((1..=own).map(|nth| (hash(nth), owner)));
         }
         points.sort_unstable();
+        // Of points of one endpoint in a row the last is enough, whichever way round: the next one is
+        // somebody else then, also behind one that has nearly all of the ring.
+        points.reverse();
+        points.dedup_by_key(|(_, owner)| *owner);
+        points.reverse();
         Self {
             hashes: points.iter().map(|(hash, _)| *hash).collect(),
             owners: points.iter().map(|(_, owner)| *owner).collect(),

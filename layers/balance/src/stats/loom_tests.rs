@@ -1,7 +1,7 @@
 //! Threads that write at once, in every order.
 
-use super::*;
-use crate::Settings;
+use super::{cost::in_a_row, *};
+use crate::{Settings, settings::Weighing};
 use loom::thread;
 
 const MILLI: u64 = 1_000_000;

@@ -1,7 +1,8 @@
 //! The load of one endpoint, with the time as an argument.
 
 use super::*;
-use crate::Settings;
+use crate::{Settings, settings::Weighing};
+use std::time::Duration;
 
 const MILLI: u64 = 1_000_000;
 const SECOND: u64 = 1_000 * MILLI;

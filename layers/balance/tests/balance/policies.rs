@@ -6,9 +6,12 @@ use http_body_util::Full;
 use std::{num::NonZeroUsize, time::Duration};
 use tower::{Layer, ServiceExt};
 use ziggurat_balance::{
-    Arrange, Balance, BalanceLayer, LeastRequest, RingHash, RoundRobin, Settings,
+    Arrange, Balance, BalanceLayer, Call, Candidates, Endpoints, LeastRequest, Policy, RingHash,
+    RoundRobin, Settings,
 };
-use ziggurat_core::{Attempt, ByResult, CallOptions, Dice, Grpc, State, Tried};
+use ziggurat_core::{
+    Attempt, ByResult, CallOptions, Code, Deadline, Dice, Grpc, Rejection, State, Tried, error,
+};
 use ziggurat_testkit::{HttpScript, Script, Step};
 
 type Ask = Request<Full<&'static [u8]>>;
@@ -20,6 +23,50 @@ struct Servers {
     scripts: Vec<HttpScript>,
     feeder: Feeder<Server>,
     feed: Option<Feed<Server>>,
+}
+
+/// In turn; panics over a set of two.
+#[derive(Clone)]
+struct Clumsy(RoundRobin);
+
+/// Chooses whom there is not.
+#[derive(Clone)]
+struct Beside;
+
+// === impl Clumsy ===
+
+impl Arrange for Clumsy {
+    type Table = <RoundRobin as Arrange>::Table;
+
+    fn arrange(&self, endpoints: &Endpoints<'_>) -> Self::Table {
+        assert!(endpoints.len() != 2, "this test panics here");
+        self.0.arrange(endpoints)
+    }
+}
+
+impl<Req> Policy<Req> for Clumsy {
+    fn pick(
+        &self,
+        table: &Self::Table,
+        among: &Candidates<'_>,
+        call: &Call<'_, Req>,
+    ) -> Option<usize> {
+        self.0.pick(table, among, call)
+    }
+}
+
+// === impl Beside ===
+
+impl Arrange for Beside {
+    type Table = ();
+
+    fn arrange(&self, _: &Endpoints<'_>) {}
+}
+
+impl<Req> Policy<Req> for Beside {
+    fn pick(&self, (): &(), among: &Candidates<'_>, _: &Call<'_, Req>) -> Option<usize> {
+        Some(among.len() + 7)
+    }
 }
 
 // === impl Servers ===
@@ -146,4 +193,41 @@ async fn the_fewest_requests_keep_calls_from_one_that_stalls() {
     }
     assert!(stalled.calls() < 5, "{} calls", stalled.calls());
     assert!(well.calls() > 190);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_that_panics_over_one_set_of_endpoints_is_asked_about_the_next() {
+    let mut servers = Servers::of(&[1; 3]);
+    servers.feeder.remove("e1");
+    servers.feeder.remove("e2");
+    let service = servers.balanced(Clumsy(RoundRobin::plain()));
+    for n in 0..3 {
+        for _ in 0..6 {
+            service.clone().oneshot(ask()).await.unwrap();
+        }
+        if let Some(node) = servers.nodes.get(n + 1) {
+            servers.feeder.insert(node.clone());
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+    assert_eq!(service.discovery_errors(), 1, "of two");
+    assert_eq!(service.endpoints().len(), 3);
+    assert!(servers.calls()[1..].iter().all(|calls| *calls > 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_that_chooses_whom_there_is_not_fails_calls_in_time() {
+    let mut servers = Servers::of(&[1; 3]);
+    let service = servers.balanced(Beside);
+    let code = |error: &tower::BoxError| error::find::<Rejection>(&**error).map(Rejection::code);
+    let failed = service.clone().oneshot(ask()).await.unwrap_err();
+    assert_eq!(code(&failed), Some(Code::Unavailable));
+    let mut patient = ask();
+    let options = CallOptions::new().wait_for_ready(true);
+    patient.extensions_mut().insert(options);
+    let second = Deadline::after(Duration::from_secs(1));
+    patient.extensions_mut().insert(second);
+    let failed = service.oneshot(patient).await.unwrap_err();
+    assert_eq!(code(&failed), Some(Code::DeadlineExceeded));
+    assert_eq!(servers.calls(), [0; 3]);
 }

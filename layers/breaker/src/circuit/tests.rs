@@ -69,6 +69,24 @@ fn after_a_million_successes_it_opens_within_a_window() {
 }
 
 #[test]
+fn the_share_of_slow_calls_is_one_however_many_there_are() {
+    const FAST: usize = 140_000;
+    let settings = settings().window(3_600 * SECOND).unwrap();
+    let settings = settings.slow_calls(SECOND, 0.5).unwrap();
+    let (circuit, t0) = (circuit(settings), clock::now());
+    let call = |took| {
+        let ticket = circuit.admit(0, || t0).unwrap();
+        circuit.settle(0, ticket, Outcome::Success, || t0 + took);
+        circuit.state()
+    };
+    for _ in 0..FAST {
+        call(Duration::ZERO);
+    }
+    let slow = (1..=2 * FAST).find(|_| call(2 * SECOND) == State::Open);
+    assert_eq!(slow, Some(FAST));
+}
+
+#[test]
 fn after_an_idle_window_it_starts_cold() {
     let (circuit, t0) = (circuit(settings()), clock::now());
     for _ in 0..1_000 {

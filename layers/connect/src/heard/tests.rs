@@ -125,3 +125,44 @@ async fn goodbyes_in_pieces_come_whole_and_in_order_after_who_is_inside_has_left
         }
     }
 }
+
+#[tokio::test]
+async fn a_write_waits_for_one_turn_where_calls_share_the_connection_and_not_where_one_is_alone() {
+    let (mut hearing, _door, mut theirs) = hearing();
+    let mut nobody = Context::from_waker(Waker::noop());
+    let mut write = |hearing: &mut Hearing| {
+        let written = Pin::new(hearing).poll_write(&mut nobody, b"call");
+        written.is_ready()
+    };
+    for _ in 0..3 {
+        assert!(write(&mut hearing), "it is alone");
+    }
+    hearing.heard.share(true);
+    assert!(!write(&mut hearing));
+    assert!(write(&mut hearing), "once");
+    let mut came = [0; 16];
+    theirs.read_exact(&mut came).await.unwrap();
+}
+
+#[tokio::test]
+async fn nothing_is_put_off_behind_a_goodbye() {
+    for put_off in [true, false] {
+        let (mut hearing, door, mut theirs) = hearing();
+        let mut nobody = Context::from_waker(Waker::noop());
+        let mut write = |hearing: &mut Hearing| {
+            let call = IoSlice::new(b"call");
+            let written = Pin::new(hearing).poll_write_vectored(&mut nobody, &[call]);
+            written.is_ready()
+        };
+        drop(door.enter());
+        hearing.heard.share(true);
+        if put_off {
+            assert!(!write(&mut hearing));
+        }
+        theirs.write_all(&GOAWAY).await.unwrap();
+        // As h2 does: it reads all that there is, and then writes.
+        assert!(read(&mut hearing, 100).is_pending());
+        assert!(write(&mut hearing), "put off before: {put_off}");
+        assert!(read(&mut hearing, 100).is_ready());
+    }
+}

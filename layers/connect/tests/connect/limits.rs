@@ -2,7 +2,7 @@
 
 use crate::{
     crowd::{calls, connected},
-    support::{MS, bounded, quick},
+    support::{MS, bounded, quick, until},
 };
 use std::pin::pin;
 use tokio::{
@@ -11,6 +11,7 @@ use tokio::{
     sync::mpsc,
     task::JoinSet,
 };
+use ziggurat_core::{Endpoint, State};
 
 /// SETTINGS that allow so many streams.
 const fn limit(streams: u8) -> [u8; 15] {
@@ -80,14 +81,18 @@ async fn a_limit_that_the_server_takes_back_holds_until_it_is_given_again() {
         let connection = connected(quick(), address).await;
         let _first = calls(&connection, 1);
         assert_eq!(came.recv().await, Some(1));
+        assert!(connection.availability().is_ready());
         // None, while one is open; its SETTINGS are acknowledged before the next call.
         allow.send(0).await.unwrap();
         assert_eq!(came.recv().await, Some(ACKNOWLEDGED));
         let _others = calls(&connection, 2);
         let second = tokio::time::timeout(20 * MS, came.recv());
         second.await.unwrap_err();
+        // Whoever has another endpoint calls that.
+        until(&connection, State::Idle).await;
         allow.send(2).await.unwrap();
         assert_eq!(came.recv().await, Some(ACKNOWLEDGED));
+        until(&connection, State::Ready).await;
         assert_eq!(came.recv().await, Some(3));
         let third = tokio::time::timeout(20 * MS, came.recv());
         third.await.unwrap_err();

@@ -1,7 +1,7 @@
 //! What a peer must prove, and what we prove to it.
 
 use crate::support::{Plain, bounded, call, finish, quick, sent, until};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
 use rustls::{
     ServerConfig,
     crypto::ring,
@@ -39,8 +39,14 @@ impl Authority {
     }
 
     fn issue(&self, name: &str) -> (rcgen::Certificate, KeyPair) {
+        self.issue_until(name, 4096)
+    }
+
+    /// Of no use from this year on.
+    fn issue_until(&self, name: &str, year: i32) -> (rcgen::Certificate, KeyPair) {
         let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new([name.to_owned()]).unwrap();
+        let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+        params.not_after = date_time_ymd(year, 1, 1);
         (params.signed_by(&key, &self.0).unwrap(), key)
     }
 
@@ -51,6 +57,15 @@ impl Authority {
 
     /// A server whose certificate is for `name`, and that may ask clients for theirs.
     async fn serve(&self, name: &str, ask: bool, alpn: &[&[u8]]) -> Served {
+        self.serve_with(self.issue(name), ask, alpn).await
+    }
+
+    async fn serve_with(
+        &self,
+        (certificate, key): (rcgen::Certificate, KeyPair),
+        ask: bool,
+        alpn: &[&[u8]],
+    ) -> Served {
         let provider = Arc::new(ring::default_provider());
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
@@ -64,7 +79,6 @@ impl Authority {
         } else {
             builder.with_no_client_auth()
         };
-        let (certificate, key) = self.issue(name);
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let chain = vec![certificate.der().clone()];
         let mut config = builder.with_single_cert(chain, key).unwrap();
@@ -201,6 +215,18 @@ async fn a_peer_that_speaks_no_http2_is_named_so() {
             let error = fails(secure(authority.roots()), echo(server.address)).await;
             assert!(cause::<NotHttp2>(&error).is_some(), "{error:?}");
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_certificate_that_has_expired_proves_nothing() {
+    bounded(async {
+        let authority = Authority::new();
+        let old = authority.issue_until("echo", 2001);
+        let server = authority.serve_with(old, false, H2).await;
+        let error = fails(secure(authority.roots()), echo(server.address)).await;
+        assert!(format!("{error:?}").contains("Expired"), "{error:?}");
     })
     .await;
 }

@@ -12,7 +12,7 @@ use http_body_util::BodyExt;
 use tokio::task::JoinHandle;
 use tower::ServiceExt;
 use ziggurat_connect::{Body, Connection, Connector, TooLate};
-use ziggurat_core::{BoxError, Deadline, Endpoint, Sent, State, error};
+use ziggurat_core::{BoxError, BrokenRequest, Deadline, Endpoint, Sent, State, error};
 
 #[path = "uploads/ends.rs"]
 mod ends;

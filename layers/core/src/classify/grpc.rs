@@ -2,7 +2,8 @@
 
 use super::{Carry, Classify, failed, http_status, recorded::Ending};
 use crate::{
-    BoxError, CallOptions, Code, Deadline, Outcome, Record, Recorded, Recorder, clock, grpc,
+    BoxError, CallOptions, Code, Deadline, Outcome, Record, Recorded, Recorder, clock,
+    grpc::{self, Follows},
 };
 use http::{Extensions, Request, Response, StatusCode};
 use http_body::Body;
@@ -12,7 +13,8 @@ use std::time::Duration;
 ///
 /// Without a status, cut off, or from something that does not speak gRPC, an answer is a failure
 /// (HTTP statuses by gRPC's mapping). So is one of CANCELLED: who still reads it has cancelled nothing,
-/// and servers whose own timer ends a call say so (tonic's do).
+/// and servers whose own timer ends a call say so (tonic's do). gRPC-Web has its status in a message, where
+/// nobody looks: it is a success once it is here in full.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Grpc;
 
@@ -40,14 +42,18 @@ impl<B: Body> Classify<Response<B>> for Grpc {
         response: Response<B>,
         mut recorder: Recorder<R>,
     ) -> Result<Self::Response<R>, BoxError> {
-        match settled(&response) {
-            Some(outcome) => {
+        let ending = match settled(&response) {
+            Ok(outcome) => {
                 recorder.trailers(response.headers());
                 recorder.answered(outcome);
+                Ending::Grpc
             }
-            None => recorder.responded(),
-        }
-        Ok(response.map(|body| Recorded::new(body, recorder, Ending::Grpc)))
+            Err(ending) => {
+                recorder.responded();
+                ending
+            }
+        };
+        Ok(response.map(|body| Recorded::new(body, recorder, ending)))
     }
 
     fn attach<T: Clone + Send + Sync + 'static>(&self, response: &mut Response<B>, word: T) {
@@ -93,19 +99,24 @@ impl<B> Carry<Request<B>> for Grpc {
     }
 }
 
-/// The outcome, if the head of the response already tells.
-fn settled<B: Body>(response: &Response<B>) -> Option<Outcome> {
-    let (status, is_grpc) = grpc::head(response.headers());
+/// The outcome, if the head of the response already tells, or else what its body must end with.
+fn settled<B: Body>(response: &Response<B>) -> Result<Outcome, Ending> {
+    let (status, follows) = grpc::head(response.headers());
     if let Some(code) = status {
-        return Some(Outcome::from(code));
+        return Ok(Outcome::from(code));
     }
     if response.status() != StatusCode::OK {
-        return Some(match Code::from_http(response.status()).into() {
+        return Ok(match Code::from_http(response.status()).into() {
             // A proxy's word for itself says nothing good about the service.
             Outcome::Success => Outcome::Failure,
             outcome => outcome,
         });
     }
-    let cut_off = response.body().is_end_stream();
-    (!is_grpc || cut_off).then_some(Outcome::Failure)
+    match follows {
+        Follows::Other => Ok(Outcome::Failure),
+        _ if response.body().is_end_stream() => Ok(Outcome::Failure),
+        Follows::Grpc => Err(Ending::Grpc),
+        // Nobody looks into the messages: it is a success once all of them are here.
+        Follows::Web => Err(Ending::Http),
+    }
 }

@@ -1,6 +1,6 @@
 //! A response body that tells its recorder how it ended.
 
-use crate::{BoxError, Code, Outcome, Record, Recorder, error, grpc};
+use crate::{BoxError, BrokenRequest, Code, Outcome, Record, Recorder, error, grpc};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use std::{
@@ -86,7 +86,10 @@ impl<B: Body<Error: 'static>, R: Record> Body for Recorded<B, R> {
             {
                 this.recorder.trailers(trailers);
             }
-            this.recorder.answered(outcome);
+            match frame {
+                Some(Err(error)) if is_broken(error) => this.recorder.withdrawn(),
+                _ => this.recorder.answered(outcome),
+            }
         }
         polled
     }
@@ -139,10 +142,18 @@ impl Ending {
     }
 }
 
+/// Is it the request that failed, behind whose answer this was?
+fn is_broken<E: 'static>(error: &E) -> bool {
+    boxed(error).is_some_and(|error| error::find::<BrokenRequest>(&**error).is_some())
+}
+
+fn boxed<E: 'static>(error: &E) -> Option<&BoxError> {
+    (error as &dyn Any).downcast_ref()
+}
+
 /// A body that an error ends was cut off, unless it is a deadline's.
 fn cut_off<E: 'static>(error: &E) -> Outcome {
-    let boxed = (error as &dyn Any).downcast_ref::<BoxError>();
-    match boxed.and_then(|error| error::code(&**error)) {
+    match boxed(error).and_then(|error| error::code(&**error)) {
         Some(Code::DeadlineExceeded) => Outcome::Timeout,
         _ => Outcome::Failure,
     }

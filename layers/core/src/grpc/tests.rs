@@ -182,7 +182,7 @@ fn a_status_and_a_timeout_are_found_among_few_headers_and_among_many() {
             let name = format!("grpc-statu{other}").parse::<HeaderName>().unwrap();
             headers.insert(name, value("13"));
         }
-        assert_eq!(head(&headers), (None, false), "{others}");
+        assert_eq!(head(&headers), (None, Follows::Other), "{others}");
         assert_eq!((status(&headers), timeout(&headers)), (None, None));
         headers.insert(TIMEOUT, value("3S"));
         headers.insert(CONTENT_TYPE, value("application/grpc+proto"));
@@ -190,7 +190,11 @@ fn a_status_and_a_timeout_are_found_among_few_headers_and_among_many() {
         // Of two, the first.
         headers.append(STATUS, value("0"));
         headers.append(CONTENT_TYPE, value("text/html"));
-        assert_eq!(head(&headers), (Some(Code::Unavailable), true), "{others}");
+        assert_eq!(
+            head(&headers),
+            (Some(Code::Unavailable), Follows::Grpc),
+            "{others}"
+        );
         assert_eq!(status(&headers), Some(Code::Unavailable));
         assert_eq!(timeout(&headers), Some(Duration::from_secs(3)));
         headers.insert(TIMEOUT, value("3s"));
@@ -225,17 +229,17 @@ fn of_two_timeouts_the_smaller_one_that_makes_sense_counts() {
 
 #[test]
 fn a_content_type_is_grpcs_in_any_case() {
-    for (kind, is_grpc) in [
-        ("application/grpc", true),
-        ("Application/gRPC+Proto", true),
-        ("APPLICATION/GRPC; charset=utf-8", true),
-        ("application/GRPC-web+proto", true),
-        ("application/grpcs", false),
-        ("application/json", false),
-        ("", false),
+    for (kind, follows) in [
+        ("application/grpc", Follows::Grpc),
+        ("Application/gRPC+Proto", Follows::Grpc),
+        ("APPLICATION/GRPC; charset=utf-8", Follows::Grpc),
+        ("application/GRPC-web+proto", Follows::Web),
+        ("application/grpcs", Follows::Other),
+        ("application/json", Follows::Other),
+        ("", Follows::Other),
     ] {
         let headers = HeaderMap::from_iter([(CONTENT_TYPE, value(kind))]);
-        assert_eq!(head(&headers), (None, is_grpc), "{kind:?}");
+        assert_eq!(head(&headers), (None, follows), "{kind:?}");
     }
 }
 

@@ -13,8 +13,8 @@ use std::{
 };
 use tower::{Layer, Service, ServiceExt, service_fn};
 use ziggurat_core::{
-    BoxError, CallOptions, Carry, Code, Deadline, Grpc, Outcome, Record, Recorder, Rejection, Sent,
-    clock, error,
+    BoxError, CallOptions, Carry, Classify, Code, Deadline, Grpc, Outcome, Record, Recorder,
+    Rejection, Sent, clock, error,
 };
 use ziggurat_deadline::{DeadlineLayer, Exceeded, Phase};
 use ziggurat_testkit::{Counting, HttpScript, ScriptBody, Step};
@@ -160,6 +160,23 @@ async fn a_call_whose_time_is_up_is_not_sent() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_caller_that_is_too_late_before_it_asks_says_nothing_about_the_service() {
+    let inner = HttpScript::new([Step::never()]);
+    let service = DeadlineLayer::client(within(100)).layer(inner);
+    let settled = Settled::default();
+    for (late, expected) in [(ms(5), Outcome::Cancelled), (ms(0), Outcome::Timeout)] {
+        let mut call = grpc();
+        let options = CallOptions::new().deadline(Deadline::after(ms(5)));
+        call.extensions_mut().insert(options);
+        tokio::time::advance(late).await;
+        let recorder = Recorder::new(settled.clone(), Grpc.deadline(&call));
+        let result = service.clone().oneshot(call).await;
+        assert!(Grpc.observe(result, recorder).is_err());
+        assert_eq!(settled.0.lock().unwrap().pop(), Some(expected));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn whoever_records_inside_sees_a_timeout_and_not_a_cancelled_call() {
     let settled = Settled::default();
     let record = settled.clone();
@@ -177,6 +194,26 @@ async fn whoever_records_inside_sees_a_timeout_and_not_a_cancelled_call() {
         *settled.0.lock().unwrap(),
         [Outcome::Timeout, Outcome::Cancelled]
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_a_handler_lets_wait_is_not_blamed_for_what_the_handler_waits_for() {
+    let settled = Settled::default();
+    let tell = settled.clone();
+    let handler = service_fn(move |_| {
+        let recorder = Recorder::new(tell.clone(), None);
+        async move {
+            let body = ScriptBody::default().data("one").data("two");
+            let response = ziggurat_core::Http.observe(Ok(Response::new(body)), recorder)?;
+            let mut body = response.into_body();
+            body.frame().await;
+            std::future::pending::<()>().await;
+            Ok::<_, BoxError>(Response::new(body))
+        }
+    });
+    let service = DeadlineLayer::server().settings(within(100)).layer(handler);
+    service.oneshot(grpc()).await.unwrap_err();
+    assert_eq!(*settled.0.lock().unwrap(), [Outcome::Cancelled]);
 }
 
 #[tokio::test(start_paused = true)]

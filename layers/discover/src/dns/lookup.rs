@@ -134,9 +134,11 @@ impl Lookup {
                         ttls.push(ttl);
                         known.insert(target.clone(), addresses);
                     }
-                    // Where it was when that could still be found out.
-                    Err(_) if known.contains_key(&target) => {}
-                    Err(error) => trouble = Some(error),
+                    Err(error) => {
+                        // Soon again; until then it is where it was when that could be found out.
+                        ttls.push(Some(Duration::ZERO));
+                        trouble = (!known.contains_key(&target)).then_some(error).or(trouble);
+                    }
                 }
                 let addresses = known.get(&target).into_iter().flatten();
                 instances.extend(addresses.filter_map(|ip| at(service, *ip, &srv)));
@@ -218,6 +220,8 @@ impl fmt::Debug for Lookup {
 
 /// `None`: DNS says something that cannot be.
 fn instance(service: &str, ip: IpAddr, port: u16) -> Option<Instance> {
+    // An AAAA record may say what an A record says.
+    let ip = ip.to_canonical();
     let instance = Instance::at(service, SocketAddr::new(ip, port));
     if let Err(error) = &instance {
         tracing::warn!(service, %ip, port, %error, "DNS names an instance that cannot be");

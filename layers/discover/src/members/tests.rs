@@ -186,6 +186,29 @@ fn an_instance_that_no_longer_passes_the_filter_leaves() {
 }
 
 #[test]
+fn one_that_is_there_and_does_not_pass_the_filter_is_not_missing() {
+    let now = clock::now();
+    let keep = |one: &Instance| one.metadata().is_empty();
+    let marked = |n| Arc::new(Instance::clone(&instance(n)).with_metadata("canary", "yes"));
+    for said in [
+        (0..6).map(|n| Change::Put(marked(n))).collect(),
+        vec![Change::All((0..6).map(marked).collect())],
+    ] {
+        let mut members = of(0..6, now);
+        said.into_iter()
+            .for_each(|change| members.apply(change, keep));
+        // The set is empty, and nobody vanished.
+        assert_eq!(members.settle(now), Settled::Believed);
+        assert_eq!(believed(&members), 0);
+    }
+    // Who vanishes beside them still may be doubted.
+    let mut members = of(0..6, now);
+    members.apply(Change::All(vec![marked(0), marked(1)]), keep);
+    assert_eq!(members.settle(now), Settled::Held);
+    assert_eq!(believed(&members), 4);
+}
+
+#[test]
 fn a_storm_of_changes_ends_where_the_source_ends() {
     let (dice, mut now) = (Dice::seeded(1), clock::now());
     let mut members = of(0..0, now);

@@ -147,6 +147,24 @@ async fn a_live_aperture_is_followed_when_instances_change() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_live_aperture_is_followed_while_no_instance_changes() {
+    let (say, script) = scripted();
+    let of = |clients| Aperture::new(0, clients, NonZeroU32::MIN).unwrap();
+    let (setter, live) = Live::channel(of(1));
+    let mut changes = follow(script.aperture(live));
+    say.send(all([one(1), one(2)])).unwrap();
+    assert_eq!(heard(&mut changes), ["=i01,i02"]);
+    // Another client has come.
+    setter.set(of(2));
+    tokio::time::sleep(TEN).await;
+    assert!(changes.is_woken());
+    // One of them falls to the other client, and is not missing.
+    assert_eq!(heard(&mut changes), ["+i01*100", "~i02"]);
+    tokio::time::sleep(TEN).await;
+    assert!(heard(&mut changes).is_empty(), "nothing has changed");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_zone_that_is_too_small_spills() {
     let (say, script) = scripted();
     let mut changes = follow(script.prefer_zone(Zones::new("here")));

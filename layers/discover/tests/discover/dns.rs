@@ -200,6 +200,29 @@ async fn a_target_that_cannot_be_looked_up_stays_where_it_was_at_all_its_ports()
 }
 
 #[tokio::test]
+async fn a_target_that_could_not_be_looked_up_is_asked_for_soon() {
+    let server = Server::start().await;
+    let records = [srv(1, 1, 81, "a.test."), srv(1, 1, 82, "b.test.")];
+    server.set("_grpc._tcp.echo.test.", 3_600, records);
+    server.addresses("a.test.", 3_600, &["10.0.0.1"]);
+    server.addresses("b.test.", 3_600, &["10.0.0.2"]);
+    server.fail_for("b.test.", Some(ResponseCode::ServFail));
+    let mut changes = server.dns(Records::Services).resolve("echo");
+    assert_eq!(next(&mut changes).await.unwrap(), ["10.0.0.1:81"]);
+    server.fail_for("b.test.", None);
+    let both = ["10.0.0.1:81", "10.0.0.2:82"];
+    assert_eq!(next(&mut changes).await.unwrap(), both);
+}
+
+#[tokio::test]
+async fn an_address_that_is_said_in_both_kinds_is_one_instance() {
+    let server = Server::start().await;
+    server.addresses("echo.test.", 0, &["10.0.0.1", "::ffff:10.0.0.1"]);
+    let mut changes = server.dns(port(80)).resolve("echo");
+    assert_eq!(next(&mut changes).await.unwrap(), ["10.0.0.1:80"]);
+}
+
+#[tokio::test]
 async fn an_answer_that_is_cut_off_is_asked_for_again_by_tcp() {
     let server = Server::start().await;
     server.zone.lock().unwrap().truncates = true;

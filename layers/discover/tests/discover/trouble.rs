@@ -110,6 +110,20 @@ async fn an_error_ends_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn news_between_errors_are_heard_as_soon_as_after_the_first() {
+    let (say, layer) = scripted();
+    let layer = layer.backoff(even());
+    let mut endpoints = watch(&layer, Log::default());
+    for n in 1..=8 {
+        say.send(Err("no leader".into())).unwrap();
+        say.send(put(one(n))).unwrap();
+        assert!(told(&mut endpoints).is_empty());
+        advance(SECOND).await;
+        assert_eq!(told(&mut endpoints).len(), 1, "number {n}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_source_that_has_only_errors_is_asked_less_and_less() {
     let (say, layer) = scripted();
     let notes = Notes::default();

@@ -5,6 +5,9 @@ use ziggurat_core::{Backoff, InvalidSetting};
 
 /// What to ask an endpoint, and how often.
 ///
+/// A `Watch` is a stream like any other: it takes one of those that the server allows on a connection,
+/// and keeps the connection from falling idle.
+///
 /// # Defaults
 ///
 /// | setting | default |

@@ -123,8 +123,15 @@ impl<S, M: Repeat<Req>, Req> Call<S, M, Req> {
         M: Judge<Rsp>,
     {
         self.give_permit_back();
-        if self.further.as_ref().is_some_and(|further| further.spent) {
-            self.shared().mode.give_up(result);
+        let Some(further) = &self.further else {
+            return;
+        };
+        let (mode, previous) = (&self.shared().mode, further.made.saturating_sub(1));
+        if previous > 0 {
+            mode.attempted(result, previous);
+        }
+        if further.spent {
+            mode.give_up(result);
             chain::give_up();
         }
     }

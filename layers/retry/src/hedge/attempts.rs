@@ -31,6 +31,18 @@ pin_project! {
         first: Option<S::Future>,
         stage: Stage<S, M, Req>,
     }
+
+    impl<S, M, Req> PinnedDrop for Attempts<S, M, Req>
+    where
+        M: Repeat<Req>,
+        S: Service<M::Request>,
+    {
+        fn drop(this: Pin<&mut Self>) {
+            if let Stage::Beside(side) = &this.stage {
+                side.heat.race.tell();
+            }
+        }
+    }
 }
 
 /// Has the first attempt been asked?
@@ -140,10 +152,13 @@ where
         let Some(first) = this.first.as_mut().as_pin_mut() else {
             return Poll::Pending;
         };
-        let Poll::Ready(result) = first.poll(cx).map_err(Into::into) else {
+        let Some(begun) = start else {
+            return Poll::Pending;
+        };
+        let Poll::Ready(result) = begun.follow(|| first.poll(cx)).map_err(Into::into) else {
             return self.go_on(Some(None), cx);
         };
-        if let Some(failure) = start.as_ref().and_then(|start| start.answered(&result)) {
+        if let Some(failure) = begun.answered(&result) {
             return self.go_on(Some(Some((result, failure))), cx);
         }
         // Whatever it still holds goes now, even if the caller keeps the future.

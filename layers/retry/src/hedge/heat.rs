@@ -1,14 +1,15 @@
 //! What belongs to one call that is hedged, whatever service answers it.
 
-use super::{Settings, race::Race, service::Hedging, start::Start};
+use super::{Settings, race::Race, start::Start};
 use crate::{
     AttemptTimedOut, Counted, Judge, Permit, Repeat, Wanted, chain,
+    latency::Latency,
     shared::{Chosen, Shared},
     unseen::Unseen,
 };
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 use ziggurat_core::{
-    Attempt, BoxError, Deadline, Tried,
+    Attempt, BoxError, Deadline, Trail, Tried,
     clock::{self, Instant},
 };
 
@@ -20,10 +21,11 @@ pub(super) use self::verdict::Weight;
 pub(super) struct Heat<S, M: Repeat<Req>, Req> {
     pub(super) race: Race,
     chosen: Chosen<S, M>,
-    hedging: Arc<Hedging>,
     settings: Settings,
     wanted: Wanted,
     kept: M::Kept,
+    /// Where the first attempt went, before another was told.
+    trail: Trail,
     /// Made when somebody is told.
     tried: Option<Tried>,
     /// When the first attempt began, if it matters.
@@ -32,6 +34,8 @@ pub(super) struct Heat<S, M: Repeat<Req>, Req> {
     /// What the server asked for that answered last.
     pushback: Option<Duration>,
     counted: Counted,
+    /// How many attempts were made after the first.
+    further: u32,
     /// All tries that the call was worth were made.
     spent: bool,
 }
@@ -44,29 +48,31 @@ impl<S, M: Repeat<Req>, Req> Heat<S, M, Req> {
         let settings = *start.settings();
         let Start {
             chosen,
-            hedging,
             wanted,
             kept,
+            trail,
             tried,
             began,
             counted,
             ..
         } = start;
         let measured = settings.delay.permille().is_some();
-        let so_far = measured.then(|| hedging.latencies.of(wanted.method).percentile());
-        let delay = settings.delay.after(so_far.flatten());
+        let latency = measured.then(|| chosen.hedging().latency(wanted.method));
+        let so_far = latency.flatten().and_then(Latency::percentile);
+        let delay = settings.delay.after(so_far);
         Self {
             race: Race::new(settings.attempts, delay, wanted.deadline),
             chosen,
-            hedging,
             settings,
             wanted,
             kept,
+            trail,
             tried,
             began,
             unseen: Unseen::default(),
             pushback: None,
             counted,
+            further: 0,
             spent: false,
         }
     }
@@ -85,10 +91,20 @@ impl<S, M: Repeat<Req>, Req> Heat<S, M, Req> {
         let turn = self.chosen.shared().mode.join(&mut self.kept);
         let turn = turn?;
         if lane > 0 {
+            self.further = self.further.max(lane as u32);
             self.shared().observer.hedged(lane as u32 + 1);
         }
         let now = self.wanted.deadline.is_some().then(clock::now);
         Some((self.make(lane, now), turn))
+    }
+
+    /// Remembers where the first attempt goes meanwhile, and tells it where others went. Nobody notes
+    /// it here where its request tells.
+    pub(super) fn follow<T>(&mut self, f: impl FnOnce() -> T) -> T {
+        match &self.tried {
+            Some(tried) => tried.follow(f),
+            None => self.trail.follow(f),
+        }
     }
 
     /// Pays for the next attempt, if it can be made.
@@ -154,6 +170,9 @@ impl<S, M: Repeat<Req>, Req> Heat<S, M, Req> {
     {
         self.counted = Counted::default();
         self.chosen.shared().mode.commit(&mut self.kept);
+        if self.further > 0 {
+            self.shared().mode.attempted(result, self.further);
+        }
         if self.spent && failed {
             self.shared().mode.give_up(result);
             chain::give_up();
@@ -161,9 +180,10 @@ impl<S, M: Repeat<Req>, Req> Heat<S, M, Req> {
     }
 
     fn make(&mut self, lane: usize, now: Option<Instant>) -> M::Request {
-        let (tried, pushback) = (&mut self.tried, self.pushback);
+        let (trail, pushback) = (self.trail, self.pushback);
+        let tried = &mut self.tried;
         let attempt = || {
-            let tried = tried.get_or_insert_with(Tried::new).clone();
+            let tried = tried.get_or_insert_with(|| Tried::from(trail)).clone();
             Attempt::new(lane as u32 + 1, tried).pushback(pushback)
         };
         let deadline = self.wanted.deadline.zip(now);

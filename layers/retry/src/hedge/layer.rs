@@ -108,9 +108,9 @@ impl<S: Clone, M: Clone> Layer<S> for HedgeLayer<M> {
             settings: self.settings.clone(),
             constant: self.settings.get(),
             methods: self.methods.clone(),
-            latencies: Arc::clone(&self.latencies),
+            latencies: Some(Arc::clone(&self.latencies)),
         };
-        Hedge::new(self.retry.layer(inner), Arc::new(hedging))
+        Hedge::new(self.retry.around(inner, hedging))
     }
 }
 

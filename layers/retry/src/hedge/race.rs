@@ -9,7 +9,7 @@
 
 use super::settings::MOST_ATTEMPTS;
 use std::time::Duration;
-use ziggurat_core::{Deadline, clock::Instant};
+use ziggurat_core::{Deadline, Whereabouts, clock::Instant};
 
 /// The attempts of one call, and when the next one begins.
 #[derive(Debug)]
@@ -161,6 +161,19 @@ impl Race {
             _ => None,
         });
         due.chain(self.next).filter(|at| *at > now).min()
+    }
+
+    /// Says where the call was, which may have been ended before its end.
+    #[cold]
+    pub(super) fn tell(&self) {
+        if !self.is_over() {
+            Whereabouts::tell(|call| {
+                call.attempt = Some(self.opened as u32);
+                call.stage = None;
+                // Not since when another call waited that was dropped before.
+                call.since = None;
+            });
+        }
     }
 
     pub(super) const fn delay(&self) -> Duration {

@@ -1,7 +1,10 @@
 //! The service: hedges what is to be hedged, and leaves the rest to the retry inside.
 
 use super::{ResponseFuture, Settings, start::Start};
-use crate::{Judge, Methods, Repeat, Retry, chain, latency::Latencies};
+use crate::{
+    Judge, Methods, Repeat, Retry, chain,
+    latency::{Latencies, Latency},
+};
 use std::{
     fmt,
     sync::Arc,
@@ -12,26 +15,27 @@ use ziggurat_core::{BoxError, Grpc, Live};
 
 /// Makes slow calls once more beside themselves; clones share the budget.
 pub struct Hedge<S, M = Grpc> {
+    /// It knows how its calls are hedged.
     retry: Retry<S, M>,
-    hedging: Arc<Hedging>,
 }
 
 /// What all calls of a service share, besides what those of the retry share.
 #[derive(Debug)]
-pub(super) struct Hedging {
+pub(crate) struct Hedging {
     pub(super) settings: Live<Settings>,
     /// The settings, if they never change.
     pub(super) constant: Settings,
     /// Those of some methods, if any have their own.
     pub(super) methods: Option<Live<Methods<Settings>>>,
-    pub(super) latencies: Arc<Latencies>,
+    /// `None`: there is nothing to measure.
+    pub(super) latencies: Option<Arc<Latencies>>,
 }
 
 // === impl Hedge ===
 
 impl<S, M> Hedge<S, M> {
-    pub(super) const fn new(retry: Retry<S, M>, hedging: Arc<Hedging>) -> Self {
-        Self { retry, hedging }
+    pub(super) const fn new(retry: Retry<S, M>) -> Self {
+        Self { retry }
     }
 
     /// The service that is called.
@@ -53,7 +57,7 @@ impl<S, M> Hedge<S, M> {
 /// A clone has to be asked anew whether it is ready.
 impl<S: Clone, M> Clone for Hedge<S, M> {
     fn clone(&self) -> Self {
-        Self::new(self.retry.clone(), Arc::clone(&self.hedging))
+        Self::new(self.retry.clone())
     }
 }
 
@@ -71,29 +75,29 @@ where
         self.retry.poll_ready(cx)
     }
 
+    #[inline]
     fn call(&mut self, request: Req) -> Self::Future {
-        let method = self.retry.shared().mode.method(&request);
-        let watched = self.hedging.watched(method);
-        let settings = self.hedging.or_constant(&watched);
-        if !settings.covers(method) {
-            return ResponseFuture::retrying(self.retry.call(request));
-        }
         let chosen = self.retry.chosen(&request);
         let (mode, own) = (&chosen.shared().mode, chosen.settings());
-        let mut wanted = if settings.any_call {
-            mode.wanted(&request, &own.assume_idempotent(true))
-        } else {
-            mode.wanted(&request, own)
+        let covering = chosen.hedging().covering(mode.method(&request));
+        let mut wanted = match covering {
+            Some((_, true)) => mode.wanted(&request, &own.assume_idempotent(true)),
+            _ => mode.wanted(&request, own),
         };
         wanted.once = own.chain_stop && chain::is_again();
-        if !wanted.idempotent || wanted.once {
-            return ResponseFuture::retrying(self.retry.start(request, chosen, wanted));
-        }
-        let (hedging, again) = (Arc::clone(&self.hedging), self.retry.again());
+        let watched = match covering {
+            Some((watched, _)) if wanted.idempotent && !wanted.once => watched,
+            _ => {
+                return ResponseFuture::retrying(
+                    self.retry.start_unhedged(request, chosen, wanted),
+                );
+            }
+        };
+        let again = self.retry.again();
         let (inner, failed) = self.retry.parts();
-        let (start, request) = Start::first(chosen, hedging, watched, wanted, again, request);
+        let (mut start, request) = Start::first(chosen, watched, wanted, again, request);
         let first = match failed.take() {
-            None => Ok(inner.call(request)),
+            None => Ok(start.follow(|| inner.call(request))),
             Some(error) => {
                 // A service that failed must not be asked again.
                 *inner = inner.clone();
@@ -108,7 +112,7 @@ impl<S: fmt::Debug, M: fmt::Debug> fmt::Debug for Hedge<S, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Hedge")
             .field("retry", &self.retry)
-            .field("settings", &self.hedging.settings)
+            .field("settings", &self.retry.hedging().settings)
             .finish_non_exhaustive()
     }
 }
@@ -116,12 +120,40 @@ impl<S: fmt::Debug, M: fmt::Debug> fmt::Debug for Hedge<S, M> {
 // === impl Hedging ===
 
 impl Hedging {
+    /// No call is hedged.
+    pub(crate) fn off() -> Self {
+        let off = Settings::off();
+        Self {
+            settings: Live::fixed(off),
+            constant: off,
+            methods: None,
+            latencies: None,
+        }
+    }
+
+    /// How long the first attempts of this method took.
+    pub(super) fn latency(&self, method: u64) -> Option<&Latency> {
+        let latencies = self.latencies.as_ref();
+        latencies.map(|latencies| latencies.of(method))
+    }
+
     /// The settings of a call of which it is known whether it has others.
     pub(super) fn or_constant<'s>(&'s self, watched: &'s Option<Arc<Settings>>) -> &'s Settings {
         watched.as_deref().unwrap_or(&self.constant)
     }
 
+    /// The settings of a call that is hedged if it may be made twice, and whether all may. `None`: it is
+    /// not hedged; or, for the settings, they are those [of the layer](Self::or_constant).
+    #[inline]
+    fn covering(&self, method: Option<&str>) -> Option<(Option<Arc<Settings>>, bool)> {
+        let watched = self.watched(method);
+        let settings = self.or_constant(&watched);
+        let any_call = settings.any_call;
+        settings.covers(method).then_some((watched, any_call))
+    }
+
     /// The settings of a call, if they are its method's own or may change.
+    #[inline]
     fn watched(&self, method: Option<&str>) -> Option<Arc<Settings>> {
         let own = self.methods.as_ref();
         let own = own.and_then(|methods| methods.read(|methods| methods.find(method).cloned()));

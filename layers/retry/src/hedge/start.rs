@@ -1,21 +1,22 @@
 //! A call that is hedged, as long as its first attempt may be answered at once.
 
-use super::{Settings, service::Hedging};
+use super::Settings;
 use crate::{Beginning, Counted, Failure, Judge, Repeat, Wanted, shared::Chosen};
 use std::sync::Arc;
 use ziggurat_core::{
-    Attempt, BoxError, Tried,
+    Attempt, BoxError, Trail, Tried,
     clock::{self, Instant},
 };
 
 /// What belongs to one call, before anything is beside its first attempt.
 pub(super) struct Start<S, M: Repeat<Req>, Req> {
     pub(super) chosen: Chosen<S, M>,
-    pub(super) hedging: Arc<Hedging>,
     /// `None`: those of the layer, which never change.
     watched: Option<Arc<Settings>>,
     pub(super) wanted: Wanted,
     pub(super) kept: M::Kept,
+    /// Where the first attempt goes, until another is told.
+    pub(super) trail: Trail,
     /// Made when somebody is told.
     pub(super) tried: Option<Tried>,
     /// When the first attempt began, if it matters.
@@ -32,28 +33,27 @@ impl<S, M: Repeat<Req>, Req> Start<S, M, Req> {
     #[inline]
     pub(super) fn first(
         chosen: Chosen<S, M>,
-        hedging: Arc<Hedging>,
         watched: Option<Arc<Settings>>,
         wanted: Wanted,
         again: Option<S>,
         mut request: Req,
     ) -> (Self, M::Request) {
         let (shared, own) = (chosen.shared(), chosen.settings());
-        let settings = hedging.or_constant(&watched);
+        let settings = chosen.hedging().or_constant(&watched);
         let counted = shared.budget.call_at(&own.rules, clock::now);
         let timed = settings.delay.permille().is_some() || wanted.deadline.is_some();
         let began = timed.then(clock::now);
-        let begins = Beginning::of(&chosen, &wanted, began, true);
+        let begins = Beginning::of(&chosen, &wanted, began);
         let mut tried = None;
         let attempt = || Attempt::new(1, tried.insert(Tried::new()).clone());
         let mut kept = shared.mode.prepare(&mut request, &begins, attempt);
         let request = shared.mode.first(request, &mut kept, &begins);
         let start = Self {
             chosen,
-            hedging,
             watched,
             wanted,
             kept,
+            trail: Trail::new(),
             tried,
             began,
             counted,
@@ -73,15 +73,22 @@ impl<S, M: Repeat<Req>, Req> Start<S, M, Req> {
             return Some(failure);
         }
         shared.budget.succeeded(&self.chosen.settings().rules);
-        if let (Some(began), Some(permille)) = (self.began, self.settings().delay.permille()) {
+        if let (Some(began), Some(permille)) = (self.began, self.settings().delay.permille())
+            && let Some(latency) = self.chosen.hedging().latency(self.wanted.method)
+        {
             let took = clock::now().saturating_duration_since(began);
-            let latency = self.hedging.latencies.of(self.wanted.method);
             latency.record(took, permille);
         }
         None
     }
 
+    /// Remembers where the first attempt goes meanwhile, whose `call` or poll this is.
+    #[inline]
+    pub(super) fn follow<T>(&mut self, f: impl FnOnce() -> T) -> T {
+        self.trail.follow(f)
+    }
+
     pub(super) fn settings(&self) -> &Settings {
-        self.hedging.or_constant(&self.watched)
+        self.chosen.hedging().or_constant(&self.watched)
     }
 }

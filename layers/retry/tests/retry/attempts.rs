@@ -40,6 +40,31 @@ async fn each_attempt_says_how_many_came_before_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_caller_hears_how_many_attempts_came_before_the_one_that_was_answered() {
+    let down = || Step::trailers_only(Code::Unavailable);
+    let lie = || down().header("grpc-previous-rpc-attempts", "77");
+    let at_once = || down().header("grpc-retry-pushback-ms", "0");
+    let late = || down().after(900 * MS);
+    for (steps, previous) in [
+        (vec![Step::grpc("fine")], None),
+        (vec![down(), Step::grpc("fine")], Some("1")),
+        (vec![down(), lie(), down(), down(), lie()], Some("4")),
+        (
+            vec![at_once(), Step::trailers_only(Code::NotFound)],
+            Some("1"),
+        ),
+        // There was no time for a third.
+        (vec![late(), late()], Some("1")),
+    ] {
+        let inner = script(steps);
+        let request = with(post(), timeout(2_000 * MS));
+        let response = retry(&inner).oneshot(request).await.unwrap();
+        let told = response.headers().get("grpc-previous-rpc-attempts");
+        assert_eq!(told.map(|value| value.to_str().unwrap()), previous);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_attempt_knows_what_the_server_asked_for_before() {
     let down = || Step::trailers_only(Code::Unavailable);
     let pushed = down().header("grpc-retry-pushback-ms", "70");

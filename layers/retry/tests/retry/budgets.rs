@@ -68,10 +68,17 @@ async fn successes_bring_tokens_back_and_what_is_no_failure_takes_none() {
 
 #[tokio::test(start_paused = true)]
 async fn the_page_of_a_proxy_brings_no_token_back() {
-    for page in [StatusCode::OK, StatusCode::NOT_FOUND] {
+    let page = |status, kind: &'static str| Step::status(status).header("content-type", kind);
+    for page in [
+        page(StatusCode::OK, "text/html"),
+        page(StatusCode::NOT_FOUND, "text/html"),
+        // A gateway that has put gRPC's type on its own refusal.
+        page(StatusCode::SERVICE_UNAVAILABLE, "application/grpc"),
+    ] {
+        let shown = format!("{page:?}");
         let inner = HttpScript::by(move |number, _| match number {
             0..10 => Step::trailers_only(Code::Unavailable),
-            10..60 => Step::status(page),
+            10..60 => page.clone(),
             _ => Step::trailers_only(Code::Unavailable),
         });
         let mut service = RetryLayer::new(throttled(4, 0.2)).layer(inner.clone());
@@ -79,7 +86,7 @@ async fn the_page_of_a_proxy_brings_no_token_back() {
             ready(&mut service).await.call(post()).await.unwrap();
         }
         ready(&mut service).await.call(post()).await.unwrap();
-        assert_eq!(inner.calls(), 61, "{page}");
+        assert_eq!(inner.calls(), 61, "{shown}");
     }
 }
 

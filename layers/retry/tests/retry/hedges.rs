@@ -9,7 +9,8 @@ use std::{
 use tokio::sync::Semaphore;
 use tower::{Layer, Service, ServiceExt, service_fn};
 use ziggurat_core::{
-    Attempt, BoxError, CallOptions, Code, Outcome, Record, Recorder, Rejection, Sent, clock, error,
+    Attempt, BoxError, CallOptions, Code, EndpointId, Outcome, Record, Recorder, Rejection, Sent,
+    Trail, Tried, Whereabouts, clock, error,
 };
 use ziggurat_retry::{
     AttemptTimedOut, RetryLayer, Rules, Settings as Retrying,
@@ -51,11 +52,12 @@ fn down() -> Answer {
 /// The numbers that the attempts carry.
 fn numbers(inner: &HttpScript) -> Vec<u32> {
     let number = |seen: &ziggurat_testkit::Seen| {
-        let attempt = seen.extensions.get::<Attempt>().unwrap();
+        // The first has none, which costs its request nothing.
+        let attempt = seen.extensions.get::<Attempt>().map_or(1, Attempt::number);
         let header = seen.headers.get("grpc-previous-rpc-attempts");
         let header = header.map_or(0, |value| value.to_str().unwrap().parse().unwrap());
-        assert_eq!(attempt.number(), header + 1);
-        attempt.number()
+        assert_eq!(attempt, header + 1);
+        attempt
     };
     inner.seen().iter().map(number).collect()
 }
@@ -68,10 +70,70 @@ async fn a_call_that_is_slow_is_made_once_more_and_the_quicker_answer_counts() {
     let retry = RetryLayer::default().observe_with(notes.clone());
     let service = HedgeLayer::over(retry, twice(50 * MS)).layer(counting);
     let (response, took) = timed(service, idempotent()).await;
-    assert_eq!((response.unwrap().status().as_u16(), took), (200, 60 * MS));
+    let response = response.unwrap();
+    assert_eq!((response.status().as_u16(), took), (200, 60 * MS));
+    assert_eq!(response.headers()["grpc-previous-rpc-attempts"], "1");
     assert_eq!(numbers(&inner), [1, 2]);
     assert_eq!((gauge.finished(), gauge.dropped()), (1, 1));
     assert_eq!(notes.take(), ["hedged 2", "overtaken 1"]);
+}
+
+/// As a balancer does: the first of three that the call did not go to yet.
+fn pick(tried: Option<&Tried>, ids: &[EndpointId; 3]) -> usize {
+    let untried = |id: &EndpointId| match tried {
+        Some(tried) => !tried.contains(id),
+        None => !Trail::leads_to(id),
+    };
+    let index = ids.iter().position(untried).unwrap_or(0);
+    match tried {
+        Some(tried) => tried.note(&ids[index]),
+        None => Trail::note(&ids[index]),
+    }
+    index
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_attempt_goes_to_another_endpoint_also_a_first_that_had_to_wait_for_one() {
+    for waits in [0, 15] {
+        let picks = Arc::new(Mutex::new(Vec::new()));
+        let noted = Arc::clone(&picks);
+        let balancer = server(move |request| {
+            let attempt = request.extensions().get::<Attempt>().cloned();
+            let picks = Arc::clone(&noted);
+            let ids = ["a", "b", "c"].map(EndpointId::new);
+            async move {
+                let number = attempt.as_ref().map_or(1, Attempt::number);
+                if number == 1 && waits > 0 {
+                    tokio::time::sleep(waits * MS).await;
+                }
+                let index = pick(attempt.as_ref().map(Attempt::tried), &ids);
+                picks.lock().unwrap().push((number, index));
+                if number < 3 {
+                    std::future::pending::<()>().await;
+                }
+                Ok(answer("0"))
+            }
+        });
+        let layer = HedgeLayer::over(RetryLayer::new(settings_of_retry()), every(10 * MS));
+        layer.layer(balancer).oneshot(idempotent()).await.unwrap();
+        let expected = match waits {
+            0 => [(1, 0), (2, 1), (3, 2)],
+            _ => [(2, 0), (1, 1), (3, 2)],
+        };
+        assert_eq!(*picks.lock().unwrap(), expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hedged_call_that_is_ended_says_how_many_attempts_were_under_way() {
+    for (ended, attempt) in [(20, Some(1)), (70, Some(2)), (120, Some(3))] {
+        let inner = script([Step::never()]);
+        let mut call = Box::pin(hedge(&inner, every(50 * MS)).oneshot(idempotent()));
+        let ended = tokio::time::timeout(ended * MS, &mut call).await;
+        assert!(ended.is_err());
+        let ((), told) = Whereabouts::inquire(|| drop(call));
+        assert_eq!(told.attempt, attempt);
+    }
 }
 
 #[tokio::test(start_paused = true)]

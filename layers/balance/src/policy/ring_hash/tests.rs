@@ -87,6 +87,20 @@ fn a_second_attempt_goes_to_the_next_one_on_the_ring() {
 }
 
 #[test]
+fn when_one_is_down_that_has_nearly_the_whole_ring_its_keys_still_have_homes() {
+    let mut weights = vec![1; 30];
+    weights[0] = 1_000_000;
+    let field = of(&weights);
+    field.report(0, State::Down);
+    let before = homes(&field);
+    // What is busy at the moment does not matter.
+    for (n, one) in field.all.iter().enumerate() {
+        (0..n % 7).for_each(|_| one.stats().start(NOW, weighing().decay));
+    }
+    assert_eq!(homes(&field), before);
+}
+
+#[test]
 fn without_a_key_a_call_goes_anywhere() {
     let shares = of(&[1; 5]).shares();
     assert!(shares.iter().all(|share| *share > 0.1), "{shares:?}");

@@ -35,7 +35,9 @@ async fn a_body_that_fails_before_the_answer_fails_the_call_and_resets_the_strea
             };
             pipe.send(Err(failure)).await.unwrap();
             let error = call.await.unwrap().unwrap_err();
-            assert_eq!(error.downcast_ref() == Some(&Spilt), handed_on.is_none());
+            assert!(error.is::<BrokenRequest>());
+            let spilt = error::find::<Spilt>(&*error);
+            assert_eq!(spilt == Some(&Spilt), handed_on.is_none());
             let reset = read_all(request.body_mut()).await.unwrap_err();
             assert_eq!(reset.reason(), Some(reason));
             is_free(&mut server, &connection).await;
@@ -54,6 +56,7 @@ async fn a_body_that_fails_after_the_answer_began_cuts_it_off() {
         let reset = read_all(request.body_mut()).await.unwrap_err();
         assert_eq!(reset.reason(), Some(Reason::INTERNAL_ERROR));
         let error = response.frame().await.unwrap().unwrap_err();
+        assert!(error::find::<BrokenRequest>(&*error).is_some());
         assert_eq!(sent(&error), Sent::Unknown);
         is_let_go(&pipe).await;
         is_free(&mut server, &connection).await;

@@ -85,7 +85,10 @@ where
     ) -> Option<End<S::Response>> {
         let polled = match self.side.rivals.get_mut(lane.wrapping_sub(1)) {
             Some(rival) => rival.future.as_mut()?.as_mut().poll(cx),
-            None => self.first.as_mut().as_pin_mut()?.poll(cx),
+            None => {
+                let first = self.first.as_mut().as_pin_mut()?;
+                self.side.heat.follow(|| first.poll(cx))
+            }
         };
         match polled {
             Poll::Ready(result) => self.ended(lane, result.map_err(Into::into)),

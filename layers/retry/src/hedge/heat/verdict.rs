@@ -113,8 +113,9 @@ impl<S, M: Repeat<Req>, Req> Heat<S, M, Req> {
         };
         let took = clock::now().saturating_duration_since(began);
         let outlasted = self.race.is_running(0) && took >= self.race.delay();
-        if winner == 0 || outlasted {
-            let latency = self.hedging.latencies.of(self.wanted.method);
+        if (winner == 0 || outlasted)
+            && let Some(latency) = self.chosen.hedging().latency(self.wanted.method)
+        {
             latency.record(took, permille);
         }
     }
