@@ -3,6 +3,10 @@
 use super::floor;
 use futures_util::stream;
 use std::{convert::Infallible, time::Duration};
+use tokio::{
+    runtime::Handle,
+    time::{sleep, timeout},
+};
 use tower::{
     BoxError, Layer, Service,
     balance::p2c::Balance,
@@ -17,6 +21,8 @@ use ziggurat_core::{ByResult, Grpc};
 type Endpoints<S> = ServiceList<Vec<PeakEwma<S>>>;
 
 const CALLS: usize = 1024;
+/// Finding all endpoints takes milliseconds.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) fn rows(board: &mut Board) {
     for (state, endpoints) in [("", 10), ("N=1000", 1_000), ("N=10000", 10_000)] {
@@ -54,10 +60,21 @@ where
 {
     let found = vec![service; endpoints].into_iter().enumerate();
     let found = found.map(|(nth, service)| Ok::<_, Infallible>(Change::Insert(nth, service)));
-    BalanceLayer::p2c()
+    let balance = BalanceLayer::p2c()
         .classify_with(classifier)
         .settings(Settings::new().slow_start(Duration::ZERO))
-        .layer(Foreign::new("users", stream::iter(found)))
+        .layer(Foreign::new("users", stream::iter(found)));
+    // A task finds them: without this the first rounds would choose among a part of them.
+    let all_found = async {
+        balance.wait_until_ready(PATIENCE).await?;
+        while balance.endpoints().len() < endpoints {
+            sleep(Duration::from_millis(1)).await;
+        }
+        Ok::<_, BoxError>(())
+    };
+    let found = Handle::current().block_on(timeout(PATIENCE, all_found));
+    assert!(matches!(found, Ok(Ok(()))), "all {endpoints} are found");
+    balance
 }
 
 /// Not `Clone`: in a client it stands behind a buffer.
