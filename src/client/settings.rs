@@ -40,6 +40,7 @@ pub struct ChannelSettings {
     pub(super) subset: Option<NonZeroUsize>,
     pub(super) feedback: Option<Feedback>,
     pub(super) connector: Connector,
+    pub(super) x_trace_id: bool,
     pub(super) observers: Observers,
 }
 
@@ -83,6 +84,7 @@ impl ChannelSettings {
             subset: None,
             feedback: None,
             connector: Connector::default(),
+            x_trace_id: true,
             observers: Observers::default(),
         }
     }
@@ -211,6 +213,14 @@ impl ChannelSettings {
     #[must_use]
     pub fn active_health(mut self, settings: health::active::Settings) -> Self {
         self.active_health = Some(settings);
+        self
+    }
+
+    /// Whether requests say in `x-trace-id`, besides `traceparent`, which trace they belong to; by
+    /// default they do. Where nobody reads it, a call is cheaper without.
+    #[must_use]
+    pub const fn x_trace_id(mut self, tell: bool) -> Self {
+        self.x_trace_id = tell;
         self
     }
 

@@ -88,7 +88,7 @@ pub(super) fn stack(
         // Above the balance: every attempt picks again. A call is hedged or tried again, never both.
         .layer(hedge)
         // What goes out is the attempt's: written once, and not kept for the next one.
-        .layer(TraceLayer::attempt().x_trace_id(true))
+        .layer(TraceLayer::attempt().x_trace_id(settings.x_trace_id))
         .service(pick.clone());
     (stack, pick)
 }

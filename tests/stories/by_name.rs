@@ -314,6 +314,19 @@ async fn a_call_carries_its_deadline_and_its_trace() {
     assert!(timeout <= SECOND && timeout > SECOND / 10, "{timeout:?}");
     let parent = headers["traceparent"].to_str().unwrap();
     assert_eq!((parent.len(), &parent[..3]), (55, "00-"));
+    let trace = headers["x-trace-id"].to_str().unwrap().replace('-', "");
+    assert_eq!(trace, parent[3..35]);
+}
+
+#[tokio::test]
+async fn the_name_of_the_trace_is_said_once_where_nobody_reads_x_trace_id() {
+    let house = House::of(1).await;
+    let settings = ChannelSettings::new().x_trace_id(false);
+    let mut client = EchoClient::new(house.ziggurat().settings(settings).channel("echo"));
+    client.unary(hello()).await.unwrap();
+    let headers = house.servers[0].last_headers().unwrap();
+    assert!(!headers.contains_key("x-trace-id"));
+    assert_eq!(headers["traceparent"].len(), 55);
 }
 
 #[tokio::test]

@@ -75,7 +75,8 @@ impl Link {
         }
     }
 
-    /// Opens a stream for `request` in its place `slot`; when it is answered, somebody [says so](Self::note_answer).
+    /// Opens a stream for `request` in its place `slot`; when it is answered, somebody
+    /// [says so](Self::note_answer).
     pub(crate) fn open<B: Body>(&self, request: Request<B>, slot: Slot) -> Opened<B> {
         // A clone has no stream of another call that it would wait for, or keep.
         let mut sender = self.sender.clone();

@@ -183,7 +183,8 @@ impl Settings {
     /// left no answer on the connection goes on: it should be many times the first.
     ///
     /// The second is also as much unread answer as a server can make one connection hold in memory: for
-    /// servers that are not trusted it is lowered, to as many times the first as there are large answers at once. A channel has a connection an instance, and with
+    /// servers that are not trusted it is lowered, to as many times the first as there are large answers
+    /// at once. A channel has a connection an instance, and with
     /// [`more_connections`](Self::more_connections) so many more.
     ///
     /// # Errors

@@ -93,8 +93,8 @@ impl Rules {
     /// have come are successes, whatever their trailers say: they are not tried again either. So has
     /// grpc-java; grpc-go and grpc-core wait for an OK in the trailers, for which every answer would
     /// have to be another body here. A server that only ever fails after its headers therefore stops
-    /// no retries of calls that fail before. An answer that is not gRPC's, as a proxy makes, brings nothing, and costs one where it would be
-    /// tried again.
+    /// no retries of calls that fail before. An answer that is not gRPC's, as a proxy makes, brings
+    /// nothing, and costs one where it would be tried again.
     ///
     /// # Errors
     ///
