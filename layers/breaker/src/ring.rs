@@ -53,7 +53,9 @@ impl Ring {
 
     /// Records a call of `generation`, whose window has `size` calls.
     pub(crate) fn record(&self, generation: u32, size: u32, mark: Mark) {
-        if let Some(difference) = self.place(generation, size, mark) {
+        let difference = self.place(generation, size, mark);
+        // One that ends as the one that it replaces changes no sum: nearly all do, once there are enough.
+        if let Some(difference) = difference.filter(|sums| *sums != Sums::default()) {
             self.add(generation, difference);
         }
     }
