@@ -87,7 +87,7 @@ impl Ring {
     fn place(&self, generation: u32, size: u32, mark: Mark) -> Option<Sums> {
         let position = self.take(generation)?;
         let size = size.clamp(1, MOST);
-        let slot = &self.slots[(position % size) as usize];
+        let slot = &self.slots[apart(position % size)];
         let before = put(slot, mark.slot(generation))?;
         Some(mark.sums().minus(before))
     }
@@ -204,6 +204,13 @@ impl Sums {
             slow: self.slow.wrapping_sub(other.slow) & SUM_MASK,
         }
     }
+}
+
+/// Where the nth slot is: not in a line of cache with those before and after it, which other threads
+/// write at the same time.
+const fn apart(nth: u32) -> usize {
+    const LINES: u32 = MOST.div_ceil(64 / size_of::<u32>() as u32);
+    (nth % LINES * (MOST / LINES) + nth / LINES) as usize
 }
 
 /// Puts `next` into the slot, and answers what of its generation stood there before. `None`: the slot

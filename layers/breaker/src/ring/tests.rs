@@ -82,7 +82,7 @@ fn eight_threads_leave_exact_sums() {
     });
     let totals = ring.totals(3, 64).unwrap();
     let sum = |is: u32| {
-        let slots = ring.slots[..64].iter();
+        let slots = ring.slots.iter();
         slots
             .filter(|slot| slot.load(Ordering::Relaxed) & is != 0)
             .count() as u64
@@ -143,4 +143,15 @@ fn loom_a_generation_that_begins_counts_only_its_own() {
         writer.join().unwrap();
         assert_eq!(ring.totals(2, 2).unwrap().failures, 1);
     });
+}
+
+#[cfg(not(ziggurat_loom))]
+#[test]
+fn each_call_of_a_window_has_a_slot_of_its_own_on_another_line_than_its_neighbours() {
+    let slots: Vec<_> = (0..MOST).map(apart).collect();
+    let mut sorted = slots.clone();
+    sorted.sort_unstable();
+    assert!(sorted.into_iter().eq(0..MOST as usize));
+    let lines = slots.iter().map(|slot| slot / 16).collect::<Vec<_>>();
+    assert!(lines.windows(8).all(|near| !near[1..].contains(&near[0])));
 }
